@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Looks at a live ring: asks the publisher for its figures, maps nothing and takes no lane.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "client/publisher.hpp"
+#include "core/result.hpp"
+#include "transport/fd.hpp"
+
+namespace shmring {
+
+class Observer {
+ public:
+  static Result<std::unique_ptr<Observer>> open(const std::string& path, std::uint64_t timeout);
+  Result<Publisher::Stats> stats(std::uint64_t timeout);
+
+ private:
+  explicit Observer(Fd socket) : socket_(std::move(socket)) {}
+  Fd socket_;
+};
+
+}  // namespace shmring

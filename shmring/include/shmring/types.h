@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Words shared by every part of the C API. All times are nanoseconds on CLOCK_MONOTONIC, all sizes are bytes.
+ * Structures begin with `struct_size`: set it to sizeof the structure before a call, so that a library newer than
+ * the program fills only what the program knows (the SHMRING_*_INIT macros do so).
+ */
+#ifndef SHMRING_TYPES_H
+#define SHMRING_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SHMRING_API __attribute__((visibility("default")))
+#else
+#define SHMRING_API
+#endif
+
+#define SHMRING_TIME_NONE UINT64_MAX
+#define SHMRING_WAIT_FOREVER UINT64_MAX
+#define SHMRING_MAX_PLANES 4
+#define SHMRING_NAME_SIZE 64 /* with the closing zero */
+#define SHMRING_MAX_READERS 63
+
+/* What a call came to. Zero is success; shmring_last_error() has the sentence for everything else. */
+typedef enum shmring_status {
+  SHMRING_OK = 0,
+  SHMRING_TIMEOUT = 1,       /* nothing came in time (or at once, with a timeout of 0) */
+  SHMRING_END = 2,           /* the publisher ended the stream and every frame before the end was taken */
+  SHMRING_DISCONNECTED = 3,  /* the publisher is gone (only where the reader was told not to wait for the next one) */
+  SHMRING_INTERRUPTED = 4,   /* shmring_reader_interrupt() was called */
+  SHMRING_FULL = 5,          /* no slot is free: the frame is dropped and counted */
+  SHMRING_TOO_LARGE = 6,     /* the frame does not fit into a slot: refused and counted */
+  SHMRING_TOO_MANY_HELD = 7, /* the reader already holds max_held frames: release one first */
+  SHMRING_IN_USE = 8,        /* the path has a live publisher, the ring its readers, or the name its owner */
+  SHMRING_REFUSED = 9,       /* the publisher refused what was asked (the sentence has its figures) */
+  SHMRING_INVALID = 10,      /* an argument is out of its range */
+  SHMRING_PROTOCOL = 11,     /* the peer broke the protocol, or speaks another version of it */
+  SHMRING_NO_MEMORY = 12,    /* the memory is not to be had (the sentence has the figures) */
+  SHMRING_SYSTEM = 13,       /* a system call failed (the sentence names it) */
+  SHMRING_FORKED = 14        /* this handle belongs to the parent process */
+} shmring_status;
+
+/* What happens to a lane's frames when its reader is slower than the publisher. */
+typedef enum shmring_policy {
+  SHMRING_DROP_NEWEST = 0, /* first in, first out: the new frame is dropped while `depth` frames wait */
+  SHMRING_DROP_OLDEST = 1, /* the oldest waiting frame gives way */
+  SHMRING_LATEST = 2,      /* a mailbox: one frame waits, always the newest */
+  SHMRING_POLICY_DEFAULT = 255 /* whatever the publisher sets for readers that do not ask */
+} shmring_policy;
+
+/* How a reader waits. */
+typedef enum shmring_wake {
+  SHMRING_WAKE_BLOCK = 0,   /* sleep until the bell rings */
+  SHMRING_WAKE_ADAPTIVE = 1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
+} shmring_wake;
+
+/* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video. */
+typedef enum shmring_pixel_format {
+  SHMRING_BYTES = 0,
+  SHMRING_GRAY8 = 1,
+  SHMRING_RGB = 2,
+  SHMRING_BGR = 3,
+  SHMRING_RGBA = 4,
+  SHMRING_BGRA = 5,
+  SHMRING_RGBX = 6,
+  SHMRING_BGRX = 7,
+  SHMRING_ARGB = 8,
+  SHMRING_ABGR = 9,
+  SHMRING_XRGB = 10,
+  SHMRING_XBGR = 11,
+  SHMRING_NV12 = 12,
+  SHMRING_I420 = 13,
+  SHMRING_GRAY16_LE = 14
+} shmring_pixel_format;
+
+/* Frame flags, a bit set. */
+#define SHMRING_FRAME_DELTA_UNIT (1u << 0) /* cannot be decoded without frames before it */
+#define SHMRING_FRAME_DISCONT (1u << 1)    /* frames are missing before this one */
+#define SHMRING_FRAME_CORRUPTED (1u << 2)
+#define SHMRING_FRAME_GAP (1u << 3)
+#define SHMRING_FRAME_HEADER (1u << 4)
+#define SHMRING_FRAME_MARKER (1u << 5)
+#define SHMRING_FRAME_TOP_FIELD_FIRST (1u << 6)
+#define SHMRING_FRAME_INTERLACED (1u << 7)
+
+typedef struct shmring_plane {
+  uint64_t offset; /* of the plane's first byte in the frame's data */
+  int32_t stride;  /* from one row to the next */
+  uint32_t reserved;
+} shmring_plane;
+
+/* What frames are. `caps` is a GStreamer caps string (UTF-8) or empty; the rest is filled for raw video only. */
+typedef struct shmring_format {
+  size_t struct_size;
+  const char *caps; /* borrowed; from a frame: valid as long as the frame is held */
+  uint64_t id;      /* from a frame: differs whenever the format differs; ignored in shmring_publisher_set_format() */
+  shmring_pixel_format pixel_format;
+  uint32_t width;  /* pixels */
+  uint32_t height; /* pixels */
+  uint32_t plane_count;
+  shmring_plane planes[SHMRING_MAX_PLANES]; /* used by frames that do not bring planes of their own */
+} shmring_format;
+#define SHMRING_FORMAT_INIT {sizeof(shmring_format), "", 0, SHMRING_BYTES, 0, 0, 0, {{0, 0, 0}}}
+
+/* One frame: what a publisher says of it, and what a reader finds. */
+typedef struct shmring_frame_info {
+  size_t struct_size;
+  uint64_t sequence;     /* counts every frame offered to the ring, from 1; gaps are frames this reader never gets */
+  uint64_t size;         /* bytes */
+  uint64_t pts;          /* when the frame was captured or is to be shown, or SHMRING_TIME_NONE */
+  uint64_t dts;          /* or SHMRING_TIME_NONE */
+  uint64_t duration;     /* ns, or SHMRING_TIME_NONE */
+  uint64_t published_at; /* when it was handed over; the age of a frame is now minus this */
+  uint64_t offset;       /* the source's own count (a camera's frame number), or SHMRING_TIME_NONE */
+  uint32_t flags;
+  uint32_t plane_count; /* 0: the format's planes apply */
+  shmring_plane planes[SHMRING_MAX_PLANES];
+} shmring_frame_info;
+#define SHMRING_FRAME_INFO_INIT \
+  {sizeof(shmring_frame_info), 0, 0, SHMRING_TIME_NONE, SHMRING_TIME_NONE, SHMRING_TIME_NONE, 0, SHMRING_TIME_NONE, 0, 0, {{0, 0, 0}}}
+
+/* How long something took, in ns; the figures are good to an eighth. Zero where nothing was measured yet. */
+typedef struct shmring_times {
+  uint64_t count;
+  uint64_t p50;
+  uint64_t p99;
+  uint64_t max;
+} shmring_times;
+
+typedef enum shmring_lane_state {
+  SHMRING_LANE_ACTIVE = 0,
+  SHMRING_LANE_RETIRED = 1, /* gets no frames; what it took is still its own */
+  SHMRING_LANE_GONE = 2     /* nobody has this name now; its counters stay */
+} shmring_lane_state;
+
+/* One reader as the publisher sees it. offered = delivered + dropped + pending, over all its generations. */
+typedef struct shmring_lane_stats {
+  char name[SHMRING_NAME_SIZE];
+  shmring_lane_state state;
+  shmring_policy policy;
+  shmring_wake wake;
+  uint32_t pid;
+  uint32_t depth;
+  uint32_t max_held;
+  uint32_t held;       /* frames taken and not yet released */
+  uint32_t generation; /* how often this name has attached, from 1 */
+  uint64_t offered;
+  uint64_t delivered;
+  uint64_t dropped;
+  uint64_t pending;
+  uint64_t stale;             /* delivered, but refused by the reader as older than its max_frame_age */
+  uint64_t consecutive_drops; /* since the last delivery */
+  uint64_t bells;             /* wake-ups sent */
+  uint64_t last_offered_at;   /* 0: never */
+  uint64_t last_taken_at;     /* as the reader says; 0: never */
+  uint64_t last_released_at;  /* as the reader says; 0: never */
+  uint64_t last_taken_seq;
+  uint64_t oldest_unfinished_at; /* publish time of the oldest frame pending or take time of the oldest held; 0: none */
+  shmring_times age;             /* publish to take, as the reader says */
+  shmring_times hold;            /* take to release, as the reader says */
+  char reason[96];               /* why the lane was retired, or empty */
+} shmring_lane_stats;
+
+/* The ring as a whole. free_slots + owned + loaned = slots. */
+typedef struct shmring_ring_stats {
+  size_t struct_size;
+  uint32_t publisher_pid;
+  uint32_t slots;
+  uint32_t free_slots;
+  uint32_t owned;  /* queued for, or held by, at least one reader, or the newest frame kept for those who come */
+  uint32_t loaned; /* being filled, or published and still shared with others in the publisher's process */
+  uint32_t max_readers;
+  uint32_t lanes; /* attached now */
+  uint32_t rings; /* generations of the ring that still live: 1, or more while old frames are held */
+  uint64_t slot_size;
+  uint64_t memory;    /* bytes of shared memory */
+  uint64_t sequence;  /* frames offered to the ring */
+  uint64_t published; /* frames that had a slot */
+  uint64_t no_slot;   /* frames dropped for everybody because no slot was free */
+  uint64_t too_large; /* frames refused because they did not fit */
+  uint64_t copied;    /* frames copied into a slot (the others were written in place) */
+  uint64_t refused_readers;
+  uint64_t liars; /* readers disconnected because they broke the rules */
+  uint64_t last_published_at;
+  char caps[256]; /* the present format's caps, cut at the end if longer */
+} shmring_ring_stats;
+
+/* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
+SHMRING_API const char *shmring_last_error(void);
+/* The name of a status: "timeout", "in-use", … Never NULL. */
+SHMRING_API const char *shmring_status_name(shmring_status status);
+/* Now on CLOCK_MONOTONIC, ns. */
+SHMRING_API uint64_t shmring_now(void);
+/* Fills `format` for raw video of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
+ * of a frame in bytes (0: unknown format or size). `caps` (at least 256 bytes, owned by the caller) receives the caps string. */
+SHMRING_API uint64_t shmring_format_video(shmring_format *format, shmring_pixel_format pixel_format, uint32_t width,
+                                          uint32_t height, char *caps, size_t caps_size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
