@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A real process of a test's own: started, stopped, continued, killed and waited for by its number. It never outlives
+// the test.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace support {
+
+// How a process ended: its exit code, or the signal that killed it.
+struct Ending {
+  int code = 0;
+  int signal = 0;
+  bool success() const { return code == 0 && signal == 0; }
+};
+
+class ChildProcess {
+ public:
+  struct Options {
+    std::vector<std::pair<std::string, std::string>> environment;  // added to ours
+    std::string folder;                                            // its working folder; empty: ours
+  };
+
+  // Runs argv[0], looked up in PATH; standard output and error go to a file that output() reads. Throws
+  // std::system_error when it cannot be started. Start children from a thread that lives as long as they do: they are
+  // killed when it ends.
+  static ChildProcess spawn(std::vector<std::string> argv, Options options);
+  static ChildProcess spawn(std::vector<std::string> argv) { return spawn(std::move(argv), Options{}); }
+  // Runs `body` in a fork of this process, without exec; its result is the exit code. For what only a fork shows.
+  static ChildProcess fork(const std::function<int()>& body);
+
+  ChildProcess() = default;
+  ChildProcess(ChildProcess&& other) noexcept { swap(other); }
+  ChildProcess& operator=(ChildProcess&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~ChildProcess();  // SIGKILL, and wait for it
+
+  pid_t pid() const { return pid_; }
+  bool running();
+
+  void signal(int number);
+  void kill();       // SIGKILL, and wait until it is gone
+  void stop();       // SIGSTOP, and wait until it stands still
+  void resume();     // SIGCONT
+  void interrupt();  // SIGINT, what gst-launch-1.0 -e answers with EOS
+
+  // How it ended; nothing if it still runs after `limit`.
+  std::optional<Ending> wait(std::chrono::milliseconds limit = std::chrono::seconds(30));
+  // What it wrote so far.
+  std::string output() const;
+  // Whether it writes `text` within `limit`; false also if it ends without.
+  bool says(const std::string& text, std::chrono::milliseconds limit = std::chrono::seconds(30));
+
+ private:
+  void swap(ChildProcess& other) noexcept;
+
+  pid_t pid_ = -1;
+  int output_ = -1;  // an unnamed file
+  std::optional<Ending> ending_;
+};
+
+}  // namespace support
