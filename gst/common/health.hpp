@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The health of a worker, decided from snapshots of its counters: pure, the caller brings the time. All times are ns on CLOCK_MONOTONIC.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <shmring/types.h>
+
+namespace supplier {
+
+enum class WorkerState {
+  waiting,  // has finished nothing yet: no frame came, or it is busy with its first one
+  ok,
+  slow,     // drops or age beyond its limits
+  stuck,    // a frame is pending or held, and nothing was finished for the stall timeout
+  starved,  // no frame came in for the stall timeout: the source's fault, never a reason to restart the worker
+  dead,     // its process is gone, or its branch failed
+};
+const char* state_name(WorkerState state);
+
+// What is still good enough. One set everywhere; HealthProperties makes them properties.
+struct Limits {
+  std::uint64_t stall_timeout = 30'000'000'000;  // 0: never stuck, never starved
+  std::uint64_t max_frame_age = 0;               // 0: off
+  double max_drop_rate = 1.0;                    // share of the frames decided in the last stall timeout; 1: off
+  std::uint64_t interval = 0;                    // 0: tell changes only
+  bool post_messages = true;
+};
+
+// One worker at one moment. Counters only grow, also over reconnects, and offered = delivered + dropped + pending.
+struct Observation {
+  std::string worker;            // its name
+  std::string pad;               // the pad whose branch it is; empty for lanes and inline points
+  std::uint64_t generation = 1;  // how often it has attached or started
+  std::uint64_t offered = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t discarded = 0;  // of the dropped: by a flush or a stop, which is nobody's fault
+  std::uint64_t pending = 0;
+  std::uint64_t held = 0;   // of the delivered: taken and not finished
+  std::uint64_t stale = 0;  // of the delivered: refused as older than max-frame-age
+  std::uint64_t consecutive_drops = 0;
+  std::uint64_t last_offered_at = 0;    // 0: never; the next three too
+  std::uint64_t last_consumed_at = 0;   // finished: released, or the push returned
+  std::uint64_t last_consumed_seq = 0;  // its number
+  std::uint64_t unfinished_since = 0;   // when the oldest frame pending or held came. Leave it 0 for a reader that keeps
+                                        // its last frame but waits for the next: it is idle, not busy
+  bool expecting = true;      // false while no frame is due (stream not begun, ended, branch at rest): then nobody is starved
+  std::uint64_t age = 0;      // publish to take, of the last frame taken; 0: not measured
+  std::optional<std::int64_t> lateness;  // running time at arrival minus the frame's own; framehealth only
+  shmring_times ages{};                  // publish to take
+  shmring_times holds{};                 // take to release, or push to return: the work itself
+  shmring_times waits{};                 // from finishing a frame to getting the next one
+  bool gone = false;                     // process gone or branch failed …
+  std::string reason;                    // … and why
+};
+
+// What is to be said of a worker. previous == state: nothing changed (a periodic report).
+struct Verdict {
+  WorkerState state = WorkerState::waiting;
+  WorkerState previous = WorkerState::waiting;  // as last told
+  std::string reason;                           // one sentence with its figures
+  double drop_rate = 0;                         // over the last stall timeout
+  std::uint64_t at = 0;
+};
+
+// Drops over a sliding window of ten equal parts.
+class DropWindow {
+ public:
+  void restart() { *this = DropWindow(); }
+  void add(std::uint64_t delivered, std::uint64_t dropped, std::uint64_t passed, std::uint64_t length);
+  std::uint64_t delivered() const;
+  std::uint64_t dropped() const;
+  double rate() const;
+  bool full() const { return filled_ == parts_.size(); }
+
+ private:
+  struct Part {
+    std::uint64_t delivered = 0;
+    std::uint64_t dropped = 0;
+  };
+  std::array<Part, 10> parts_{};
+  std::size_t current_ = 0;
+  std::size_t filled_ = 0;
+  std::uint64_t in_part_ = 0;
+};
+
+// One worker's health over time. Call evaluate() again and again, about ten times per stall timeout.
+//
+// Only watched time counts: one look credits at most a quarter of the stall timeout, so that a clock jump, a suspended machine or a
+// stopped process makes nobody stuck or starved.
+class WorkerHealth {
+ public:
+  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 5 in a row and then one a second;
+  // what is held back is told later if it is still true.
+  std::optional<Verdict> evaluate(const Observation& seen, const Limits& limits, std::uint64_t now);
+  // Watching begins anew (PLAYING again): the time since the last look does not count.
+  void resume();
+  // The present picture.
+  const Verdict& verdict() const { return verdict_; }
+
+ private:
+  struct Progress {
+    std::uint64_t at = 0;
+    std::uint64_t seq = 0;
+    bool operator==(const Progress&) const = default;
+  };
+  void judge(const Observation& seen, const Limits& limits, std::uint64_t now);
+  void count_time(const Observation& seen, std::uint64_t now, std::uint64_t step);
+  bool overdue(const Observation& seen, const Limits& limits, std::string& reason) const;
+  void enter(WorkerState state, std::string reason);
+  bool may_tell(std::uint64_t now);
+
+  Verdict verdict_;
+  WorkerState told_ = WorkerState::waiting;
+  std::uint64_t told_at_ = 0;
+
+  bool looked_ = false;       // since the last resume
+  std::uint64_t look_at_ = 0;
+  Observation last_;          // the look before
+  Progress baseline_;         // where this generation began
+  std::uint64_t stuck_for_ = 0;
+  std::uint64_t starved_for_ = 0;
+  std::uint64_t turning_for_ = 0;  // how long the limits have said otherwise than the state
+  DropWindow window_;
+  double age_ = 0;                 // smoothed
+  std::uint64_t tokens_ = 5;
+  std::uint64_t token_at_ = 0;
+};
+
+}  // namespace supplier
