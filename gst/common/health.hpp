@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The health of a worker, decided from snapshots of its counters: pure, the caller brings the time. All times are ns on CLOCK_MONOTONIC.
+// The health of a worker, decided from snapshots of its counters: pure, the caller brings the time. All times are ns on
+// CLOCK_MONOTONIC.
 #pragma once
 
 #include <array>
@@ -47,10 +48,11 @@ struct Observation {
   std::uint64_t last_offered_at = 0;    // 0: never; the next three too
   std::uint64_t last_consumed_at = 0;   // finished: released, or the push returned
   std::uint64_t last_consumed_seq = 0;  // its number
-  std::uint64_t unfinished_since = 0;   // when the oldest frame pending or held came. Leave it 0 for a reader that keeps
-                                        // its last frame but waits for the next: it is idle, not busy
-  bool expecting = true;      // false while no frame is due (stream not begun, ended, branch at rest): then nobody is starved
-  std::uint64_t age = 0;      // publish to take, of the last frame taken; 0: not measured
+  std::uint64_t unfinished_since = 0;  // when the oldest frame pending or held came. Leave it 0 for a reader that keeps
+                                       // its last frame but waits for the next: it is idle, not busy
+  bool expecting =
+      true;  // false while no frame is due (stream not begun, ended, branch at rest): then nobody is starved
+  std::uint64_t age = 0;                 // publish to take, of the last frame taken; 0: not measured
   std::optional<std::int64_t> lateness;  // running time at arrival minus the frame's own; framehealth only
   shmring_times ages{};                  // publish to take
   shmring_times holds{};                 // take to release, or push to return: the work itself
@@ -62,21 +64,20 @@ struct Observation {
 // What is to be said of a worker. previous == state: nothing changed (a periodic report).
 struct Verdict {
   WorkerState state = WorkerState::waiting;
-  WorkerState previous = WorkerState::waiting;  // as last told
-  std::string reason;                           // one sentence with its figures
-  double drop_rate = 0;                         // over the last stall timeout
+  WorkerState previous = WorkerState::waiting;         // as last told
+  std::string reason = "nothing was asked of it yet";  // with its figures
+  double drop_rate = 0;                                // over the last stall timeout
   std::uint64_t at = 0;
 };
 
-// Drops over a sliding window of ten equal parts.
+// Drops among the frames decided over a sliding window.
 class DropWindow {
  public:
-  void restart() { *this = DropWindow(); }
   void add(std::uint64_t delivered, std::uint64_t dropped, std::uint64_t passed, std::uint64_t length);
-  std::uint64_t delivered() const;
+  std::uint64_t decided() const;
   std::uint64_t dropped() const;
   double rate() const;
-  bool full() const { return filled_ == parts_.size(); }
+  bool full() const { return filled_ + 1 == parts_.size(); }
 
  private:
   struct Part {
@@ -91,45 +92,48 @@ class DropWindow {
 
 // One worker's health over time. Call evaluate() again and again, about ten times per stall timeout.
 //
-// Only watched time counts: one look credits at most a quarter of the stall timeout, so that a clock jump, a suspended machine or a
-// stopped process makes nobody stuck or starved.
+// Only watched time counts: one look credits at most a quarter of the stall timeout, so that a clock jump, a suspended
+// machine or a stopped process makes nobody stuck or starved.
 class WorkerHealth {
  public:
-  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 5 in a row and then one a second;
-  // what is held back is told later if it is still true.
+  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 5 in a row and then
+  // one a second; what is held back is told later if it is still true.
   std::optional<Verdict> evaluate(const Observation& seen, const Limits& limits, std::uint64_t now);
   // Watching begins anew (PLAYING again): the time since the last look does not count.
   void resume();
-  // The present picture.
+  // The present picture; previous is the state before this one.
   const Verdict& verdict() const { return verdict_; }
 
  private:
-  struct Progress {
+  struct Progress {  // differs once another frame was finished
     std::uint64_t at = 0;
     std::uint64_t seq = 0;
     bool operator==(const Progress&) const = default;
   };
-  void judge(const Observation& seen, const Limits& limits, std::uint64_t now);
+  static Progress progress(const Observation& seen) { return {seen.last_consumed_at, seen.last_consumed_seq}; }
+
+  void begin_generation(const Observation& seen);
   void count_time(const Observation& seen, std::uint64_t now, std::uint64_t step);
-  bool overdue(const Observation& seen, const Limits& limits, std::string& reason) const;
+  void judge(const Observation& seen, const Limits& limits, std::uint64_t step);
+  void judge_limits(const Observation& seen, const Limits& limits, std::uint64_t step);
   void enter(WorkerState state, std::string reason);
+  void restart_limits();
   bool may_tell(std::uint64_t now);
 
   Verdict verdict_;
   WorkerState told_ = WorkerState::waiting;
   std::uint64_t told_at_ = 0;
-
-  bool looked_ = false;       // since the last resume
-  std::uint64_t look_at_ = 0;
-  Observation last_;          // the look before
-  Progress baseline_;         // where this generation began
-  std::uint64_t stuck_for_ = 0;
-  std::uint64_t starved_for_ = 0;
-  std::uint64_t turning_for_ = 0;  // how long the limits have said otherwise than the state
-  DropWindow window_;
-  double age_ = 0;                 // smoothed
-  std::uint64_t tokens_ = 5;
+  std::uint64_t tokens_ = 0;  // messages that may be told at once
   std::uint64_t token_at_ = 0;
+
+  std::optional<std::uint64_t> look_at_;  // the last look since the last resume
+  Observation last_;                      // what it saw
+  Progress baseline_;                     // where this generation began
+  std::uint64_t stuck_for_ = 0;           // watched time: work there, none finished
+  std::uint64_t starved_for_ = 0;         // watched time: no work there, none came
+  std::uint64_t turning_for_ = 0;         // watched time: the limits say otherwise than the state
+  DropWindow window_;
+  double age_ = 0;  // smoothed over looks
 };
 
 }  // namespace supplier

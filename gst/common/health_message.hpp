@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A worker's health as a GstStructure: the message "frame-health" and the stats properties. docs/health.md is its schema.
+// A worker's health as a GstStructure: the message "frame-health" and the stats properties. docs/health.md is its
+// schema.
 #pragma once
 
 #include "common/health.hpp"

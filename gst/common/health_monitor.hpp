@@ -20,10 +20,12 @@ struct Watched {
   Limits limits;
 };
 
-// Use: a member of the element's C++ object, start() after PAUSED→PLAYING, stop() before PLAYING→PAUSED, describe() for `stats`.
+// Use: a member of the element's C++ object, start() after PAUSED→PLAYING, stop() before PLAYING→PAUSED, describe() for
+// `stats`.
 class HealthMonitor {
  public:
-  // Appends every worker as it is now. Called by the monitor's thread without any lock of the monitor, never after stop().
+  // Appends every worker as it is now. Called by the monitor's thread without any lock of the monitor, never after
+  // stop().
   using Look = std::function<void(std::vector<Watched>&)>;
 
   // `element` is borrowed: the monitor is part of it.
@@ -32,8 +34,8 @@ class HealthMonitor {
   HealthMonitor(const HealthMonitor&) = delete;
   HealthMonitor& operator=(const HealthMonitor&) = delete;
 
-  // False: there is no thread to be had. start() and stop() are for one thread at a time (the state change); stop() may also come from a bus
-  // handler inside one of our own messages, and never waits for such a handler.
+  // False: there is no thread to be had. start() and stop() are for one thread at a time (the state change); stop() may
+  // also come from a bus handler inside one of our own messages, and never waits for such a handler.
   bool start();
   void stop();
   // Look now: something died, or a limit was changed. Any thread; nothing when not running.

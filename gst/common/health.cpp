@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// How a worker's state follows from its counters and the time.
+#include "common/health.hpp"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <utility>
+
+namespace supplier {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kMessagesAtOnce = 5;
+constexpr double kLeave = 0.8;  // slow ends only this far inside the limit, so that a worker on the edge does not flap
+
+std::uint64_t since(std::uint64_t then, std::uint64_t now) { return now > then ? now - then : 0; }
+
+[[gnu::format(printf, 1, 2)]] std::string text(const char* format, ...) {
+  char line[200];
+  va_list args;
+  va_start(args, format);
+  std::vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  return line;
+}
+
+std::string duration(double ns) { return ns < kSecond ? text("%.0f ms", ns / 1e6) : text("%.1f s", ns / 1e9); }
+
+// What the drop window, the smoothing and the hysteresis go by; also where nobody can be stuck.
+std::uint64_t window_length(const Limits& limits) { return limits.stall_timeout ? limits.stall_timeout : 30 * kSecond; }
+
+bool base(WorkerState state) { return state == WorkerState::ok || state == WorkerState::slow; }
+
+std::string why_well_again(WorkerState before, const Observation& seen, bool finished) {
+  if (!seen.expecting) return "no frame is due";
+  switch (before) {
+    case WorkerState::waiting:
+      return "the first frame is finished";
+    case WorkerState::starved:
+      return "frames come in again";
+    case WorkerState::stuck:
+      return finished ? "frames are finished again" : "nothing is pending or held any more";
+    default:
+      return "it is back";
+  }
+}
+
+}  // namespace
+
+const char* state_name(WorkerState state) {
+  switch (state) {
+    case WorkerState::waiting:
+      return "waiting";
+    case WorkerState::ok:
+      return "ok";
+    case WorkerState::slow:
+      return "slow";
+    case WorkerState::stuck:
+      return "stuck";
+    case WorkerState::starved:
+      return "starved";
+    case WorkerState::dead:
+      return "dead";
+  }
+  return "unknown";
+}
+
+void DropWindow::add(std::uint64_t delivered, std::uint64_t dropped, std::uint64_t passed, std::uint64_t length) {
+  parts_[current_].delivered += delivered;
+  parts_[current_].dropped += dropped;
+  const std::uint64_t part = std::max<std::uint64_t>(length / parts_.size(), 1);
+  in_part_ = std::min(in_part_ + passed, part * parts_.size());
+  for (; in_part_ >= part; in_part_ -= part) {
+    current_ = (current_ + 1) % parts_.size();
+    parts_[current_] = {};
+    filled_ = std::min(filled_ + 1, parts_.size() - 1);
+  }
+}
+
+std::uint64_t DropWindow::decided() const {
+  std::uint64_t sum = dropped();
+  for (const Part& part : parts_) sum += part.delivered;
+  return sum;
+}
+
+std::uint64_t DropWindow::dropped() const {
+  std::uint64_t sum = 0;
+  for (const Part& part : parts_) sum += part.dropped;
+  return sum;
+}
+
+double DropWindow::rate() const {
+  const std::uint64_t all = decided();
+  return all ? static_cast<double>(dropped()) / static_cast<double>(all) : 0;
+}
+
+std::optional<Verdict> WorkerHealth::evaluate(const Observation& seen, const Limits& limits, std::uint64_t now) {
+  if (look_at_ && now < *look_at_) told_at_ = token_at_ = now;
+  const std::uint64_t step = look_at_ ? std::min(since(*look_at_, now), window_length(limits) / 4) : 0;
+  if (seen.generation != last_.generation) begin_generation(seen);
+  count_time(seen, now, step);
+  judge(seen, limits, step);
+  verdict_.at = now;
+  verdict_.drop_rate = window_.rate();
+  look_at_ = now;
+  last_ = seen;
+
+  if (!limits.post_messages) return std::nullopt;
+  const bool changed = verdict_.state != told_;
+  const bool due = limits.interval && since(told_at_, now) >= limits.interval;
+  if (!(changed && may_tell(now)) && !(due && !changed)) return std::nullopt;
+  Verdict told = verdict_;
+  told.previous = std::exchange(told_, verdict_.state);
+  told_at_ = now;
+  return told;
+}
+
+void WorkerHealth::resume() {
+  look_at_.reset();
+  stuck_for_ = starved_for_ = 0;
+  restart_limits();
+}
+
+void WorkerHealth::begin_generation(const Observation& seen) {
+  baseline_ = progress(last_);  // not seen's: it may have finished a frame already
+  last_.unfinished_since = 0;
+  stuck_for_ = starved_for_ = 0;
+  enter(WorkerState::waiting, text("generation %llu begins", static_cast<unsigned long long>(seen.generation)));
+}
+
+// An accumulator runs on while nothing moves, and restarts where something did.
+void WorkerHealth::count_time(const Observation& seen, std::uint64_t now, std::uint64_t step) {
+  const bool finished = progress(seen) != progress(last_);
+  const bool came = seen.offered != last_.offered || seen.last_offered_at != last_.last_offered_at;
+  const bool busy = seen.unfinished_since != 0;
+  const bool idle = !busy && seen.expecting;
+
+  if (!busy)
+    stuck_for_ = 0;
+  else if (finished || !last_.unfinished_since)
+    stuck_for_ = std::min(since(std::max(seen.unfinished_since, seen.last_consumed_at), now), step);
+  else
+    stuck_for_ += step;
+
+  if (!idle)
+    starved_for_ = 0;
+  else if (finished || came || last_.unfinished_since || !last_.expecting)
+    starved_for_ = std::min(since(std::max(seen.last_offered_at, seen.last_consumed_at), now), step);
+  else
+    starved_for_ += step;
+}
+
+void WorkerHealth::judge(const Observation& seen, const Limits& limits, std::uint64_t step) {
+  const WorkerState before = verdict_.state;
+  const bool finished = progress(seen) != progress(last_);
+  const bool busy = seen.unfinished_since != 0;
+  // A state once reached holds until something moves, also over a pause.
+  const bool stuck = limits.stall_timeout && busy &&
+                     (stuck_for_ >= limits.stall_timeout || (before == WorkerState::stuck && !finished));
+  const bool starved =
+      limits.stall_timeout && !busy && seen.expecting &&
+      (starved_for_ >= limits.stall_timeout || (before == WorkerState::starved && seen.offered == last_.offered &&
+                                                !finished && seen.last_offered_at == last_.last_offered_at));
+  const auto count = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+
+  if (seen.gone)
+    enter(WorkerState::dead, seen.reason.empty() ? "it is gone" : seen.reason);
+  else if (stuck)
+    enter(WorkerState::stuck, text("nothing finished for %s: %llu pending, %llu held, last finished frame %llu",
+                                   duration(static_cast<double>(stuck_for_)).c_str(), count(seen.pending),
+                                   count(seen.held), count(seen.last_consumed_seq)));
+  else if (starved)
+    enter(WorkerState::starved, text("no frame came in for %s", duration(static_cast<double>(starved_for_)).c_str()));
+  else if (progress(seen) == baseline_)
+    enter(WorkerState::waiting, why_well_again(before, seen, finished));
+  else if (base(before))
+    judge_limits(seen, limits, step);
+  else
+    enter(WorkerState::ok, why_well_again(before, seen, finished));
+}
+
+void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, std::uint64_t step) {
+  const std::uint64_t length = window_length(limits);
+  const std::uint64_t delivered = since(last_.delivered, seen.delivered);
+  const std::uint64_t discarded = since(last_.discarded, seen.discarded);
+  window_.add(delivered, since(discarded, since(last_.dropped, seen.dropped)), step, length);
+
+  if (seen.offered != last_.offered || seen.delivered != last_.delivered) {
+    const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(seen.lateness.value_or(0), 0));
+    const auto age = static_cast<double>(std::max(seen.age, late));
+    age_ = age_ > 0 ? age_ + (age - age_) / 4 : age;
+  }
+
+  const double age_limit = limits.max_frame_age ? static_cast<double>(limits.max_frame_age) : 1e300;
+  const double drop_limit = limits.max_drop_rate < 1 ? limits.max_drop_rate : 1e300;
+  const auto decided = static_cast<double>(window_.decided()), dropped = static_cast<double>(window_.dropped());
+  // One lost frame is no rate, and neither is the time between two frames of a worker that takes few.
+  const bool representative = window_.full() || decided - dropped >= 10;
+  const bool old = age_ > age_limit, drops = representative && dropped > drop_limit * decided + 1;
+  const bool inside = age_ <= kLeave * age_limit && dropped <= kLeave * drop_limit * decided;
+
+  const bool slow = verdict_.state == WorkerState::slow;
+  turning_for_ = (slow ? inside : old || drops) ? turning_for_ + step : 0;
+  if (turning_for_ < length / 10) return;
+  if (slow)
+    enter(WorkerState::ok, "within its limits again");
+  else if (drops)
+    enter(WorkerState::slow,
+          text("%.1f %% of the frames of the last %s dropped, the limit is %.1f %%", 100 * window_.rate(),
+               duration(static_cast<double>(length)).c_str(), 100 * drop_limit));
+  else
+    enter(WorkerState::slow,
+          text("frames are %s old, the limit is %s", duration(age_).c_str(), duration(age_limit).c_str()));
+}
+
+void WorkerHealth::enter(WorkerState state, std::string reason) {
+  if (state == verdict_.state) return;
+  // What happened outside of the limits' reign is no evidence about them.
+  if (!base(state) || !base(verdict_.state)) restart_limits();
+  turning_for_ = 0;
+  verdict_.previous = std::exchange(verdict_.state, state);
+  verdict_.reason = std::move(reason);
+}
+
+void WorkerHealth::restart_limits() {
+  window_ = {};
+  age_ = 0;
+  turning_for_ = 0;
+}
+
+bool WorkerHealth::may_tell(std::uint64_t now) {
+  const std::uint64_t earned = token_at_ ? since(token_at_, now) / kSecond : kMessagesAtOnce;
+  if (tokens_ + earned >= kMessagesAtOnce) {
+    tokens_ = kMessagesAtOnce;
+    token_at_ = now;
+  } else {
+    tokens_ += earned;
+    token_at_ += earned * kSecond;
+  }
+  if (tokens_ == 0) return false;
+  --tokens_;
+  return true;
+}
+
+}  // namespace supplier
