@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the commands that README, docs/ and the elements' sources show, for a few seconds, as a user would (see launch_lines.py).
+
+usage: check_launch_lines.py [PAGE…]
+"""
+import concurrent.futures
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from launch_lines import markdown_sessions, source_sessions
+from tap import ROOT, Tap, sources
+
+SECONDS = 4.0  # a command may end by itself before
+PATIENCE = 20.0  # for ending after SIGINT
+COMPLAINTS = re.compile(r"^.*(WARNING: erroneous|ERROR: |CRITICAL|Traceback \(most recent|Segmentation).*$", re.M)
+
+
+def end(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return "did not end after SIGINT"
+    return ""
+
+
+def run_session(commands):
+    """What went wrong, as sentences."""
+    problems = []
+    with tempfile.TemporaryDirectory() as folder:
+        started = []
+        for number, words in enumerate(commands):
+            output = pathlib.Path(folder) / f".output{number}"
+            with output.open("wb") as file:
+                process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+            started.append((words, process, output))
+            time.sleep(0.5 if len(commands) > 1 else 0)
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and any(process.poll() is None for _, process, _ in started):
+            time.sleep(0.05)
+        # Who ended by itself must have ended well; the others end when asked, readers before publishers.
+        for words, process, output in reversed(started):
+            by_itself = process.poll()
+            problem = end(process) or (f"exit {by_itself}" if by_itself else "")
+            said = output.read_text(encoding="utf-8", errors="replace")
+            complaint = COMPLAINTS.search(said)
+            interrupted = by_itself is None and complaint and "KeyboardInterrupt" in said
+            if problem or (complaint and not interrupted):
+                problems.append(f"{shlex.join(words)}\n{problem}\n{said[-2000:]}")
+    return problems
+
+
+def sessions(names):
+    for name in names:
+        find = markdown_sessions if name.endswith(".md") else source_sessions
+        for line, commands in find((ROOT / name).read_text(encoding="utf-8")):
+            yield f"{name}:{line}", commands
+
+
+def main(*pages):
+    tap = Tap()
+    found = list(sessions(pages or sources("README.md", "docs/**.md", "gst/**.cpp", "gst/**.hpp")))
+    if "GST_DEBUG" not in os.environ:
+        os.environ["GST_DEBUG"] = "1"
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (place, commands), problems in zip(found, pool.map(lambda session: run_session(session[1]), found)):
+            tap.check(f"{place}: {len(commands)} commands", problems)
+    tap.check("there are launch lines to run", "" if found or pages else "none found")
+    tap.done()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

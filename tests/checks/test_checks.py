@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The checks, checked: each finds what it is for and passes what is right."""
+import json
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+import check_layers
+import check_launch_lines
+import check_style
+import check_tests_registered
+import count_tests
+import launch_lines
+
+
+@pytest.mark.parametrize("path, line", [
+    ("shmring/core/a.hpp", "#include <unistd.h>"),
+    ("shmring/core/a.hpp", "#include <chrono>"),
+    ("shmring/core/a.cpp", '#include "transport/fd.hpp"'),
+    ("shmring/transport/a.cpp", '#include "client/reader.hpp"'),
+    ("shmring/transport/a.cpp", "#include <glib.h>"),
+    ("shmring/client/a.cpp", "#  include <sys/socket.h>"),
+    ("shmring/capi/a.cpp", '#include "transport/fd.hpp"'),
+    ("shmring/include/shmring/a.h", "#include <glib.h>"),
+    ("shmring/tools/a.cpp", '#include "client/reader.hpp"'),
+    ("gst/latestframe/a.cpp", '#include "shmring/gstshmringsink.hpp"'),
+    ("gst/latestframe/a.cpp", '#include "transport/fd.hpp"'),
+    ("gst/common/a.cpp", "#include <unistd.h>"),
+])
+def test_an_include_upwards_is_found(path, line):
+    assert check_layers.problems(path, f"// a comment\n{line}\n") == [f"{path}:2: includes {check_layers.INCLUDE.search(line).group(1)}"]
+
+
+@pytest.mark.parametrize("path, line", [
+    ("shmring/core/a.hpp", "#include <atomic>"),
+    ("shmring/core/a.hpp", "#include <shmring/types.h>"),
+    ("shmring/transport/a.cpp", "#include <sys/mman.h>"),
+    ("shmring/client/a.cpp", '#include "core/ledger.hpp"'),
+    ("gst/shmring/a.cpp", '#include "client/publisher.hpp"'),
+    ("gst/latestframe/a.cpp", "#include <gst/video/video.h>"),
+    ("tests/unit/a.cpp", "#include <unistd.h>"),
+])
+def test_an_include_downwards_is_fine(path, line):
+    assert not check_layers.problems(path, line)
+
+
+def test_style_wants_a_licence_a_purpose_and_an_end():
+    good = "// SPDX-License-Identifier: LGPL-2.1-or-later\n// What this file is for.\n"
+    assert not check_style.problems("a.cpp", good)
+    assert check_style.problems("a.cpp", "// What this file is for.\n")
+    assert check_style.problems("a.cpp", good.splitlines()[0])
+    assert check_style.problems("a.cpp", good + "// TO" "DO\n")
+    assert check_style.problems("a.cpp", good + "int a; \n")
+    assert check_style.problems("a.cpp", good + "\n" * 600)
+
+
+def test_an_orphan_test_is_found():
+    root = check_tests_registered.ROOT
+    path = str(root / "tests/unit/a_test.cpp")
+    program = "/b/a_test"
+    problem = check_tests_registered.problem
+    assert "no executable" in problem("tests/unit/a_test.cpp", {}, [])
+    assert "no test()" in problem("tests/unit/a_test.cpp", {path: [program]}, [])
+    assert not problem("tests/unit/a_test.cpp", {path: [program]}, [[program]])
+    assert problem("tests/python/test_a.py", {}, [["python3"]])
+    assert not problem("tests/python/test_a.py", {}, [["python3", str(root / "tests/python")]])
+    assert not problem("tests/python/test_a.py", {}, [["python3", str(root / "tests/python/test_a.py")]])
+
+
+PAGE = """
+```sh
+# one terminal
+$ gst-launch-1.0 videotestsrc num-buffers=3 ! \\
+    autovideosink
+GST_DEBUG=1 gst-launch-1.0 videotestsrc ! fakesink &
+apt-get install x
+```
+<!-- together -->
+```python
+print(1)
+```
+<!-- not run: needs a camera that is not here -->
+```
+gst-launch-1.0 nothing
+```
+```python
+not_run()
+```
+```sh
+shmring stat cam.sock   # another session
+```
+"""
+
+
+def test_a_page_becomes_sessions():
+    assert launch_lines.markdown_sessions(PAGE) == [
+        (3, [["gst-launch-1.0", "videotestsrc", "num-buffers=3", "!", "fakesink", "name=screen"],
+             ["env", "GST_DEBUG=1", "gst-launch-1.0", "videotestsrc", "!", "fakesink"],
+             [sys.executable, "-c", "print(1)\n"]]),
+        (21, [["shmring", "stat", "cam.sock"]])]
+
+
+def test_a_source_comment_becomes_a_session():
+    source = "/**\n * |[\n * gst-launch-1.0 videotestsrc ! \\\n *     fakesink\n * ]|\n */\n"
+    assert launch_lines.source_sessions(source) == [(2, [["gst-launch-1.0", "videotestsrc", "!", "fakesink"]])]
+
+
+def test_a_session_that_works_passes_and_one_that_does_not_fails():
+    run = check_launch_lines.run_session
+    assert not run([["gst-launch-1.0", "videotestsrc", "num-buffers=3", "!", "fakesink"]])
+    assert not run([[sys.executable, "-c", "import time; time.sleep(60)"]])  # ends when asked
+    assert run([["gst-launch-1.0", "videotestsrc", "!", "no-such-element"]])
+    assert run([["true"], ["false"]])
+    assert run([[sys.executable, "-c", "raise ValueError"]])
+
+
+@pytest.mark.parametrize("result, output, expected", [
+    ("OK", "[  PASSED  ] 12 tests.\n", (12, 0)),
+    ("FAIL", "[  PASSED  ] 10 tests.\n[  FAILED  ] 2 tests, listed below:\n\n 2 FAILED TESTS\n", (10, 2)),
+    ("FAIL", "[  PASSED  ] 12 tests.\n", (12, 1)),  # a leak at the end
+    ("TIMEOUT", "[ RUN      ] A.B\n", (0, 1)),
+    ("OK", "1..2\nok 1 - a\nok 2 - b\n", (2, 0)),
+    ("FAIL", "ok 1 - a\nnot ok 2 - b\n1..2\n", (1, 1)),
+    ("OK", "===== 5 passed, 1 warning in 2.03s =====\n", (5, 0)),
+    ("FAIL", "=== 1 failed, 5 passed, 2 errors in 2.03s ===\n", (5, 3)),
+    ("OK", "", (1, 0)),
+    ("SKIP", "", (0, 0)),
+])
+def test_tests_inside_a_program_are_counted(result, output, expected):
+    assert count_tests.count({"result": result, "stdout": output}) == expected
+
+
+def test_a_count_of_a_run_names_what_failed(tmp_path, capsys):
+    log = tmp_path / "testlog.json"
+    tests = [{"name": "a", "result": "OK", "stdout": "", "duration": 1.0},
+             {"name": "b", "result": "FAIL", "stdout": "why it failed", "duration": 1.0, "returncode": 1}]
+    log.write_text("\n".join(map(json.dumps, tests)), encoding="utf-8")
+    count_tests.main(log)
+    said = capsys.readouterr().out
+    assert "why it failed" in said
+    assert said.splitlines()[-1] == "1 1"
