@@ -9,10 +9,8 @@
 #include <system_error>
 #include <utility>
 
-#include <pthread.h>
-
+#include "common/clock.hpp"
 #include "common/health_message.hpp"
-#include "transport/clock.hpp"
 
 namespace supplier {
 namespace {
@@ -123,7 +121,7 @@ Owned<GstStructure> HealthMonitor::describe(const char* name, const Observation&
     const auto found = workers_.find(key(seen));
     if (found != workers_.end()) verdict = found->second.verdict();
   }
-  verdict.at = shmring::now();
+  verdict.at = monotonic_now();
   return health_structure(name, seen, verdict);
 }
 
@@ -143,7 +141,6 @@ std::uint64_t HealthMonitor::tick(const std::vector<Watched>& workers) {
 }
 
 void HealthMonitor::loop(const std::shared_ptr<Run>& run) {
-  pthread_setname_np(pthread_self(), "frame-health");
   std::vector<Watched> seen;
   std::vector<Owned<GstMessage>> messages;
   const auto element = share(element_);  // posting may outlive the last other reference
@@ -152,7 +149,7 @@ void HealthMonitor::loop(const std::shared_ptr<Run>& run) {
     seen.clear();
     look_(seen);
     tick = HealthMonitor::tick(seen);
-    const std::uint64_t now = shmring::now();
+    const std::uint64_t now = monotonic_now();
     {
       std::lock_guard hold(lock_);
       std::set<std::string> present;
