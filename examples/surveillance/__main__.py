@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The main job: a camera, a recorder, three workers, two faults; ends by itself with a report. See examples/demo."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from . import clip, config, report, sheet, table
+from .album import PAGES
+from .drill import Drill
+from .record import Event
+from .supervisor import Supervisor, lives
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="examples/demo", description=__doc__)
+    parser.add_argument("--input", help="a file, /dev/video0, rtsp://… or `test` (default: a clip of pedestrians)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long to run (default 30)")
+    parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder of report and pictures")
+    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "demo.toml", help="workers and faults")
+    return parser.parse_args()
+
+
+def choose_input(wanted: str | None, folder: Path, console: Console) -> str:
+    if wanted:
+        if wanted == "test" or "://" in wanted or Path(wanted).exists():
+            return wanted if wanted == "test" or "://" in wanted else str(Path(wanted).absolute())
+        raise SystemExit(f"--input {wanted}: there is no such file or device")
+    path, why = clip.fetch(folder)
+    if path:
+        return str(path.absolute())
+    console.print(f"The clip of pedestrians is not to be had ({why}): a test picture instead, in which nobody walks.")
+    return "test"
+
+
+async def run(options: argparse.Namespace, settings: config.Config, source: str, console: Console) -> dict:
+    screen = table.Screen(console, f"{Path(source).name} → latestframe → ring")
+    events: list[Event] = []
+    with tempfile.TemporaryDirectory(prefix="surveillance-") as folder, \
+            open(options.output / "events.jsonl", "w") as log:
+
+        def on_event(event: Event) -> None:
+            events.append(event)
+            log.write(json.dumps(asdict(event)) + "\n")
+            log.flush()
+            screen.event(event)
+
+        supervisor = Supervisor(settings, source, Path(folder) / "camera.sock", options.output,
+                                album_every=max(0.5, options.seconds / PAGES), on_event=on_event)
+        drill = Drill(supervisor, settings.faults, options.seconds)
+        loop = asyncio.get_running_loop()
+        interrupted = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted.set)
+        shown = asyncio.create_task(screen.show(supervisor))
+        await supervisor.start()
+        # The run is as long as was asked for, and longer only where a worker is still on its way back.
+        job = asyncio.gather(asyncio.sleep(options.seconds), drill.run())
+        stop = asyncio.create_task(interrupted.wait())
+        await asyncio.wait([job, stop], return_when=asyncio.FIRST_COMPLETED)
+        living = {name: lives(watched) for name, watched in supervisor.workers.items()}
+        for task in (job, stop, shown):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await supervisor.stop()
+    results = report.checks(supervisor, drill.outcomes, living, len(settings.faults))
+    summary = report.as_dict(supervisor, drill.outcomes, results,
+                             {"input": source, "seconds": options.seconds, "interrupted": interrupted.is_set(),
+                              "events": len(events)})
+    table.print_report(console, supervisor, summary)
+    headings = {name: f"{name}: {watched.record.found} detections in {watched.record.heard} frames"
+                for name, watched in supervisor.workers.items()}
+    summary["pictures"] = sheet.make(options.output / "album", headings, options.output / "contact-sheet.png")
+    report.save(summary, options.output / "report.json")
+    return summary
+
+
+def main() -> int:
+    options = arguments()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    try:
+        settings = config.load(options.config)
+    except config.ConfigError as error:
+        raise SystemExit(str(error)) from error
+    source = choose_input(options.input, options.output, console)
+    options.output.mkdir(parents=True, exist_ok=True)
+    for old in ("album", "logs"):
+        shutil.rmtree(options.output / old, ignore_errors=True)
+    summary = asyncio.run(run(options, settings, source, console))
+    console.print(f"Report, events, recording, contact sheet: {options.output.absolute()}", soft_wrap=True)
+    return 0 if summary["passed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A worker's best annotated pictures: one a stretch of time, the oldest overwritten, so the folder never grows."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+PAGES = 12
+COLOURS = {"person": (80, 220, 80), "motion": (40, 160, 255), "flow": (255, 200, 60)}
+
+
+@dataclass(frozen=True)
+class Detection:
+    box: tuple[int, int, int, int]  # left, top, width, height
+    label: str
+    score: float
+
+
+class Album:
+    def __init__(self, name: str, folder: str | None, every: float, clock=time.monotonic):
+        self._name = name
+        self._folder = Path(folder) if folder else None
+        self._every = every
+        self._clock = clock
+        self._stretch = -1
+        self._best = 0.0
+
+    def offer(self, image: np.ndarray, detections: list[Detection]) -> bool:
+        """Keeps the picture if it is the best one of its stretch: most sure of the most things. True if it was kept."""
+        if self._folder is None or not detections:
+            return False
+        stretch = int(self._clock() / self._every)
+        worth = sum(detection.score for detection in detections)
+        if stretch == self._stretch and worth <= self._best:
+            return False
+        self._stretch, self._best = stretch, worth
+        path = self._folder / f"{self._name}-{stretch % PAGES:02}.jpg"
+        part = path.with_suffix(".part.jpg")
+        cv2.imwrite(os.fspath(part), annotate(image, detections))
+        part.replace(path)
+        return True
+
+
+def annotate(image: np.ndarray, detections: list[Detection]) -> np.ndarray:
+    picture = image.copy()  # the frame is everybody's, and read-only
+    for detection in detections:
+        left, top, width, height = detection.box
+        colour = COLOURS.get(detection.label, (230, 230, 230))
+        cv2.rectangle(picture, (left, top), (left + width, top + height), colour, 2)
+        cv2.putText(picture, f"{detection.label} {detection.score:.1f}", (left, max(top - 6, 14)),
+                    cv2.FONT_HERSHEY_SIMPLEX, 0.55, colour, 2, cv2.LINE_AA)
+    return picture

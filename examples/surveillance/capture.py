@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The capture process: camera → latestframe → recorder and ring. It only reports; nothing here decides about workers.
+
+    camera ─ latestframe ─┬─ recorder: framehealth ─ jpegenc ─ matroskamux ─ filesink
+                          └─ ring: shmringsink ═ the workers' processes
+"""
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst  # noqa: E402
+
+from .channel import Sender  # noqa: E402
+
+STATS_EVERY = 250  # ms
+READERS_LEAVE = 4.0  # s: how long the readers may take to notice the end
+
+
+def source(address: str) -> str:
+    """The camera's part of the launch line. A file is paced by its own times, and decoded before it is paced."""
+    if address == "test":
+        return "videotestsrc is-live=true pattern=ball ! video/x-raw,width=768,height=576,framerate=10/1"
+    if address.startswith("/dev/"):
+        return f'v4l2src device="{address}" ! decodebin'
+    if "://" in address:
+        return f'uridecodebin uri="{address}"'
+    return f'filesrc location="{address}" ! decodebin name=file ! clocksync'
+
+
+def launch_line(arguments: argparse.Namespace) -> str:
+    stall = int(arguments.stall_timeout * Gst.SECOND)
+    return f"""
+        {source(arguments.input)} ! videoconvert ! video/x-raw,format=BGR
+          ! latestframe name=supply
+              src_0::worker=recorder-branch src_0::stall-timeout={stall}
+              src_1::worker=ring-branch src_1::stall-timeout={stall}
+        supply.src_0 ! framehealth name=recorder worker=recorder stall-timeout={stall}
+          ! jpegenc quality=80 ! matroskamux ! filesink async=false location="{arguments.record}"
+        supply.src_1 ! shmringsink name=ring socket-path="{arguments.socket}" max-readers={arguments.readers}
+              depth={arguments.depth} max-held={arguments.max_held} stall-timeout={stall}
+    """
+
+
+def plain(value):
+    """A GstStructure, list or enum as what JSON knows."""
+    if isinstance(value, Gst.Structure):
+        return {value.nth_field_name(index): plain(value.get_value(value.nth_field_name(index)))
+                for index in range(value.n_fields())}
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return getattr(value, "value_nick", value)
+    if hasattr(value, "__iter__"):
+        return [plain(part) for part in value]
+    return str(value)
+
+
+class Capture:
+    def __init__(self, arguments: argparse.Namespace, sender: Sender):
+        self._sender = sender
+        self._loop = GLib.MainLoop()
+        self._pipeline = Gst.parse_launch(launch_line(arguments))
+        self._supply = self._pipeline.get_by_name("supply")
+        self._ring = self._pipeline.get_by_name("ring")
+        self._recorder = self._pipeline.get_by_name("recorder")
+        self._file = self._pipeline.get_by_name("file")
+        self._ending_since: float | None = None
+        self._ended = False
+        self.failed = False
+
+    def run(self) -> None:
+        bus = self._pipeline.get_bus()
+        bus.add_signal_watch()
+        bus.connect("message", self._on_message)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, self._end)
+        GLib.timeout_add(STATS_EVERY, self._tick)
+        if self._file:
+            # The file is a camera that never ends: played as segments, one after the other, in one running time. The
+            # first one, and playing, begins once the file's streams are known.
+            self._file.connect("no-more-pads", lambda *_: GLib.idle_add(self._begin_file))
+            started = self._pipeline.set_state(Gst.State.PAUSED)
+        else:
+            started = self._pipeline.set_state(Gst.State.PLAYING)
+        if started == Gst.StateChangeReturn.FAILURE:
+            self._say_why(bus)
+        else:
+            self._loop.run()
+        self._tell_stats(last=True)
+        self._pipeline.set_state(Gst.State.NULL)
+
+    def _begin_file(self) -> bool:
+        self._seek(Gst.SeekFlags.FLUSH)
+        self._pipeline.set_state(Gst.State.PLAYING)
+        return GLib.SOURCE_REMOVE
+
+    def _say_why(self, bus: Gst.Bus) -> None:
+        self.failed = True
+        if message := bus.pop_filtered(Gst.MessageType.ERROR):
+            self._on_message(bus, message)
+
+    def _seek(self, flags: Gst.SeekFlags) -> None:
+        pad = self._file.srcpads[0]
+        flags |= Gst.SeekFlags.SEGMENT
+        pad.send_event(Gst.Event.new_seek(1.0, Gst.Format.TIME, flags, Gst.SeekType.SET, 0, Gst.SeekType.NONE, 0))
+
+    def _end(self) -> bool:
+        """End of stream after the newest frame: the recorder finishes its file, the readers come to their end."""
+        if self._ending_since is None:
+            self._ending_since = time.monotonic()
+            self._supply.get_static_pad("sink").send_event(Gst.Event.new_eos())
+        return GLib.SOURCE_CONTINUE
+
+    def _on_message(self, _bus, message: Gst.Message) -> None:
+        kind = message.type
+        if kind == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "frame-health":
+            self._sender.send("health", **plain(message.get_structure()))
+        elif kind == Gst.MessageType.SEGMENT_DONE:
+            self._seek(Gst.SeekFlags(0))
+        elif kind == Gst.MessageType.EOS:
+            self._ended = True
+            if self._ending_since is None:  # the input ended by itself
+                self._ending_since = time.monotonic()
+        elif kind == Gst.MessageType.ERROR:
+            error, _ = message.parse_error()
+            self._sender.send("error", text=f"{message.src.get_name()}: {error.message}")
+            self.failed = True
+            self._loop.quit()
+        elif kind == Gst.MessageType.WARNING:
+            warning, _ = message.parse_warning()
+            self._sender.send("warning", text=f"{message.src.get_name()}: {warning.message}")
+
+    def _tick(self) -> bool:
+        self._tell_stats()
+        if self._sender.closed:
+            self._end()  # the supervisor is gone: finish the file and go too
+        if self._ending_since is not None:
+            late = time.monotonic() - self._ending_since > READERS_LEAVE
+            if late or (self._ended and self._ring.get_property("num-clients") == 0):
+                self._loop.quit()
+        return GLib.SOURCE_CONTINUE
+
+    def _tell_stats(self, last: bool = False) -> None:
+        self._sender.send(
+            "stats",
+            last=last,
+            ring=plain(self._ring.get_property("stats")),
+            supply=plain(self._supply.get_property("stats")),
+            branches=[plain(pad.get_property("stats")) for pad in self._supply.srcpads],
+            recorder=plain(self._recorder.get_property("stats")),
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="One camera, its recorder and its ring")
+    parser.add_argument("--input", required=True, help="a file, /dev/video0, an address, or `test`")
+    parser.add_argument("--socket", required=True)
+    parser.add_argument("--record", required=True, type=Path)
+    parser.add_argument("--readers", type=int, required=True)
+    parser.add_argument("--depth", type=int, default=8)
+    parser.add_argument("--max-held", type=int, default=3)
+    parser.add_argument("--stall-timeout", type=float, default=30.0)
+    arguments = parser.parse_args()
+    Gst.init(None)
+    sender = Sender()
+    try:
+        capture = Capture(arguments, sender)
+    except GLib.Error as error:
+        sender.send("error", text=error.message)
+        return 1
+    capture.run()
+    return 1 if capture.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Faults on purpose: a signal to a worker at a known time, what was seen of it, and what it cost the others."""
+
+import asyncio
+import signal
+from dataclasses import dataclass, field
+
+from .config import Fault
+from .record import Account, now
+from .supervisor import Supervisor, lives
+
+RECOVERS = 30.0  # s: longest wait for a worker to come back
+
+
+@dataclass
+class Outcome:
+    worker: str
+    signal: str
+    at: float  # seconds since the start; the rest since the fault
+    expected: str
+    seen_after: float | None = None
+    recovered_after: float | None = None
+    others: list["Neighbour"] = field(default_factory=list)
+    no_slot: int = 0
+    inbox_drops: int = 0
+
+    @property
+    def survived(self) -> bool:
+        return self.seen_after is not None and self.recovered_after is not None
+
+
+@dataclass
+class Neighbour:
+    """Somebody else during the fault, and during as long a time before it."""
+
+    name: str
+    keeps_up: bool  # takes every frame: a single drop during the fault is one too many, if there was none before
+    before: Account
+    during: Account
+    alone: int  # frames missed while it was free, which no slowness of its own explains
+
+    @property
+    def lost(self) -> int:
+        """Frames that it lost because of the fault."""
+        if self.keeps_up:
+            return max(0, self.during.dropped - self.before.dropped)
+        return self.alone
+
+
+class Drill:
+    def __init__(self, supervisor: Supervisor, faults: tuple[Fault, ...], seconds: float):
+        self.outcomes: list[Outcome] = []
+        self._supervisor = supervisor
+        self._plan = sorted((fault.at * seconds, fault) for fault in faults)
+
+    async def run(self) -> None:
+        for at, fault in self._plan:
+            await asyncio.sleep(max(0.0, self._supervisor.started_at + at - now()))
+            self.outcomes.append(await self._strike(fault))
+
+    async def _strike(self, fault: Fault) -> Outcome:
+        supervisor, watched = self._supervisor, self._supervisor.workers[fault.worker]
+        if not await _until(lambda: lives(watched), RECOVERS):
+            return Outcome(fault.worker, fault.signal.name, now() - supervisor.started_at, "alive before the fault")
+        begin, pid = now(), watched.child.pid
+        expected = "stuck" if fault.signal in (signal.SIGSTOP, signal.SIGTSTP) else "dead"
+        outcome = Outcome(fault.worker, fault.signal.name, begin - supervisor.started_at, expected)
+        supervisor.event("fault", fault.worker, f"{fault.signal.name} to pid {pid}")
+        watched.child.send_signal(fault.signal)
+        if await _until(lambda: watched.record.seen_since(expected, begin), RECOVERS):
+            outcome.seen_after = watched.record.seen_since(expected, begin) - begin
+        if await _until(lambda: lives(watched) and watched.child.pid != pid, RECOVERS):
+            outcome.recovered_after = now() - begin
+        await asyncio.sleep(0.5)  # the accounts of that moment arrive
+        self._compare(outcome, begin, now())
+        return outcome
+
+    def _compare(self, outcome: Outcome, begin: float, end: float) -> None:
+        supervisor = self._supervisor
+        before = max(supervisor.started_at, 2 * begin - end)
+        outcome.no_slot, outcome.inbox_drops = supervisor.lost_for_all(begin, end)
+        for name, watched in supervisor.workers.items():
+            if name != outcome.worker:
+                record = watched.record
+                outcome.others.append(Neighbour(name, watched.policy != "latest", record.between(before, begin),
+                                                record.between(begin, end), record.missed_alone(begin, end)))
+        for name, record in supervisor.branches.items():
+            outcome.others.append(Neighbour(name, True, record.between(before, begin), record.between(begin, end), 0))
+
+
+async def _until(condition, timeout: float) -> bool:
+    end = now() + timeout
+    while not condition():
+        if now() > end:
+            return False
+        await asyncio.sleep(0.02)
+    return True

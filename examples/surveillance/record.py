@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is known of each worker: its newest account, the course of it, its times. Bounded; table and report read it."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+KEPT = 4096  # samples of each kind: minutes at camera rate, not months
+
+
+@dataclass(frozen=True)
+class Account:
+    """The publisher's books on one worker, or on one branch."""
+
+    offered: int = 0
+    delivered: int = 0
+    dropped: int = 0
+    pending: int = 0
+
+    @classmethod
+    def of(cls, stats: dict) -> "Account":
+        return cls(*(int(stats.get(name, 0)) for name in ("offered", "delivered", "dropped", "pending")))
+
+    @property
+    def balanced(self) -> bool:
+        return self.offered == self.delivered + self.dropped + self.pending
+
+    def since(self, before: "Account") -> "Account":
+        return Account(self.offered - before.offered, self.delivered - before.delivered, self.dropped - before.dropped,
+                       self.pending - before.pending)
+
+
+@dataclass
+class Record:
+    name: str
+    state: str = "waiting"
+    reason: str = ""
+    generation: int = 0
+    account: Account = Account()
+    states: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, state), as told
+    course: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, Account)
+    unbalanced: list[Account] = field(default_factory=list)
+    ages: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # seconds, publish to take
+    works: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # seconds, take to done
+    alone: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, frames missed while the worker was free)
+    heard: int = 0  # frames the worker itself told of
+    lost_lines: int = 0
+    found: int = 0
+    restarts: int = 0
+    abrupt_ends: int = 0  # ends without a last word: at most one frame each was taken and not told of
+
+    def took_state(self, state: str, reason: str, now: float) -> None:
+        self.state, self.reason = state, reason
+        self.states.append((now, state))
+
+    def took_stats(self, stats: dict, now: float) -> None:
+        self.account = Account.of(stats)
+        self.generation = int(stats.get("generation", self.generation))
+        self.course.append((now, self.account))
+        if not self.account.balanced and len(self.unbalanced) < 10:
+            self.unbalanced.append(self.account)
+
+    def took_frame(self, message: dict, now: float) -> None:
+        self.heard += 1
+        self.found += int(message.get("found", 0))
+        self.ages.append(float(message.get("age", 0)))
+        self.works.append(float(message.get("work", 0)))
+        if alone := int(message.get("alone", 0)):
+            self.alone.append((now, alone))
+
+    def account_at(self, when: float) -> Account:
+        """The last account known at that time."""
+        known = Account()
+        for at, account in self.course:
+            if at > when:
+                break
+            known = account
+        return known
+
+    def between(self, begin: float, end: float) -> Account:
+        return self.account_at(end).since(self.account_at(begin))
+
+    def seen_since(self, state: str, begin: float) -> float | None:
+        """When it was first told to be in that state since then."""
+        return next((when for when, told in self.states if when >= begin and told == state), None)
+
+    def missed_alone(self, begin: float, end: float) -> int:
+        return sum(count for when, count in self.alone if begin <= when <= end)
+
+
+@dataclass(frozen=True)
+class Event:
+    at: float  # seconds since the start
+    kind: str  # health, start, restart, kill, exit, give-up, fault, warning, error
+    worker: str
+    text: str
+
+
+def percentile(values, share: float) -> float | None:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+def now() -> float:
+    return time.monotonic()

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the run came to: every account, every fault and its cost, and the checks that decide the exit code."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .drill import Outcome
+from .record import Account, Record, percentile
+from .supervisor import Supervisor
+
+
+@dataclass(frozen=True)
+class Check:
+    what: str
+    holds: bool
+    detail: str = ""
+
+
+def balance(record: Record) -> Check:
+    """offered = delivered + dropped + pending, at the end and every time the publisher told its books."""
+    account = record.account
+    wrong = record.unbalanced[0] if record.unbalanced else account
+    return Check(f"{record.name}: offered = delivered + dropped + pending", wrong.balanced and account.offered > 0,
+                 f"{wrong.offered} = {wrong.delivered} + {wrong.dropped} + {wrong.pending}")
+
+
+def heard(record: Record) -> Check:
+    """The publisher's books agree with what the worker itself told, but for a frame in its hands when it died."""
+    delivered, told = record.account.delivered, record.heard
+    unknown = record.abrupt_ends + record.lost_lines
+    return Check(f"{record.name}: delivered is what the worker says it took", told <= delivered <= told + unknown,
+                 f"delivered {delivered}, told {told}, died with a frame at most {record.abrupt_ends} times")
+
+
+def fault(outcome: Outcome) -> list[Check]:
+    name = f"{outcome.signal} of {outcome.worker} at {outcome.at:.1f} s"
+    if outcome.survived:
+        course = f"{outcome.expected} after {outcome.seen_after:.2f} s, back after {outcome.recovered_after:.2f} s"
+    else:
+        seen = "never seen" if outcome.seen_after is None else "seen"
+        course = f"{outcome.expected} {seen}, " + ("never back" if outcome.recovered_after is None else "back")
+    lost = {neighbour.name: neighbour.lost for neighbour in outcome.others if neighbour.lost}
+    for_all = {"no slot": outcome.no_slot, "inbox": outcome.inbox_drops}
+    lost |= {name: count for name, count in for_all.items() if count}
+    return [
+        Check(f"{name}: seen and recovered", outcome.survived, course),
+        Check(f"{name}: nobody else lost a frame", not lost and bool(outcome.others),
+              ", ".join(f"{name} lost {count}" for name, count in lost.items()) or "none lost"),
+    ]
+
+
+def checks(supervisor: Supervisor, outcomes: list[Outcome], living: dict[str, bool], planned: int) -> list[Check]:
+    result = []
+    for name, watched in supervisor.workers.items():
+        result.append(balance(watched.record))
+        if supervisor.capture.record.restarts == 0:  # a new publisher begins new books
+            result.append(heard(watched.record))
+        result.append(Check(f"{name}: alive at the end", living.get(name, False), watched.record.reason))
+    for record in supervisor.branches.values():
+        result.append(balance(record))
+    lost = supervisor.slots_lost
+    result.append(Check("slots: free + owned + loaned = all", not lost, str(lost[0]) if lost else ""))
+    recording = supervisor.recording
+    size = recording.stat().st_size if recording.exists() else 0
+    result.append(Check("the recording was written", size > 0, f"{size} bytes"))
+    result.append(Check("every fault of the plan happened", len(outcomes) == planned, f"{len(outcomes)} of {planned}"))
+    for outcome in outcomes:
+        result += fault(outcome)
+    return result
+
+
+def times(values) -> dict[str, float | None]:
+    return {f"p{percent}": None if (value := percentile(values, percent / 100)) is None else round(1000 * value, 2)
+            for percent in (50, 99)}
+
+
+def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check], facts: dict) -> dict:
+    return {
+        **facts,
+        "workers": {
+            name: {"level": watched.level.value, "policy": watched.policy, **_account(watched.record),
+                   "age_ms": times(watched.record.ages), "work_ms": times(watched.record.works),
+                   "detections": watched.record.found, "restarts": watched.record.restarts,
+                   "generation": watched.record.generation}
+            for name, watched in supervisor.workers.items()},
+        "branches": {name: _account(record) for name, record in supervisor.branches.items()},
+        "capture": {"restarts": supervisor.capture.record.restarts, "ring": _without(supervisor.ring, "lanes"),
+                    "latestframe": supervisor.supply},
+        "faults": [asdict(outcome) | {"others": {neighbour.name: asdict(neighbour) | {"lost": neighbour.lost}
+                                                 for neighbour in outcome.others}} for outcome in outcomes],
+        "checks": [asdict(check) for check in results],
+        "passed": all(check.holds for check in results),
+    }
+
+
+def save(report: dict, path: Path) -> None:
+    path.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _account(record: Record) -> dict:
+    account: Account = record.account
+    return {**asdict(account), "balanced": account.balanced}
+
+
+def _without(table: dict, key: str) -> dict:
+    return {name: value for name, value in table.items() if name != key}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a person sees: a live table on a terminal, plain lines elsewhere, and the report's tables at the end."""
+
+import asyncio
+from collections import deque
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from .record import Event, Record, now, percentile
+from .supervisor import Supervisor
+
+STATE_STYLE = {"ok": "green", "waiting": "cyan", "slow": "yellow", "starved": "yellow", "stuck": "bold red",
+               "dead": "bold red"}
+EVENT_STYLE = {"fault": "bold magenta", "kill": "red", "exit": "red", "give-up": "bold red", "error": "bold red",
+               "restart": "green", "health": "default", "warning": "yellow"}
+LINE_EVERY = 5.0  # s, where there is no terminal
+
+
+class Screen:
+    def __init__(self, console: Console, title: str):
+        self._console = console
+        self._title = title
+        self._events: deque[Event] = deque(maxlen=10)
+
+    def event(self, event: Event) -> None:
+        self._events.append(event)
+        if not self._console.is_terminal:
+            self._console.print(_event_line(event), soft_wrap=True)
+
+    async def show(self, supervisor: Supervisor) -> None:
+        """Until cancelled."""
+        if self._console.is_terminal:
+            with Live(console=self._console, refresh_per_second=4, transient=True) as live:
+                while True:
+                    live.update(Group(worker_table(supervisor, self._title), *map(_event_line, self._events)))
+                    await asyncio.sleep(0.25)
+        while True:
+            await asyncio.sleep(LINE_EVERY)
+            for record in _records(supervisor):
+                account = record.account
+                self._console.print(
+                    f"{now() - supervisor.started_at:6.1f}  {record.name:<16} {record.state:<8} offered {account.offered}"
+                    f" delivered {account.delivered} dropped {account.dropped} pending {account.pending}"
+                    f" age {_ms(percentile(record.ages, 0.5))} found {record.found} restarts {record.restarts}",
+                    highlight=False, soft_wrap=True)
+
+
+def worker_table(supervisor: Supervisor, title: str) -> Table:
+    table = Table(title=f"{title} · {now() - supervisor.started_at:.0f} s", title_justify="left")
+    for heading in ("worker", "level", "policy", "state", "pid"):
+        table.add_column(heading)
+    for heading in ("offered", "delivered", "dropped", "pending", "age p50", "p99", "found", "restarts"):
+        table.add_column(heading, justify="right")
+    for watched in supervisor.workers.values():
+        state = watched.record.state if watched.child.pid else f"{watched.record.state} ({watched.life.phase.value})"
+        table.add_row(watched.record.name, watched.level.value, watched.policy, _state(watched.record.state, state),
+                      str(watched.child.pid or ""), *_figures(watched.record))
+    for record in supervisor.branches.values():
+        table.add_row(record.name, "", "in process", _state(record.state, record.state), "", *_figures(record))
+    return table
+
+
+def print_report(console: Console, supervisor: Supervisor, report: dict) -> None:
+    console.print(worker_table(supervisor, "Report"))
+    for fault in report["faults"]:
+        others = Table(title=f"{fault['signal']} of {fault['worker']}: the others during it and as long before",
+                       title_justify="left")
+        for heading in ("worker", "offered", "dropped", "offered before", "dropped before", "lost because of it"):
+            others.add_column(heading, justify="left" if heading == "worker" else "right")
+        for name, other in fault["others"].items():
+            figures = [other[when][what] for when in ("during", "before") for what in ("offered", "dropped")]
+            others.add_row(name, *map(str, [*figures, other["lost"]]))
+        console.print(others)
+    for check in report["checks"]:
+        mark = Text("ok    ", "green") if check["holds"] else Text("FAILED", "bold red")
+        detail = f"  ({check['detail']})" if check["detail"] else ""
+        console.print(mark, Text(check["what"] + detail), soft_wrap=True)
+
+
+def _records(supervisor: Supervisor) -> list[Record]:
+    return [watched.record for watched in supervisor.workers.values()] + list(supervisor.branches.values())
+
+
+def _figures(record: Record) -> list[str]:
+    account = record.account
+    return [str(figure) for figure in (account.offered, account.delivered, account.dropped, account.pending)] + [
+        _ms(percentile(record.ages, 0.5)), _ms(percentile(record.ages, 0.99)), str(record.found), str(record.restarts)]
+
+
+def _event_line(event: Event) -> Text:
+    style = EVENT_STYLE.get(event.kind, "default")
+    return Text(f"{event.at:6.1f}  {event.kind:<8} {event.worker:<16} {event.text}", style)
+
+
+def _state(state: str, text: str) -> Text:
+    return Text(text, STATE_STYLE.get(state, "default"))
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1000 * seconds:.1f} ms"

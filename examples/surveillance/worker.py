@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The loop every Python worker runs: take a frame from the ring, look at it, tell the supervisor, keep a picture.
+
+A worker is a class with `look(image) -> (detections, picture or None)`; `run(Worker())` is its whole program.
+Its environment: SHMRING_PATH, WORKER_NAME, WORKER_POLICY, WORKER_DEPTH, REPORT_FD, ALBUM (folder), ALBUM_EVERY (s).
+"""
+
+import os
+import signal
+import time
+
+import cv2
+
+from .album import Album
+from .channel import Sender
+from .gaps import Gaps
+
+
+def run(detector) -> None:
+    import shmring  # here, so that detectors can be tried without a ring
+
+    cv2.setNumThreads(1)  # a worker is one of many on this machine
+    stop = False
+
+    def ask_to_stop(*_):
+        nonlocal stop
+        stop = True
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
+    sender = Sender()
+    name = os.environ.get("WORKER_NAME", type(detector).__name__.lower())
+    album = Album(name, os.environ.get("ALBUM"), float(os.environ.get("ALBUM_EVERY", "2")))
+    gaps = Gaps()
+    taken = 0
+    options = {"policy": os.environ.get("WORKER_POLICY", "latest"), "worker": name}
+    if depth := int(os.environ.get("WORKER_DEPTH", "0")):
+        options["depth"] = depth
+    with shmring.Reader(os.environ["SHMRING_PATH"], **options) as reader:
+        while not stop and not sender.closed:
+            try:
+                frame = reader.read(timeout=0.5)
+            except shmring.End:
+                break
+            if frame is None:
+                continue
+            taken += 1
+            with frame:
+                begin = time.monotonic()
+                age, seq = frame.age, frame.seq
+                missed, alone = gaps.took(seq, begin - age)
+                detections, picture = detector.look(frame.array)
+                work = time.monotonic() - begin
+                album.offer(frame.array if picture is None else picture, detections)
+            gaps.free(time.monotonic())
+            sender.send("frame", seq=seq, age=age, work=work, missed=missed, alone=alone, found=len(detections))
+    sender.send("bye", taken=taken, lost=sender.lost)

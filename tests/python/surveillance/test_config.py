@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The description of the system: what is accepted, and what each mistake is told as."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import surveillance
+from surveillance import config
+from surveillance.policy import Level
+
+
+def worker(**changes):
+    return {"name": "w", "command": ["true"], **changes}
+
+
+def test_the_demonstrations_own_file_is_right():
+    settings = config.load(Path(surveillance.__file__).parent / "demo.toml")
+    assert {entry.name: entry.level for entry in settings.workers} == {
+        "motion": Level.CRITICAL, "person": Level.HIGH, "flow": Level.BEST_EFFORT}
+    assert [fault.signal for fault in settings.faults] == [signal.SIGKILL, signal.SIGSTOP]
+
+
+@pytest.mark.parametrize("table, sentence", [
+    ({}, "nothing to run"),
+    ({"worker": [worker(), worker()]}, "two workers are called 'w'"),
+    ({"worker": [worker(name="")]}, "a name of 1 to 63 bytes"),
+    ({"worker": [worker(name="é" * 32)]}, "a name of 1 to 63 bytes"),
+    ({"worker": [worker(command="true")]}, "a list of words"),
+    ({"worker": [worker(level="vital")]}, "'vital' is none of critical, high, normal, best-effort"),
+    ({"worker": [worker(policy="newest")]}, "'newest' is none of drop-newest, drop-oldest, latest"),
+    ({"worker": [worker(depth=-1)]}, "depth = -1"),
+    ({"worker": [worker(polcy="latest")]}, "worker 'w': unknown key 'polcy'"),
+    ({"worker": [worker()], "ring": {"stall-timeout": True}}, "stall-timeout = True"),
+    ({"worker": [worker()], "fault": [{"worker": "x"}]}, "'x', which is no worker"),
+    ({"worker": [worker()], "fault": [{"worker": "w", "signal": "NONE"}]}, "no signal is called 'NONE'"),
+    ({"worker": [worker()], "fault": [{"worker": "w", "at": 1.5}]}, "at = 1.5"),
+    ({"worker": [worker()], "cameras": 2}, "the file: unknown key 'cameras'"),
+])
+def test_a_mistake_is_told_in_a_sentence(table, sentence):
+    with pytest.raises(config.ConfigError, match="(?s).*" + sentence.replace("[", r"\[")):
+        config.parse(table)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path):
+    (tmp_path / "x.toml").write_text("worker = [")
+    with pytest.raises(config.ConfigError, match="x.toml"):
+        config.load(tmp_path / "x.toml")
