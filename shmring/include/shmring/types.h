@@ -161,7 +161,7 @@ typedef struct shmring_lane_stats {
   uint64_t last_taken_at;     /* as the reader says; 0: never */
   uint64_t last_released_at;  /* as the reader says; 0: never */
   uint64_t last_taken_seq;
-  uint64_t oldest_unfinished_at; /* publish time of the oldest frame pending or take time of the oldest held; 0: none */
+  uint64_t unfinished_since; /* since when something is pending or held and nothing was finished; 0: nothing is unfinished */
   shmring_times age;             /* publish to take, as the reader says */
   shmring_times hold;            /* take to release, as the reader says */
   char reason[96];               /* why the lane was retired, or empty */

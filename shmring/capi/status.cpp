@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Statuses, their sentences, the clock.
+#include "capi/status.hpp"
+
+#include "transport/clock.hpp"
+
+namespace shmring::capi {
+namespace {
+thread_local std::string last_error;
+}
+
+Status fail(Status status, std::string text) {
+  last_error = text.empty() ? shmring_status_name(status) : std::move(text);
+  return status;
+}
+
+}  // namespace shmring::capi
+
+extern "C" {
+
+const char* shmring_last_error(void) { return shmring::capi::last_error.c_str(); }
+
+uint64_t shmring_now(void) { return shmring::now(); }
+
+const char* shmring_status_name(shmring_status status) {
+  switch (status) {
+    case SHMRING_OK: return "ok";
+    case SHMRING_TIMEOUT: return "timeout";
+    case SHMRING_END: return "end";
+    case SHMRING_DISCONNECTED: return "disconnected";
+    case SHMRING_INTERRUPTED: return "interrupted";
+    case SHMRING_FULL: return "full";
+    case SHMRING_TOO_LARGE: return "too-large";
+    case SHMRING_TOO_MANY_HELD: return "too-many-held";
+    case SHMRING_IN_USE: return "in-use";
+    case SHMRING_REFUSED: return "refused";
+    case SHMRING_INVALID: return "invalid";
+    case SHMRING_PROTOCOL: return "protocol";
+    case SHMRING_NO_MEMORY: return "no-memory";
+    case SHMRING_SYSTEM: return "system";
+    case SHMRING_FORKED: return "forked";
+  }
+  return "unknown";
+}
+
+}  // extern "C"

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// How results and exceptions become statuses at the C border.
+#pragma once
+
+#include <exception>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "core/result.hpp"
+
+namespace shmring::capi {
+
+// Remembers the sentence for shmring_last_error() of this thread.
+Status fail(Status status, std::string text);
+
+template <class T>
+Status status_of(const Result<T>& result) {
+  return result ? SHMRING_OK : fail(result.status(), result.error().text);
+}
+
+// Runs a call's body; no exception crosses into C.
+template <class Body>
+Status guarded(Body&& body) noexcept {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const std::bad_alloc&) {
+    return SHMRING_NO_MEMORY;
+  } catch (const std::exception& e) {
+    return fail(SHMRING_SYSTEM, e.what());
+  }
+}
+
+}  // namespace shmring::capi

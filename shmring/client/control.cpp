@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "client/control.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "transport/clock.hpp"
+
+namespace shmring {
+namespace {
+
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kHandshakeTime = 1000 * kMillisecond;
+constexpr std::uint64_t kIdle = 50 * kMillisecond;       // nothing published for so long: the gate is ours to try
+constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
+constexpr std::size_t kMaxGreeting = 8;    // connections that have not said what they want, or not mapped yet
+constexpr std::size_t kMaxObservers = 16;
+constexpr std::size_t kMaxNames = 64;
+constexpr int kTick = 10;  // ms, while something waits to be carried out
+
+const char* const kProcessEnded = "its process ended";
+const char* const kHungUp = "it hung up without a goodbye";
+
+}  // namespace
+
+Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring) {
+  auto listener = Listener::bind(options.path, options.perms);
+  if (!listener) return listener.error();
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll || !event) {
+    const Error error = system_error("epoll_create1");
+    listener->close();
+    return error;
+  }
+  std::unique_ptr<Control> control(
+      new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll), std::move(event)));
+  if (!control->watch(control->listener_.fd(), EPOLLIN) || !control->watch(control->event_.get(), EPOLLIN)) return system_error("epoll_ctl");
+  // Signals are the program's own business: none is delivered to this thread.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  control->thread_ = std::thread(&Control::run, control.get());
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_setname_np(control->thread_.native_handle(), "shmring-control");
+  return control;
+}
+
+Control::Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener, Fd epoll,
+                 Fd event)
+    : options_(options),
+      shared_(shared),
+      listener_(std::move(listener)),
+      epoll_(std::move(epoll)),
+      event_(std::move(event)),
+      own_pidfd_(open_pidfd(static_cast<std::uint32_t>(::getpid()))),
+      ring_(std::move(ring)) {}
+
+Control::~Control() {
+  stop_ = true;
+  wake();
+  if (thread_.joinable()) thread_.join();
+  auto bye = wire::make<wire::Bye>();
+  bye.reason = wire::Goodbye::closing;
+  for (auto& [fd, connection] : connections_) send_message(fd, bye);
+  listener_.close();
+}
+
+void Control::abandon() {
+  if (thread_.joinable()) thread_.detach();
+  // The file, the sockets' goodbyes: all the parent's. Only this process's copies of the descriptors are closed.
+  Listener forgotten = std::move(listener_);
+  connections_.clear();
+}
+
+void Control::wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full: it is awake already
+}
+
+bool Control::watch(int fd, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void Control::run() {
+  std::array<epoll_event, 32> events;
+  while (!stop_) {
+    int timeout;
+    {
+      const std::lock_guard lock(mutex_);
+      timeout = next_timeout();
+    }
+    const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
+    const std::lock_guard lock(mutex_);
+    ring_bells();  // first: a worker waits for it
+    for (int i = 0; i < n; ++i) handle(events[static_cast<std::size_t>(i)].data.fd);
+    end_liars();
+    announce_end();
+    const std::uint64_t t = now();
+    if (listener_rests_until_ != 0 && t >= listener_rests_until_) {
+      listener_rests_until_ = 0;
+      watch(listener_.fd(), EPOLLIN);
+    }
+    std::vector<int> late;
+    for (auto& [fd, connection] : connections_)
+      if (connection.deadline != 0 && t >= connection.deadline) late.push_back(fd);
+    for (int fd : late) drop(fd);
+    settle();
+  }
+}
+
+// ms until something is due; -1: only an event wakes us.
+int Control::next_timeout() const {
+  if (ring_->has_changes() || !old_rings_.empty()) return kTick;
+  for (const auto& lane : ring_->lanes())
+    if (lane->wanted.load(std::memory_order_relaxed) != Lane::Stage::active) return kTick;
+  std::uint64_t due = listener_rests_until_ ? listener_rests_until_ : UINT64_MAX;
+  for (const auto& [fd, connection] : connections_)
+    if (connection.deadline != 0) due = std::min(due, connection.deadline);
+  if (due == UINT64_MAX) return -1;
+  const std::uint64_t t = now();
+  return due <= t ? 0 : static_cast<int>((due - t) / kMillisecond + 1);
+}
+
+void Control::handle(int fd) {
+  if (fd == event_.get()) {
+    std::uint64_t count;
+    [[maybe_unused]] const auto got = ::read(fd, &count, sizeof count);
+    ring_bells();
+  } else if (fd == listener_.fd()) {
+    accept_all();
+  } else if (const auto process = process_of_.find(fd); process != process_of_.end()) {
+    const int connection = process->second;
+    if (const auto found = connections_.find(connection); found != connections_.end() && found->second.lane)
+      end_lane(found->second, kProcessEnded);
+    drop(connection);
+  } else if (const auto found = connections_.find(fd); found != connections_.end()) {
+    serve(found->second);
+  }
+}
+
+void Control::accept_all() {
+  for (;;) {
+    const auto greeting = std::count_if(connections_.begin(), connections_.end(), [](const auto& c) { return c.second.deadline != 0; });
+    Fd socket;
+    // With enough strangers waiting, or no descriptors left, the rest stay in the listener's queue for a while.
+    if (static_cast<std::size_t>(greeting) < kMaxGreeting) socket = listener_.accept();
+    if (!socket) {
+      if (static_cast<std::size_t>(greeting) < kMaxGreeting && errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) return;
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
+      listener_rests_until_ = now() + (static_cast<std::size_t>(greeting) < kMaxGreeting ? kListenerRest : 5 * kMillisecond);
+      return;
+    }
+    const int fd = socket.get();
+    if (!watch(fd, EPOLLIN | EPOLLRDHUP)) continue;
+    Connection& c = connections_[fd];
+    c.peer = peer_of(fd);
+    c.socket = std::move(socket);
+    c.deadline = now() + kHandshakeTime;
+  }
+}
+
+void Control::serve(Connection& c) {
+  const int fd = c.fd();
+  std::array<std::byte, wire::kMaxMessage> buffer;
+  // Bound: a peer that floods us is served a few messages a round, like everybody else.
+  for (int i = 0; i < 4; ++i) {
+    const Received got = receive_message(fd, buffer);
+    if (got.kind == Received::Kind::nothing) return;
+    if (got.kind == Received::Kind::closed) {
+      if (c.lane) end_lane(c, c.lane->pidfd && readable(c.lane->pidfd.get()) ? kProcessEnded : kHungUp);
+      return drop(fd);
+    }
+    const std::span<const std::byte> bytes(buffer.data(), got.size);
+    const auto type = got.kind == Received::Kind::message ? wire::type_of(bytes) : std::nullopt;
+    Next next = Next::close;
+    if (type == wire::Type::hello && c.stage == Connection::Stage::greeting) {
+      if (const auto hello = wire::parse_hello(bytes)) next = on_hello(c, *hello);
+    } else if (type == wire::Type::mapped && c.stage == Connection::Stage::mapping) {
+      next = on_mapped(c);
+    } else if (type == wire::Type::ask && c.stage == Connection::Stage::observing) {
+      send_stats(c);
+      next = Next::keep;
+    } else if (type == wire::Type::bye) {
+      if (c.lane) end_lane(c, "");
+    } else if (c.stage == Connection::Stage::reading) {
+      ++liars_;
+      end_lane(c, "it sent a message that does not belong there");
+    }
+    if (next == Next::close) return drop(fd);
+  }
+}
+
+Control::Next Control::refuse(Connection& c, Status status, const std::string& text) {
+  ++refused_readers_;
+  auto refused = wire::make<wire::Refused>();
+  refused.status = status;
+  wire::set_text(refused.text, text);
+  send_message(c.fd(), refused);
+  return Next::close;
+}
+
+Control::Next Control::on_hello(Connection& c, const wire::Hello& hello) {
+  const auto protocol = wire::negotiate(wire::kProtocol, wire::kProtocol, wire::kFeatures, hello);
+  if (!protocol) return refuse(c, protocol.status(), protocol.error().text);
+  if (hello.role == wire::Role::reader) return welcome_reader(c, hello, wire::kProtocol);
+
+  const auto observers = std::count_if(connections_.begin(), connections_.end(),
+                                       [](const auto& o) { return o.second.stage == Connection::Stage::observing; });
+  if (static_cast<std::size_t>(observers) >= kMaxObservers) return refuse(c, SHMRING_REFUSED, "16 observers are looking already");
+  auto welcome = wire::make<wire::Welcome>();
+  welcome.protocol = wire::kProtocol;
+  welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
+  welcome.depth = welcome.max_held = 1;
+  if (!send_message(c.fd(), welcome)) return Next::close;
+  c.stage = Connection::Stage::observing;
+  c.deadline = 0;
+  return Next::keep;
+}
+
+std::string Control::who_reads() const {
+  std::string text;
+  for (const auto& [fd, c] : connections_)
+    if (c.lane && c.ring == ring_.get() && c.lane->wanted.load() <= Lane::Stage::active)
+      text += (text.empty() ? "'" : ", '") + c.lane->grant.name + "' (process " + std::to_string(c.lane->pid) + ")";
+  return text;
+}
+
+Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, std::uint16_t protocol) {
+  const std::string name(hello.name);
+  if (!wire::valid_name(name)) return refuse(c, SHMRING_INVALID, "a reader needs a name: UTF-8, 1 to 63 bytes, no control characters");
+  find_the_gone();
+
+  std::uint32_t readers = 0, used = 1 + options_.loans;
+  bool spinner = false;
+  for (const auto& [fd, other] : connections_) {
+    if (!other.lane || other.ring != ring_.get() || other.lane->wanted.load() > Lane::Stage::active) continue;
+    if (other.lane->grant.name == name)
+      return refuse(c, SHMRING_IN_USE, "the name '" + name + "' belongs to process " + std::to_string(other.lane->pid) +
+                                           ", which lives: stop that one, or give this reader another name");
+    ++readers;
+    used += other.lane->grant.depth + other.lane->grant.max_held;
+    spinner |= other.lane->grant.wake == SHMRING_WAKE_ADAPTIVE;
+  }
+  if (readers >= options_.max_readers)
+    return refuse(c, SHMRING_IN_USE, "this ring takes " + std::to_string(options_.max_readers) +
+                                         (options_.max_readers == 1 ? " reader, and " : " readers, and ") + who_reads() +
+                                         (readers == 1 ? " has it" : " have them") + ": raise max-readers, or stop one");
+  for (const auto& lane : ring_->lanes())
+    if (lane->wanted.load() > Lane::Stage::active && lane->applied.load() != Lane::Stage::freed)
+      used += static_cast<std::uint32_t>(lane->owned.get());
+  // A lane's number is free when neither a lane nor a handshake has it.
+  std::uint32_t index = 0;
+  const auto taken = [&] {
+    return !ring_->lane_index_free(index) || std::any_of(connections_.begin(), connections_.end(), [&](const auto& o) {
+      return o.second.lane && o.second.ring == ring_.get() && o.second.lane->index == index;
+    });
+  };
+  while (index < ring_->geometry().lane_count && taken()) ++index;
+  const std::uint32_t slots = ring_->geometry().slot_count, left = slots > used ? slots - used : 0;
+  if (index == ring_->geometry().lane_count || left < 2)
+    return refuse(c, SHMRING_REFUSED, "of " + std::to_string(slots) + " slots " + std::to_string(left) +
+                                          " are left, a reader needs 2: frames of readers that went are still held, or slots is too small");
+
+  Lane::Grant grant;
+  grant.name = name;
+  grant.policy = hello.policy == SHMRING_POLICY_DEFAULT ? options_.policy : static_cast<shmring_policy>(hello.policy);
+  grant.wake = spinner ? SHMRING_WAKE_BLOCK : static_cast<shmring_wake>(hello.wake);
+  grant.depth = grant.policy == SHMRING_LATEST ? 1 : std::min(hello.depth ? hello.depth : options_.depth, options_.depth);
+  grant.depth = std::min(grant.depth, left - 1);
+  grant.max_held = std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
+  grant.generation = ++name_of(name).generation;
+
+  const LaneGeometry geometry = LaneGeometry::make(slots);
+  auto memory = create_memory("shmring-lane", geometry.total_size);
+  if (!memory) return refuse(c, memory.status(), memory.error().text);
+  if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
+
+  auto welcome = wire::make<wire::Welcome>();
+  welcome.protocol = protocol;
+  welcome.policy = static_cast<std::uint8_t>(grant.policy);
+  welcome.wake = static_cast<std::uint8_t>(grant.wake);
+  welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
+  welcome.features = hello.optional_features & wire::kFeatures;
+  welcome.ring_id = ring_->id();
+  welcome.ring_size = ring_->geometry().total_size;
+  welcome.lane_size = geometry.total_size;
+  welcome.lane = index;
+  welcome.depth = grant.depth;
+  welcome.max_held = grant.max_held;
+  const std::array<int, 3> descriptors = {ring_->memory().get(), memory->fd.get(), own_pidfd_.get()};
+  if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 3 : 2)))
+    return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
+
+  c.lane = std::make_shared<Lane>(std::move(grant), index, std::move(c.peer), std::move(c.socket), *std::move(memory),
+                                  ring_->lane_block(index), slots);
+  c.ring = ring_.get();
+  c.stage = Connection::Stage::mapping;
+  return Next::keep;
+}
+
+Control::Next Control::on_mapped(Connection& c) {
+  if (c.ring != ring_.get()) return Next::close;  // replaced meanwhile: it comes again
+  // From here on nobody else can ever map the lane writable, or change its size.
+  if (auto ok = seal(c.lane->memory.fd, Seal::everything); !ok) {
+    ++liars_;
+    return refuse(c, SHMRING_PROTOCOL, "the lane's memory was sealed by the reader");
+  }
+  c.deadline = 0;
+  c.stage = Connection::Stage::reading;
+  if (c.lane->pidfd) {
+    process_of_[c.lane->pidfd.get()] = c.lane->socket.get();
+    watch(c.lane->pidfd.get(), EPOLLIN);
+  }
+  ring_->add_lane(c.lane);
+  readers_.fetch_add(1, std::memory_order_relaxed);
+  if (const auto after = shared_.ended_after.load(); after != 0) {
+    auto end = wire::make<wire::End>();
+    end.after_sequence = after;
+    send_message(c.fd(), end);
+  }
+  return Next::keep;
+}
+
+// The connection stays: what the reader holds is its own until it lets go or is gone.
+void Control::end_lane(Connection& c, const char* reason) {
+  if (c.stage != Connection::Stage::reading) return;
+  const Lane::Stage stage = c.lane->wanted.load();
+  if (stage < Lane::Stage::retired) {
+    if (stage == Lane::Stage::active) readers_.fetch_sub(1, std::memory_order_relaxed);
+    Name& name = name_of(c.lane->grant.name);
+    wire::set_text(name.total.reason, reason);
+    name.gone_at = now();
+    c.ring->want(*c.lane, Lane::Stage::retired);
+  }
+  // Where the kernel cannot tell of the process's end, the hang-up has to do.
+  if (reason == kProcessEnded || (reason == kHungUp && !c.lane->pidfd)) c.ring->want(*c.lane, Lane::Stage::freed);
+}
+
+void Control::drop(int fd) {
+  const auto found = connections_.find(fd);
+  if (found == connections_.end()) return;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  Connection& c = found->second;
+  if (c.lane && c.stage == Connection::Stage::reading) {
+    if (c.lane->wanted.load() < Lane::Stage::retired) end_lane(c, kHungUp);
+    // Still alive and holding frames: only its end, or the last release, frees the lane. settle() watches for both.
+    if (c.lane->pidfd) {
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.lane->pidfd.get(), nullptr);
+      process_of_.erase(c.lane->pidfd.get());
+    }
+    ::shutdown(fd, SHUT_RDWR);
+  }
+  connections_.erase(found);
+}
+
+// Before anybody is refused: whose process ended, or who hung up, has no say any more.
+void Control::find_the_gone() {
+  std::vector<int> gone;
+  for (auto& [fd, c] : connections_) {
+    if (!c.lane) continue;
+    const bool ended = c.lane->pidfd && readable(c.lane->pidfd.get());
+    if (!ended && !hung_up(fd)) continue;
+    end_lane(c, ended ? kProcessEnded : kHungUp);
+    gone.push_back(fd);
+  }
+  for (int fd : gone) drop(fd);
+  settle();
+}
+
+void Control::ring_bells() {
+  for (const auto& lane : ring_->lanes())
+    if (lane->ring_later.exchange(false, std::memory_order_relaxed)) {
+      lane->bells.add();
+      ::send(lane->socket.get(), &wire::kBell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+}
+
+void Control::announce_end() {
+  const std::uint64_t after = shared_.ended_after.load();
+  if (after == announced_end_) return;
+  announced_end_ = after;
+  if (after == 0) return;
+  auto end = wire::make<wire::End>();
+  end.after_sequence = after;
+  for (auto& [fd, c] : connections_)
+    if (c.stage == Connection::Stage::reading && c.ring == ring_.get()) send_message(fd, end);
+}
+
+void Control::end_liars() {
+  std::vector<int> liars;
+  for (auto& [fd, c] : connections_)
+    if (c.lane && c.lane->verdict.load(std::memory_order_acquire)) liars.push_back(fd);
+  for (int fd : liars) {
+    Connection& c = connections_.at(fd);
+    const char* verdict = c.lane->verdict.load();
+    ++liars_;
+    auto bye = wire::make<wire::Bye>();
+    bye.reason = wire::Goodbye::retired;
+    wire::set_text(bye.text, verdict);
+    send_message(fd, bye);
+    end_lane(c, verdict);
+    drop(fd);
+  }
+}
+
+void Control::settle() {
+  const std::uint64_t t = now();
+  // Lanes that ended but whose process lives: gone by now?
+  bool ended = false;
+  for (const auto& lane : ring_->lanes()) {
+    if (lane->wanted.load() < Lane::Stage::retired) continue;
+    ended = true;
+    if (lane->pidfd && readable(lane->pidfd.get())) ring_->want(*lane, Lane::Stage::freed);
+  }
+  if (ended) ring_->nudge();
+  // While frames flow the publishing side does it itself with the next one.
+  if (ring_->has_changes() && t - shared_.last_published_at.get() > kIdle && shared_.gate.try_lock()) {
+    ring_->settle(t);
+    shared_.gate.unlock();
+    ring_bells();
+  }
+  forget_freed(*ring_);
+
+  std::erase_if(old_rings_, [&](const std::shared_ptr<Ring>& ring) {
+    for (const auto& lane : ring->lanes())
+      if (lane->wanted.load() == Lane::Stage::retired && lane->pidfd && readable(lane->pidfd.get())) ring->want(*lane, Lane::Stage::freed);
+    ring->nudge();
+    ring->settle(t);
+    forget_freed(*ring);
+    return ring->lanes().empty();
+  });
+}
+
+void Control::replace_ring(std::shared_ptr<Ring> ring) {
+  const std::lock_guard lock(mutex_);
+  std::vector<int> lost;
+  auto bye = wire::make<wire::Bye>();
+  bye.reason = wire::Goodbye::again;
+  for (auto& [fd, c] : connections_) {
+    if (c.stage == Connection::Stage::mapping) lost.push_back(fd);
+    if (c.stage != Connection::Stage::reading || c.ring != ring_.get()) continue;
+    if (c.lane->wanted.load() == Lane::Stage::active) {
+      ring_->want(*c.lane, Lane::Stage::draining);
+      readers_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    send_message(fd, bye);
+  }
+  for (int fd : lost) drop(fd);
+  old_rings_.push_back(std::exchange(ring_, std::move(ring)));
+  wake();
+}
+
+Control::Name& Control::name_of(const std::string& name) {
+  if (const auto found = names_.find(name); found != names_.end()) return found->second;
+  if (names_.size() >= kMaxNames) {
+    // The one that is gone longest is forgotten. Of 64 names at most 63 are attached.
+    auto oldest = names_.end();
+    for (auto it = names_.begin(); it != names_.end(); ++it)
+      if (it->second.gone_at != 0 && (oldest == names_.end() || it->second.gone_at < oldest->second.gone_at)) oldest = it;
+    if (oldest != names_.end()) names_.erase(oldest);
+  }
+  return names_[name];
+}
+
+}  // namespace shmring

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The publisher's control thread: who may come, under which name, whose bell is to be rung, who is gone. It never touches the ledger
+// but through the gate, and only while nothing is being published; a publisher never waits for it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "client/publisher.hpp"
+#include "client/ring.hpp"
+#include "core/gate.hpp"
+#include "transport/socket.hpp"
+#include "transport/wire.hpp"
+
+namespace shmring {
+
+// What the publishing side and the control thread share.
+struct PublisherShared {
+  Gate gate;
+  Counter last_published_at;
+  std::atomic<std::uint64_t> ended_after{0};  // the stream ended after this sequence; 0: it goes on
+  std::function<shmring_ring_stats()> ring_stats;  // the publishing side's figures; any thread
+};
+
+class Control {
+ public:
+  static Result<std::unique_ptr<Control>> start(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring);
+  // Says goodbye to everybody, removes the socket file.
+  ~Control();
+  // In a forked child: forgets everything without touching what is the parent's.
+  void abandon();
+
+  // Any thread, one system call, never waits: there are bells to ring, or the end to announce.
+  void wake();
+  // Readers of the present ring are sent to the new one. Waits for what the control thread is doing, never for a reader.
+  void replace_ring(std::shared_ptr<Ring> ring);
+
+  std::uint32_t readers() const { return readers_.load(std::memory_order_relaxed); }
+  void add_stats(Publisher::Stats& stats) const;
+
+ private:
+  struct Connection {
+    enum class Stage { greeting, mapping, reading, observing } stage = Stage::greeting;
+    Fd socket;
+    Peer peer;
+    std::uint64_t deadline = 0;  // of the handshake
+    std::shared_ptr<Lane> lane;  // mapping, reading; it owns the socket then
+    Ring* ring = nullptr;        // that the lane is of
+    int fd() const { return lane ? lane->socket.get() : socket.get(); }
+  };
+  // All lanes that ever had a name; those of now are added when asked for.
+  struct Name {
+    std::uint32_t generation = 0;
+    std::uint64_t gone_at = 0;
+    shmring_lane_stats total{};
+    Histogram age, hold;
+  };
+  // What is to be done with a connection after a message.
+  enum class Next { keep, close };
+
+  Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener, Fd epoll, Fd event);
+  void run();
+  void handle(int fd);
+  void accept_all();
+  void serve(Connection& connection);
+  Next on_hello(Connection& connection, const wire::Hello& hello);
+  Next on_mapped(Connection& connection);
+  Next refuse(Connection& connection, Status status, const std::string& text);
+  Next welcome_reader(Connection& connection, const wire::Hello& hello, std::uint16_t protocol);
+  void send_stats(Connection& connection);
+  void end_lane(Connection& connection, const char* reason);
+  void drop(int fd);
+  void find_the_gone();
+  void ring_bells();
+  void announce_end();
+  void end_liars();
+  void settle();
+  void forget_freed(Ring& ring);
+  std::string who_reads() const;
+  Name& name_of(const std::string& name);
+  int next_timeout() const;
+  bool watch(int fd, std::uint32_t events);
+  void fill_stats(Publisher::Stats& stats) const;
+
+  const PublisherOptions options_;
+  PublisherShared& shared_;
+  Listener listener_;
+  const Fd epoll_, event_, own_pidfd_;
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint32_t> readers_{0};
+
+  // Guards all below: the control thread, those who ask for stats, replace_ring. Never taken while publishing.
+  mutable std::mutex mutex_;
+  std::shared_ptr<Ring> ring_;
+  std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no gate
+  std::unordered_map<int, Connection> connections_;
+  std::unordered_map<int, int> process_of_;  // a pidfd's connection
+  std::map<std::string, Name> names_;
+  std::uint64_t listener_rests_until_ = 0;
+  std::uint64_t announced_end_ = 0;
+  std::uint64_t refused_readers_ = 0;
+  std::uint64_t liars_ = 0;
+
+  std::thread thread_;
+};
+
+}  // namespace shmring

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "client/publisher.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <mutex>
+
+#include "client/control.hpp"
+#include "client/ring.hpp"
+#include "transport/clock.hpp"
+#include "transport/fork_guard.hpp"
+
+namespace shmring {
+namespace {
+
+constexpr std::uint64_t kSlowBell = 200'000;  // ns
+
+std::uint64_t thread_time() {
+  timespec t;
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+// A reader can make its bell expensive (a thousand epoll instances hang on it). Twice over the limit, in processor time and not in time
+// spent waiting for a processor, is once too often.
+void ring_bell(Lane& lane) {
+  lane.bells.add();
+  const std::uint64_t cpu = lane.slow_bells ? thread_time() : 0;
+  const std::uint64_t start = now();
+  // Full: it has rung already.
+  ::send(lane.socket.get(), &wire::kBell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (now() - start < kSlowBell) return;
+  if (cpu == 0) {
+    lane.slow_bells = 1;  // from now on it is timed
+  } else if (thread_time() - cpu > kSlowBell && ++lane.slow_bells > 2) {
+    lane.verdict.store("ringing its bell costs the publisher too much", std::memory_order_release);
+  }
+}
+
+}  // namespace
+
+struct Publisher::Impl {
+  explicit Impl(const PublisherOptions& o) : options(o) {}
+
+  const PublisherOptions options;
+  const ForkGuard guard;
+  PublisherShared shared;
+  std::shared_ptr<Ring> ring;  // changed and, outside of the publishing thread, read under the gate
+  std::unique_ptr<StoredFormat> format;
+  Counter sequence, published, no_slot, too_large, copied;
+  std::atomic<std::uint64_t> latency{0};
+  std::mutex caps_mutex;  // between set_format and stats only
+  std::string caps;
+  std::unique_ptr<Control> control;
+
+  Result<std::shared_ptr<Ring>> make_ring(std::uint64_t slot_size) const {
+    const std::uint64_t wanted = options.slots
+                                     ? options.slots
+                                     : 1ull + options.loans + std::uint64_t{options.max_readers} * (options.depth + options.max_held);
+    if (wanted > kMaxSlots) return {SHMRING_INVALID, std::to_string(wanted) + " slots are more than 16384: fewer readers, depth or max-held"};
+    if (options.slots && options.slots < 3 + options.loans)
+      return {SHMRING_INVALID, std::to_string(options.slots) + " slots are too few: 1 + " + std::to_string(options.loans) +
+                                   " loans + 2 for a reader are needed"};
+    // A reader that comes back may find its former lane still holding frames: numbers for both.
+    const std::uint32_t lanes = std::min(kMaxLanes, 2 * options.max_readers);
+    auto made = Ring::create(static_cast<std::uint32_t>(wanted), options.loans, lanes, options.depth, slot_size);
+    if (made) (*made)->header().latency.store(latency.load(), std::memory_order_relaxed);
+    return made;
+  }
+
+  std::shared_ptr<Ring> current() {
+    const std::lock_guard lock(shared.gate);
+    return ring;
+  }
+
+  // A frame that nobody gets is still offered: it has a number, and every lane's account has it.
+  void drop_for_all(Counter& why) {
+    const std::uint64_t t = now();
+    const std::lock_guard lock(shared.gate);
+    ring->settle(t);
+    sequence.add();
+    why.add();
+    shared.last_published_at.set(t);
+    ring->offer_nothing(t);
+  }
+
+  shmring_ring_stats ring_stats() {
+    shmring_ring_stats s{};
+    s.struct_size = sizeof s;
+    const auto r = current();
+    const auto slots = r->slots();
+    s.publisher_pid = static_cast<std::uint32_t>(::getpid());
+    s.slots = r->geometry().slot_count;
+    s.free_slots = slots.free;
+    s.owned = slots.owned;
+    s.loaned = slots.loaned;
+    s.max_readers = options.max_readers;
+    s.slot_size = r->geometry().slot_size;
+    s.memory = r->geometry().total_size;
+    s.sequence = sequence.get();
+    s.published = published.get();
+    s.no_slot = no_slot.get();
+    s.too_large = too_large.get();
+    s.copied = copied.get();
+    s.last_published_at = shared.last_published_at.get();
+    const std::lock_guard lock(caps_mutex);
+    std::strncpy(s.caps, caps.c_str(), sizeof s.caps - 1);
+    return s;
+  }
+};
+
+Loan::Loan(Loan&& other) noexcept { *this = std::move(other); }
+Loan& Loan::operator=(Loan&& other) noexcept {
+  std::swap(ring_, other.ring_);
+  std::swap(slot_, other.slot_);
+  std::swap(published_, other.published_);
+  return *this;
+}
+Loan::~Loan() {
+  if (ring_) ring_->give_back(slot_);
+}
+std::span<std::byte> Loan::bytes() const { return {ring_->payload(slot_), ring_->geometry().slot_size}; }
+
+Publisher::Publisher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& options) {
+  if (options.max_readers == 0 || options.max_readers > kMaxLanes)
+    return {SHMRING_INVALID, "max-readers " + std::to_string(options.max_readers) + " is not between 1 and 63"};
+  if (options.max_held == 0 || options.max_held > kMaxHeld)
+    return {SHMRING_INVALID, "max-held " + std::to_string(options.max_held) + " is not between 1 and 256"};
+  if (options.depth == 0 || options.depth > kMaxDepth)
+    return {SHMRING_INVALID, "depth " + std::to_string(options.depth) + " is not between 1 and 256"};
+  if (options.loans == 0 || options.loans > 4096)
+    return {SHMRING_INVALID, "loans " + std::to_string(options.loans) + " is not between 1 and 4096"};
+  if (auto ok = check_path(options.path); !ok) return ok.error();
+  auto impl = std::make_unique<Impl>(options);
+  auto ring = impl->make_ring(options.slot_size);
+  if (!ring) return ring.error();
+  impl->ring = *ring;
+  impl->shared.ring_stats = [raw = impl.get()] { return raw->ring_stats(); };
+  auto control = Control::start(options, impl->shared, *ring);
+  if (!control) return control.error();
+  impl->control = *std::move(control);
+  return std::unique_ptr<Publisher>(new Publisher(std::move(impl)));
+}
+
+Publisher::~Publisher() {
+  if (impl_->guard.in_child()) {
+    impl_->control->abandon();
+    (void)impl_->control.release();  // its thread, and whatever lock it held, stayed in the parent
+  }
+}
+
+Result<void> Publisher::set_format(const shmring_format& format) {
+  auto stored = StoredFormat::make(format);
+  if (!stored) return stored.error();
+  const std::lock_guard lock(impl_->caps_mutex);
+  impl_->format = *std::move(stored);
+  impl_->caps = format.caps ? format.caps : "";
+  return {};
+}
+
+Result<void> Publisher::resize(std::uint64_t slot_size) {
+  if (impl_->guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
+  auto ring = impl_->make_ring(slot_size);
+  if (!ring) return ring.error();
+  {
+    const std::lock_guard lock(impl_->shared.gate);
+    impl_->ring = *ring;
+  }
+  impl_->control->replace_ring(*std::move(ring));
+  return {};
+}
+
+std::uint64_t Publisher::slot_size() const { return impl_->current()->geometry().slot_size; }
+
+Result<Loan> Publisher::loan() {
+  if (impl_->guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
+  std::uint32_t slot;
+  const std::lock_guard lock(impl_->shared.gate);
+  impl_->ring->settle(impl_->shared.last_published_at.get());
+  if (!impl_->ring->lend(slot)) return Error{SHMRING_FULL, {}};
+  return Loan(impl_->ring, slot);
+}
+
+Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
+  Impl& p = *impl_;
+  if (p.guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
+  if (!loan.ring_ || loan.published_) return {SHMRING_INVALID, "this loan was published before"};
+  if (info.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
+  if (info.size > loan.ring_->geometry().slot_size) return {SHMRING_TOO_LARGE, "the frame is larger than its slot"};
+  std::shared_ptr<Lane> sleeper;
+  std::uint32_t sleepers;
+  {
+    const std::lock_guard lock(p.shared.gate);
+    if (loan.ring_ != p.ring) return {SHMRING_INVALID, "this loan is of a ring that was replaced"};
+    const std::uint64_t t = now();
+    p.ring->settle(t);
+    p.sequence.add();
+    p.published.add();
+    info.sequence = p.sequence.get();
+    info.published_at = t;
+    p.shared.last_published_at.set(t);
+    if (p.shared.ended_after.load(std::memory_order_relaxed)) p.shared.ended_after.store(0);
+    sleepers = p.ring->publish(loan.slot_, info, p.format.get(), t, sleeper);
+  }
+  loan.published_ = true;
+  // One wake-up at most: the one sleeper's, or the control thread's, which rings for all.
+  if (sleepers == 1)
+    ring_bell(*sleeper);
+  else if (sleepers > 1)
+    p.control->wake();
+  return {};
+}
+
+Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info) {
+  info.size = 0;
+  for (const auto& part : parts) info.size += part.size();
+  auto lent = loan();
+  if (lent.status() == SHMRING_FULL) {
+    count_dropped();
+    return {SHMRING_FULL, "no slot is free: the frame is dropped for every reader"};
+  }
+  if (!lent) return lent.error();
+  std::byte* to = lent->bytes().data();
+  if (info.size > lent->bytes().size()) {
+    impl_->drop_for_all(impl_->too_large);
+    return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " + std::to_string(lent->bytes().size()) +
+                                   ": set slot-size to the largest frame"};
+  }
+  for (const auto& part : parts) {
+    if (!part.empty()) std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  }
+  impl_->copied.add();
+  return publish(*lent, info);
+}
+
+void Publisher::count_dropped() { impl_->drop_for_all(impl_->no_slot); }
+
+void Publisher::end() {
+  if (impl_->guard.in_child()) return;
+  // 0 means "goes on": a stream that ends before its first frame ends after "frame" 2^64-1, which every reader has passed.
+  const std::uint64_t after = impl_->sequence.get();
+  impl_->shared.ended_after.store(after ? after : UINT64_MAX);
+  impl_->control->wake();
+}
+
+void Publisher::set_latency(std::uint64_t latency) {
+  impl_->latency.store(latency);
+  const std::lock_guard lock(impl_->shared.gate);
+  impl_->ring->header().latency.store(latency, std::memory_order_relaxed);
+}
+
+Publisher::Stats Publisher::stats() const {
+  Stats stats{};
+  stats.ring = impl_->ring_stats();
+  impl_->control->add_stats(stats);
+  return stats;
+}
+
+std::uint32_t Publisher::readers() const { return impl_->control->readers(); }
+
+}  // namespace shmring

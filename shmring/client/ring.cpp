@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "client/ring.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace shmring {
+namespace {
+
+std::uint64_t random_id() {
+  std::uint64_t id = 0;
+  while (id == 0)
+    if (::getrandom(&id, sizeof id, 0) != sizeof id) id = 1;
+  return id;
+}
+
+// FNV-1a, 64 bits (Fowler, Noll, Vo).
+std::uint64_t hash(std::uint64_t seed, const void* data, std::size_t size) {
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  for (std::size_t i = 0; i < size; ++i) seed = (seed ^ bytes[i]) * 0x100000001B3;
+  return seed;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StoredFormat>> StoredFormat::make(const shmring_format& format) {
+  auto stored = std::make_unique<StoredFormat>();
+  FormatArea& area = stored->area;
+  const char* caps = format.caps ? format.caps : "";
+  const std::size_t size = std::strlen(caps);
+  if (size >= sizeof area.caps)
+    return {SHMRING_INVALID, "the caps have " + std::to_string(size) + " bytes, a ring carries " + std::to_string(sizeof area.caps - 1)};
+  if (format.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
+  area.pixel_format = format.pixel_format;
+  area.width = format.width;
+  area.height = format.height;
+  area.plane_count = format.plane_count;
+  std::copy_n(format.planes, format.plane_count, area.planes);
+  area.caps_size = static_cast<std::uint32_t>(size);
+  std::memcpy(area.caps, caps, size);
+  area.id = hash(hash(0xCBF29CE484222325, &area.pixel_format, offsetof(FormatArea, caps) - offsetof(FormatArea, pixel_format)), caps, size);
+  if (area.id == 0) area.id = 1;
+  return stored;
+}
+
+Result<std::shared_ptr<Ring>> Ring::create(std::uint32_t slots, std::uint32_t loans, std::uint32_t lanes, std::uint32_t max_depth,
+                                           std::uint64_t slot_size) {
+  auto geometry = RingGeometry::make(slots, lanes, max_depth, slot_size);
+  if (!geometry) return geometry.error();
+  auto memory = create_memory("shmring", geometry->total_size);
+  if (!memory) return memory.error();
+  const std::uint64_t id = random_id();
+  geometry->write_header(*reinterpret_cast<RingHeader*>(memory->mapping.data()), id);
+  if (auto ok = seal(memory->fd, Seal::everything); !ok) return ok.error();
+  return std::shared_ptr<Ring>(new Ring(*geometry, *std::move(memory), loans, id));
+}
+
+Ring::Ring(const RingGeometry& geometry, SharedMemory memory, std::uint32_t loans, std::uint64_t id)
+    : geometry_(geometry),
+      memory_(std::move(memory)),
+      id_(id),
+      loans_(loans),
+      ledger_(geometry.slot_count),
+      format_ids_(geometry.slot_count, 0),
+      returned_((geometry.slot_count + 63) / 64) {
+  active_.reserve(geometry.lane_count);
+  ended_.reserve(geometry.lane_count);
+  note_slots();
+}
+
+LaneBlock& Ring::lane_block(std::uint32_t lane) const {
+  return *reinterpret_cast<LaneBlock*>(base() + geometry_.lanes_offset + lane * geometry_.lane_stride);
+}
+
+SlotDescriptor& Ring::descriptor(std::uint32_t slot) const {
+  return reinterpret_cast<SlotDescriptor*>(base() + geometry_.slots_offset)[slot];
+}
+
+void Ring::note_slots() {
+  slot_figures_.store(std::uint64_t{ledger_.free_slots()} << 32 | lent_, std::memory_order_relaxed);
+}
+
+Ring::Slots Ring::slots() const {
+  const std::uint64_t figures = slot_figures_.load(std::memory_order_relaxed);
+  const auto free = static_cast<std::uint32_t>(figures >> 32);
+  auto lent = static_cast<std::uint32_t>(figures);
+  return {free, geometry_.slot_count - free - lent, lent};
+}
+
+bool Ring::lend(std::uint32_t& slot) {
+  if (lent_ >= loans_ || !ledger_.any_free()) take_back_returned();
+  if (lent_ >= loans_) return false;
+  if (!ledger_.any_free()) {
+    for (Lane* lane : active_) {
+      if (!lane->writer.absorb_taken()) continue;  // a liar: the next offer deals with it
+      lane->writer.collect(ledger_);
+    }
+    collect_ended();
+    if (!ledger_.any_free()) return false;
+  }
+  slot = ledger_.acquire();
+  ++lent_;
+  note_slots();
+  return true;
+}
+
+void Ring::give_back(std::uint32_t slot) {
+  // release: pairs with the acquire in take_back_returned; what this process did with the slot is before its next use.
+  returned_[slot / 64].fetch_or(1ull << (slot % 64), std::memory_order_release);
+}
+
+void Ring::take_back_returned() {
+  for (std::size_t word = 0; word < returned_.size(); ++word) {
+    if (returned_[word].load(std::memory_order_relaxed) == 0) continue;
+    for (std::uint64_t bits = returned_[word].exchange(0, std::memory_order_acquire); bits != 0; bits &= bits - 1) {
+      ledger_.drop_owner(static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(bits)));
+      --lent_;
+    }
+  }
+  note_slots();
+}
+
+void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now) {
+  const bool idle = lane.writer.owns_nothing();
+  lane.last_offered_at.set(now);
+  switch (lane.writer.offer(slot, sequence, ledger_)) {
+    case LaneWriter<>::Offer::queued:
+      if (idle) lane.busy_since.set(now);
+      break;
+    case LaneWriter<>::Offer::dropped:
+      break;
+    case LaneWriter<>::Offer::lied:
+      lane.verdict.store("it moved its tail to where no frame is", std::memory_order_release);
+      break;
+  }
+}
+
+std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format, std::uint64_t now,
+                            std::shared_ptr<Lane>& sleeper) {
+  SlotDescriptor& d = descriptor(slot);
+  d.sequence = info.sequence;
+  d.size = info.size;
+  d.published_at = now;
+  d.pts = info.pts;
+  d.dts = info.dts;
+  d.duration = info.duration;
+  d.flags = info.flags;
+  d.plane_count = static_cast<std::uint16_t>(info.plane_count);
+  d.has_offset = info.offset != SHMRING_TIME_NONE;
+  if (d.has_offset || d.plane_count) {
+    d.offset = info.offset;
+    std::copy_n(info.planes, info.plane_count, d.planes);
+  }
+  const std::uint64_t format_id = format ? format->area.id : 0;
+  d.format_id = format_id;
+  if (format && format_ids_[slot] != format_id) {
+    auto& area = *reinterpret_cast<FormatArea*>(base() + geometry_.formats_offset + slot * kFormatStride);
+    std::memcpy(static_cast<void*>(&area), &format->area, offsetof(FormatArea, caps) + format->area.caps_size + 1);
+    format_ids_[slot] = format_id;
+  }
+
+  for (Lane* lane : active_) offer(*lane, slot, info.sequence, now);
+  ledger_.add_owner(slot);
+  if (newest_ != kNone) ledger_.drop_owner(newest_);
+  newest_ = slot;
+  newest_sequence_ = info.sequence;
+
+  HardwareOps::fence();  // one for all lanes; see LaneWriter::claim_bell
+  std::uint32_t sleepers = 0;
+  bool liars = false;
+  for (Lane* lane : active_) {
+    if (lane->verdict.load(std::memory_order_relaxed)) {
+      liars = true;
+    } else if (lane->writer.claim_bell()) {
+      if (sleepers++ == 0)
+        sleeper = lane->shared_from_this();
+      else
+        lane->ring_later.store(true, std::memory_order_relaxed);
+    }
+  }
+  if (liars) {
+    for (std::size_t i = active_.size(); i-- > 0;)
+      if (Lane& lane = *active_[i]; lane.verdict.load(std::memory_order_relaxed)) {
+        deactivate(lane);
+        lane.writer.retire(ledger_);
+        ended_.push_back(&lane);
+        lane.applied.store(Lane::Stage::retired, std::memory_order_release);
+      }
+    sleepers = std::max(sleepers, 2u);  // the control thread is to see to them
+    if (sleeper) sleeper->ring_later.store(true, std::memory_order_relaxed);
+  } else if (sleepers > 1) {
+    sleeper->ring_later.store(true, std::memory_order_relaxed);
+  }
+  note_slots();
+  return sleepers;
+}
+
+void Ring::offer_nothing(std::uint64_t now) {
+  for (Lane* lane : active_) {
+    lane->last_offered_at.set(now);
+    lane->writer.offer_nothing();
+  }
+}
+
+void Ring::deactivate(Lane& lane) {
+  std::erase(active_, &lane);
+  std::erase(ended_, &lane);
+}
+
+void Ring::apply(std::uint64_t now) {
+  for (auto& entry : table_) {
+    Lane* lane = entry.load(std::memory_order_acquire);
+    if (!lane) continue;
+    const Lane::Stage wanted = lane->wanted.load(std::memory_order_acquire);
+    if (wanted <= lane->applied.load(std::memory_order_relaxed)) continue;
+    deactivate(*lane);
+    switch (wanted) {
+      case Lane::Stage::prepared:
+        break;
+      case Lane::Stage::active:
+        active_.push_back(lane);
+        if (newest_ != kNone) {
+          offer(*lane, newest_, newest_sequence_, now);
+          HardwareOps::fence();
+          if (lane->writer.claim_bell()) lane->ring_later.store(true, std::memory_order_relaxed);
+        }
+        break;
+      case Lane::Stage::draining:
+        ended_.push_back(lane);
+        break;
+      case Lane::Stage::retired:
+        lane->writer.retire(ledger_);
+        ended_.push_back(lane);
+        break;
+      case Lane::Stage::freed:
+        lane->writer.free_all(ledger_);
+        break;
+    }
+    // release: pairs with the control thread's acquire; it may destroy a freed lane at once.
+    lane->applied.store(wanted, std::memory_order_release);
+  }
+  collect_ended();
+}
+
+void Ring::collect_ended() {
+  std::erase_if(ended_, [&](Lane* lane) {
+    lane->writer.absorb_taken();
+    lane->writer.collect(ledger_);
+    lane->owned.set(lane->writer.held());
+    if (lane->applied.load(std::memory_order_relaxed) != Lane::Stage::retired || !lane->writer.owns_nothing()) return false;
+    lane->applied.store(Lane::Stage::freed, std::memory_order_release);
+    return true;
+  });
+  note_slots();
+}
+
+void Ring::add_lane(std::shared_ptr<Lane> lane) {
+  lane->wanted.store(Lane::Stage::active, std::memory_order_release);
+  table_[lane->index].store(lane.get(), std::memory_order_release);
+  lanes_.push_back(std::move(lane));
+  changes_.store(true, std::memory_order_release);
+}
+
+void Ring::want(Lane& lane, Lane::Stage stage) {
+  if (lane.wanted.load(std::memory_order_relaxed) >= stage) return;
+  lane.wanted.store(stage, std::memory_order_release);
+  changes_.store(true, std::memory_order_release);
+}
+
+std::vector<std::shared_ptr<Lane>> Ring::take_freed_lanes() {
+  std::vector<std::shared_ptr<Lane>> freed;
+  std::erase_if(lanes_, [&](std::shared_ptr<Lane>& lane) {
+    if (lane->applied.load(std::memory_order_acquire) != Lane::Stage::freed) return false;
+    table_[lane->index].store(nullptr, std::memory_order_release);
+    freed.push_back(std::move(lane));
+    return true;
+  });
+  return freed;
+}
+
+}  // namespace shmring

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The seam for atomic operations. Storage is always std::atomic, so the layout never depends on it; the operations go through a policy,
+// so that a test can run the same algorithms step by step in every order (tests/unit/core/interleavings_test.cpp).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace shmring {
+
+using Word32 = std::atomic<std::uint32_t>;
+using Word64 = std::atomic<std::uint64_t>;
+
+// Other processes see these words: they must be plain, lock-free memory.
+static_assert(Word32::is_always_lock_free && sizeof(Word32) == 4);
+static_assert(Word64::is_always_lock_free && sizeof(Word64) == 8);
+
+struct HardwareOps {
+  template <class T>
+  static T load(const std::atomic<T>& word, std::memory_order order) {
+    return word.load(order);
+  }
+  template <class T>
+  static void store(std::atomic<T>& word, T value, std::memory_order order) {
+    word.store(value, order);
+  }
+  template <class T>
+  static T exchange(std::atomic<T>& word, T value, std::memory_order order) {
+    return word.exchange(value, order);
+  }
+  template <class T>
+  static bool compare_exchange(std::atomic<T>& word, T& expected, T desired, std::memory_order success) {
+    return word.compare_exchange_strong(expected, desired, success, std::memory_order_acquire);
+  }
+  static void fence() {
+#if defined(__SANITIZE_THREAD__)
+    // ThreadSanitizer does not know fences; a read-modify-write on one word orders the same for it.
+    static std::atomic<int> word{0};
+    word.fetch_add(1, std::memory_order_seq_cst);
+#else
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+  }
+};
+
+}  // namespace shmring

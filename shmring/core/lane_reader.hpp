@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The reader's end of its lane: take, release, arm the bell. take, arm and disarm belong to one thread; release to any.
+#pragma once
+
+#include <cstdint>
+
+#include "core/atomic.hpp"
+#include "core/layout.hpp"
+
+namespace shmring {
+
+template <class Ops = HardwareOps>
+class LaneReader {
+ public:
+  LaneReader(const LaneBlock& block, LanePage& page, std::uint32_t depth) : block_(block), page_(page), depth_(depth) {}
+
+  static constexpr std::uint32_t kEmpty = UINT32_MAX;
+
+  // The slot of the next frame, now owned by the caller, or kEmpty. Each failed round means that the publisher evicted a frame meanwhile;
+  // after kRounds of them it answers kEmpty, and the caller looks again.
+  std::uint32_t take() {
+    std::uint64_t tail = Ops::load(page_.tail, std::memory_order_relaxed);  // ours to move, but for evictions, which the exchange finds
+    for (int round = 0; round < kRounds; ++round) {
+      // acquire: pairs with the release of head in LaneWriter::offer.
+      const std::uint64_t head = Ops::load(block_.head, std::memory_order_acquire);
+      if (head == tail) return kEmpty;
+      // acquire: pairs with the release of entry in LaneWriter::offer, see there.
+      const std::uint32_t slot = Ops::load(block_.entry[tail % depth_], std::memory_order_acquire);
+      // acq_rel: the take is seen (release, with LaneWriter::absorb_taken) before anything we do with the slot; a failure reloads tail.
+      if (Ops::compare_exchange(page_.tail, tail, tail + 1, std::memory_order_acq_rel)) return slot;
+    }
+    return kEmpty;
+  }
+
+  bool empty() const {
+    return Ops::load(block_.head, std::memory_order_acquire) == Ops::load(page_.tail, std::memory_order_relaxed);
+  }
+  std::uint64_t pending() const {
+    return Ops::load(block_.head, std::memory_order_acquire) - Ops::load(page_.tail, std::memory_order_relaxed);
+  }
+
+  // Idempotent, in any order. release: pairs with the acquire in LaneWriter::collect.
+  void release(std::uint32_t slot, std::uint64_t sequence) {
+    Ops::store(page_.ack[slot], sequence, std::memory_order_release);
+  }
+
+  // Says that we are about to sleep and answers whether we may: empty the bell first, arm, then sleep only if this says so.
+  bool arm() {
+    Ops::store(page_.waiting, 1u, std::memory_order_relaxed);
+    Ops::fence();  // pairs with the fence before LaneWriter::claim_bell
+    return empty();
+  }
+  void disarm() { Ops::store(page_.waiting, 0u, std::memory_order_relaxed); }
+
+ private:
+  static constexpr int kRounds = 64;
+
+  const LaneBlock& block_;
+  LanePage& page_;
+  const std::uint32_t depth_;
+};
+
+}  // namespace shmring

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The publisher's end of one lane: queue, evict, take back. Wait-free: every loop is bounded by depth + max held.
+// Everything read from the lane page is range-checked here and nowhere else; a reader can only cheat itself.
+// Not thread-safe: guarded by the publisher's gate; the counters may be read by anybody.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/atomic.hpp"
+#include "core/layout.hpp"
+#include "core/ledger.hpp"
+
+namespace shmring {
+
+// A number with one writer that others may read.
+class Counter {
+ public:
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  void add(std::uint64_t n = 1) { set(get() + n); }
+
+ private:
+  Word64 value_{0};
+};
+
+template <class Ops = HardwareOps>
+class LaneWriter {
+ public:
+  LaneWriter(LaneBlock& block, LanePage& page, std::uint32_t depth, std::uint32_t max_held, bool evicts)
+      : block_(block), page_(page), depth_(depth), quota_(depth + max_held), evicts_(evicts), queue_(depth) {
+    held_.reserve(quota_ + depth);
+    block_.head.store(0, std::memory_order_relaxed);
+    page_.tail.store(0, std::memory_order_relaxed);
+  }
+
+  enum class Offer { queued, dropped, lied };
+
+  // Offers the frame in `slot`; a queued one becomes an owner of the slot.
+  Offer offer(std::uint32_t slot, std::uint64_t sequence, Ledger& ledger) {
+    offered_.add();
+    if (!absorb_taken()) return refuse(Offer::lied);
+    if (!held_.empty()) collect(ledger);
+    if (queued() == depth_ || queued() + held_.size() >= quota_) {
+      // Evict first, then entry, then head: only so is the slot that is given back the one that the reader can no longer take.
+      if (!evicts_ || queued() == 0) return refuse(Offer::dropped);
+      if (evict_oldest(ledger)) {
+        evicted_.add();
+        consecutive_drops_.add();
+      } else if (!absorb_taken()) {  // the reader was faster: there is room now
+        return refuse(Offer::lied);
+      } else if (queued() + held_.size() >= quota_) {
+        return refuse(Offer::dropped);
+      }
+    }
+    const std::uint32_t at = static_cast<std::uint32_t>(head_.get() % depth_);
+    queue_[at] = {slot, sequence};
+    ledger.add_owner(slot);
+    // release: pairs with the acquire of entry in LaneReader::take, so that a reader that sees this entry instead of an evicted one also
+    // sees the tail that was moved, and its compare-exchange fails.
+    Ops::store(block_.entry[at], slot, std::memory_order_release);
+    head_.add();
+    // release: pairs with the acquire of head in LaneReader::take; it publishes slot, descriptor and entry.
+    Ops::store(block_.head, head_.get(), std::memory_order_release);
+    return Offer::queued;
+  }
+
+  // Whether the reader sleeps, and if so, that it is to be rung now. Call after one Ops::fence() behind all heads: that fence pairs with
+  // the one in LaneReader::arm; without either, both sides may miss the other's store and the reader sleeps for ever.
+  bool claim_bell() {
+    return Ops::load(page_.waiting, std::memory_order_relaxed) != 0 &&
+           Ops::exchange(page_.waiting, 0u, std::memory_order_relaxed) != 0;
+  }
+
+  // Takes back what the reader released. Bound: the frames it holds.
+  void collect(Ledger& ledger) {
+    for (std::size_t i = 0; i < held_.size();) {
+      // acquire: pairs with the release in LaneReader::release; the reader's last look at the slot is before our next write to it.
+      if (Ops::load(page_.ack[held_[i].slot], std::memory_order_acquire) == held_[i].sequence) {
+        ledger.drop_owner(held_[i].slot);
+        held_[i] = held_.back();
+        held_.pop_back();
+      } else {
+        ++i;
+      }
+    }
+  }
+
+  // A frame was offered that has no slot.
+  void offer_nothing() {
+    offered_.add();
+    refuse(Offer::dropped);
+  }
+
+  // Follows the reader's tail; false when it is nowhere between the last one and head.
+  bool absorb_taken() {
+    // acquire: what the reader did before taking is of no interest, but a tail moved by the reader must not be seen before entries we
+    // wrote; it pairs with the compare-exchange in LaneReader::take.
+    const std::uint64_t tail = Ops::load(page_.tail, std::memory_order_acquire);
+    if (tail == tail_) return true;
+    if (tail - tail_ > head_.get() - tail_) return false;
+    for (; tail_ != tail; ++tail_) held_.push_back(queue_[tail_ % depth_]);
+    consecutive_drops_.set(0);
+    return true;
+  }
+
+  // The reader gets nothing more. What waits is evicted (if its tail is honest); what it took stays owned until freed.
+  void retire(Ledger& ledger) {
+    // An honest reader makes each round evict a frame or find one taken; one that makes tail flicker ends as a liar after the bound.
+    for (std::uint32_t round = 0; round < 2 * depth_ && absorb_taken() && queued() != 0; ++round)
+      if (evict_oldest(ledger)) evicted_.add();
+    for (; tail_ != head_.get(); ++tail_) {  // a liar's queue: it may be reading any of it
+      held_.push_back(queue_[tail_ % depth_]);
+      evicted_.add();
+    }
+    lost_tail_ = true;
+  }
+
+  // The process is gone: everything comes back.
+  void free_all(Ledger& ledger) {
+    retire(ledger);
+    for (const Item& item : held_) ledger.drop_owner(item.slot);
+    held_.clear();
+  }
+
+  // Any thread. The reader's tail, forced into the range that it can honestly be in.
+  struct Account {
+    std::uint64_t offered, delivered, dropped, pending;
+  };
+  Account account() const {
+    const std::uint64_t evicted = evicted_.get(), refused = refused_.get(), head = head_.get(), offered = offered_.get();
+    std::uint64_t gone = lost_tail_.load(std::memory_order_relaxed) ? head : page_.tail.load(std::memory_order_relaxed);
+    if (gone > head) gone = head;
+    if (gone < evicted) gone = evicted;
+    const std::uint64_t queued = offered - refused;  // equals head but for an offer in progress
+    return {offered, gone - evicted, refused + evicted, queued > gone ? queued - gone : 0};
+  }
+
+  std::uint64_t consecutive_drops() const { return consecutive_drops_.get(); }
+  std::uint32_t held() const { return static_cast<std::uint32_t>(held_.size()); }
+  bool owns_nothing() const { return held_.empty() && queued() == 0; }
+
+ private:
+  struct Item {
+    std::uint32_t slot;
+    std::uint64_t sequence;
+  };
+
+  std::uint64_t queued() const { return head_.get() - tail_; }
+  Offer refuse(Offer why) {
+    refused_.add();
+    consecutive_drops_.add();
+    return why;
+  }
+  // One attempt; success means that the reader can no longer take it. acq_rel: release so that the entry stored next is seen only with
+  // this tail; acquire pairs with the reader's own move of tail.
+  bool evict_oldest(Ledger& ledger) {
+    std::uint64_t expected = tail_;
+    if (!Ops::compare_exchange(page_.tail, expected, tail_ + 1, std::memory_order_acq_rel)) return false;
+    ledger.drop_owner(queue_[tail_ % depth_].slot);
+    ++tail_;
+    return true;
+  }
+
+  LaneBlock& block_;
+  LanePage& page_;
+  const std::uint32_t depth_;
+  const std::uint32_t quota_;  // depth + max held: the most slots this lane may own
+  const bool evicts_;
+  std::uint64_t tail_ = 0;   // as far as the reader's tail has been followed
+  std::vector<Item> queue_;  // what entry[] says, in memory that the reader cannot write
+  std::vector<Item> held_;   // taken, not yet acknowledged
+  Counter head_, offered_, refused_, evicted_, consecutive_drops_;
+  std::atomic<bool> lost_tail_{false};
+};
+
+}  // namespace shmring

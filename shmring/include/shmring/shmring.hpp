@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The C API with C++ manners (C++17, header-only): owners that clean up, exceptions for what must not go unnoticed, empty optionals for
+// what happens every day: no frame in time, the end of the stream, no free slot.
+//
+//   shmring::Reader reader({"/run/cam/cam.sock", "worker"});
+//   while (auto frame = reader.read()) look_at(frame->data(), frame->size());
+#ifndef SHMRING_SHMRING_HPP
+#define SHMRING_SHMRING_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <shmring/shmring.h>
+
+namespace shmring {
+inline namespace face {  // its own symbols: the library's internal classes have the same names
+
+class Error : public std::runtime_error {
+ public:
+  explicit Error(shmring_status status) : std::runtime_error(shmring_last_error()), status_(status) {}
+  shmring_status status() const noexcept { return status_; }
+
+ private:
+  shmring_status status_;
+};
+
+inline void check(shmring_status status) {
+  if (status != SHMRING_OK) throw Error(status);
+}
+
+using FrameInfo = shmring_frame_info;
+inline FrameInfo frame_info(std::uint64_t size = 0, std::uint64_t pts = SHMRING_TIME_NONE) {
+  FrameInfo info = SHMRING_FRAME_INFO_INIT;
+  info.size = size;
+  info.pts = pts;
+  return info;
+}
+
+// A format with the text of its caps.
+class Format {
+ public:
+  // Anything that is not raw video in a known pixel format; `caps` may be empty.
+  explicit Format(std::string caps = {}) : caps_(std::move(caps)) {}
+  // Raw video, laid out as GStreamer does.
+  Format(shmring_pixel_format pixel_format, std::uint32_t width, std::uint32_t height) : caps_(256, '\0') {
+    frame_size_ = shmring_format_video(&format_, pixel_format, width, height, caps_.data(), caps_.size());
+    if (frame_size_ == 0) throw std::invalid_argument("shmring: no such video format");
+    caps_.resize(caps_.find('\0'));
+  }
+  const shmring_format& get() const {
+    format_.caps = caps_.c_str();
+    return format_;
+  }
+  const std::string& caps() const { return caps_; }
+  std::uint64_t frame_size() const { return frame_size_; }  // 0: frames of any size
+
+ private:
+  mutable shmring_format format_ = SHMRING_FORMAT_INIT;
+  std::string caps_;
+  std::uint64_t frame_size_ = 0;
+};
+
+struct Stats {
+  shmring_ring_stats ring{};
+  std::vector<shmring_lane_stats> lanes;
+};
+
+namespace detail {
+
+inline std::uint64_t wait(std::chrono::nanoseconds timeout) {
+  if (timeout == std::chrono::nanoseconds::max()) return SHMRING_WAIT_FOREVER;
+  return timeout.count() > 0 ? static_cast<std::uint64_t>(timeout.count()) : 0;
+}
+
+// Calls until the array of lanes was large enough.
+template <class Call>
+Stats stats(Call call) {
+  Stats all;
+  std::size_t count = 16;
+  do {
+    all.lanes.resize(count);
+    all.ring.struct_size = sizeof all.ring;
+    check(call(&all.ring, all.lanes.data(), all.lanes.size(), &count));
+  } while (count > all.lanes.size());
+  all.lanes.resize(count);
+  return all;
+}
+
+}  // namespace detail
+
+constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
+
+// A frame held: read-only, valid until destroyed, whatever becomes of reader and publisher. Any thread.
+class Frame {
+ public:
+  explicit Frame(shmring_frame* frame) noexcept : frame_(frame) { shmring_frame_info_get(frame_, &info_); }
+  Frame(Frame&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)), info_(other.info_) {}
+  Frame& operator=(Frame&& other) noexcept {
+    std::swap(frame_, other.frame_);
+    std::swap(info_, other.info_);
+    return *this;
+  }
+  ~Frame() { shmring_frame_release(frame_); }
+
+  const std::byte* data() const { return static_cast<const std::byte*>(shmring_frame_data(frame_)); }
+  std::size_t size() const { return static_cast<std::size_t>(info_.size); }
+  const FrameInfo& info() const { return info_; }
+  // `caps` in it is valid as long as the frame.
+  shmring_format format() const {
+    shmring_format format = SHMRING_FORMAT_INIT;
+    shmring_frame_format(frame_, &format);
+    return format;
+  }
+  std::chrono::nanoseconds age() const { return std::chrono::nanoseconds(shmring_now() - info_.published_at); }
+
+ private:
+  shmring_frame* frame_;
+  FrameInfo info_ = SHMRING_FRAME_INFO_INIT;
+};
+
+struct ReaderOptions {
+  std::string path;
+  std::string name = {};  // empty: the program's name and process number
+  shmring_policy policy = SHMRING_POLICY_DEFAULT;
+  shmring_wake wake = SHMRING_WAKE_BLOCK;
+  std::uint32_t depth = 0;     // 0: as granted
+  std::uint32_t max_held = 0;  // 0: as granted
+  std::chrono::nanoseconds max_frame_age{0};
+  bool reconnect = true;
+};
+
+class Reader {
+ public:
+  explicit Reader(const ReaderOptions& options) {
+    shmring_reader_options raw = SHMRING_READER_OPTIONS_INIT;
+    raw.path = options.path.c_str();
+    raw.name = options.name.empty() ? nullptr : options.name.c_str();
+    raw.policy = options.policy;
+    raw.wake = options.wake;
+    raw.depth = options.depth;
+    raw.max_held = options.max_held;
+    raw.max_frame_age = detail::wait(options.max_frame_age);
+    raw.reconnect = options.reconnect;
+    check(shmring_reader_open(&raw, &reader_));
+  }
+  Reader(Reader&& other) noexcept : reader_(std::exchange(other.reader_, nullptr)), ended_(other.ended_) {}
+  Reader& operator=(Reader&& other) noexcept {
+    std::swap(reader_, other.reader_);
+    std::swap(ended_, other.ended_);
+    return *this;
+  }
+  ~Reader() { shmring_reader_close(reader_); }
+
+  // Empty when the time is over, or, ended() says so, when the stream is. Everything else throws.
+  std::optional<Frame> read(std::chrono::nanoseconds timeout = forever) { return take(shmring_reader_read, timeout); }
+  // The same, but passes over everything older than the newest frame.
+  std::optional<Frame> latest(std::chrono::nanoseconds timeout = forever) { return take(shmring_reader_latest, timeout); }
+  bool ended() const { return ended_; }
+
+  void interrupt(bool on = true) { shmring_reader_interrupt(reader_, on); }
+  void flush() { shmring_reader_flush(reader_); }
+  int fileno() const { return shmring_reader_fileno(reader_); }
+  bool connected() const { return shmring_reader_connected(reader_); }
+  std::chrono::nanoseconds latency() const { return std::chrono::nanoseconds(shmring_reader_latency(reader_)); }
+  shmring_reader_stats stats() const {
+    shmring_reader_stats stats{};
+    stats.struct_size = sizeof stats;
+    check(shmring_reader_stats_get(reader_, &stats));
+    return stats;
+  }
+
+ private:
+  template <class Take>
+  std::optional<Frame> take(Take call, std::chrono::nanoseconds timeout) {
+    shmring_frame* frame = nullptr;
+    const shmring_status status = call(reader_, detail::wait(timeout), &frame);
+    ended_ = status == SHMRING_END;
+    if (status == SHMRING_OK) return Frame(frame);
+    if (status == SHMRING_TIMEOUT || ended_) return std::nullopt;
+    throw Error(status);
+  }
+
+  shmring_reader* reader_ = nullptr;
+  bool ended_ = false;
+};
+
+// A slot to fill; given back unless it is published. Must not outlive its publisher.
+class Loan {
+ public:
+  Loan(Loan&& other) noexcept : publisher_(other.publisher_), loan_(std::exchange(other.loan_, {})) {}
+  Loan& operator=(Loan&& other) noexcept {
+    std::swap(publisher_, other.publisher_);
+    std::swap(loan_, other.loan_);
+    return *this;
+  }
+  ~Loan() {
+    if (loan_.ticket != 0) shmring_publisher_discard(publisher_, &loan_);
+  }
+
+  std::byte* data() const { return static_cast<std::byte*>(loan_.data); }
+  std::size_t capacity() const { return static_cast<std::size_t>(loan_.capacity); }
+
+ private:
+  friend class Publisher;
+  Loan(shmring_publisher* publisher, const shmring_loan& loan) : publisher_(publisher), loan_(loan) {}
+
+  shmring_publisher* publisher_;
+  shmring_loan loan_;
+};
+
+struct PublisherOptions {
+  std::string path;
+  std::uint64_t slot_size = 0;  // 0: as the format's frames
+  std::uint32_t max_readers = 1;
+  std::uint32_t depth = 5;
+  std::uint32_t max_held = 4;
+  std::uint32_t slots = 0;  // 0: as many as the others come to
+  std::uint32_t loans = 2;
+  std::uint32_t perms = 0600;
+  shmring_policy policy = SHMRING_DROP_NEWEST;
+};
+
+class Publisher {
+ public:
+  explicit Publisher(const PublisherOptions& options, const Format& format = Format()) {
+    shmring_publisher_options raw = SHMRING_PUBLISHER_OPTIONS_INIT;
+    raw.path = options.path.c_str();
+    raw.slot_size = options.slot_size != 0 ? options.slot_size : format.frame_size();
+    raw.max_readers = options.max_readers;
+    raw.depth = options.depth;
+    raw.max_held = options.max_held;
+    raw.slots = options.slots;
+    raw.loans = options.loans;
+    raw.perms = options.perms;
+    raw.policy = options.policy;
+    check(shmring_publisher_open(&raw, &publisher_));
+    const shmring_status status = shmring_publisher_set_format(publisher_, &format.get());
+    if (status == SHMRING_OK) return;
+    const Error error(status);
+    shmring_publisher_close(publisher_);
+    throw error;
+  }
+  Publisher(Publisher&& other) noexcept : publisher_(std::exchange(other.publisher_, nullptr)) {}
+  Publisher& operator=(Publisher&& other) noexcept {
+    std::swap(publisher_, other.publisher_);
+    return *this;
+  }
+  ~Publisher() { shmring_publisher_close(publisher_); }
+
+  void set_format(const Format& format) { check(shmring_publisher_set_format(publisher_, &format.get())); }
+  void set_latency(std::chrono::nanoseconds latency) {
+    shmring_publisher_set_latency(publisher_, detail::wait(latency));
+  }
+  void resize(std::uint64_t slot_size) { check(shmring_publisher_resize(publisher_, slot_size)); }
+
+  // Empty when no slot is free.
+  std::optional<Loan> loan() {
+    shmring_loan loan{};
+    if (!had_slot(shmring_publisher_loan(publisher_, &loan))) return std::nullopt;
+    return Loan(publisher_, loan);
+  }
+  // Publishes info.size bytes of the loan; sequence and publish time come back in `info`.
+  void publish(Loan loan, FrameInfo& info) {
+    shmring_loan raw = std::exchange(loan.loan_, {});
+    check(shmring_publisher_publish(publisher_, &raw, &info));
+  }
+  // Copies info.size bytes. False: no slot was free; the frame is dropped and counted.
+  bool write(const void* data, FrameInfo& info) { return had_slot(shmring_publisher_write(publisher_, data, &info)); }
+
+  void end() { check(shmring_publisher_end(publisher_)); }
+  Stats stats() const {
+    return detail::stats([this](auto... to) { return shmring_publisher_stats(publisher_, to...); });
+  }
+
+ private:
+  static bool had_slot(shmring_status status) {
+    if (status == SHMRING_FULL) return false;
+    check(status);
+    return true;
+  }
+
+  shmring_publisher* publisher_ = nullptr;
+};
+
+// The figures of a live ring, from outside.
+inline Stats inspect(const std::string& path, std::chrono::nanoseconds timeout = std::chrono::seconds(1)) {
+  shmring_observer* observer = nullptr;
+  check(shmring_observer_open(path.c_str(), detail::wait(timeout), &observer));
+  struct Close {
+    shmring_observer* observer;
+    ~Close() { shmring_observer_close(observer); }
+  } const close{observer};
+  return detail::stats([&](auto... to) { return shmring_observer_stats(observer, detail::wait(timeout), to...); });
+}
+
+}  // namespace face
+}  // namespace shmring
+
+#endif

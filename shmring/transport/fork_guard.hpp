@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Tells a handle whether it is still in the process that made it. A forked child shares its parent's memory and sockets; if it released a
+// frame or said goodbye, it would do so in the parent's name.
+#pragma once
+
+#include <cstdint>
+
+namespace shmring {
+
+class ForkGuard {
+ public:
+  ForkGuard();  // belongs to the calling process
+
+  // One load: the word is in a page that the kernel wipes in every child (MADV_WIPEONFORK), also one made by a bare system call.
+  bool in_child() const { return *word_ != generation_; }
+
+ private:
+  const volatile std::uint64_t* word_;
+  std::uint64_t generation_;
+};
+
+}  // namespace shmring

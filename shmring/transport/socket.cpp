@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "transport/socket.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "transport/clock.hpp"
+#include "transport/wire.hpp"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+namespace shmring {
+namespace {
+
+std::atomic<bool> pidfd_by_number{false};
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+bool poll_for(int fd, short events, int timeout_ms) {
+  pollfd p{fd, events, 0};
+  return ::poll(&p, 1, timeout_ms) > 0;
+}
+
+// Who answers at `path`: IN_USE with the name, or success when the path is free (a dead one's file is removed).
+Result<void> clear_path(const std::string& path) {
+  struct stat file;
+  if (::lstat(path.c_str(), &file) != 0) return errno == ENOENT ? Result<void>() : Result<void>(system_error("lstat"));
+  if (!S_ISSOCK(file.st_mode))
+    return {SHMRING_IN_USE, path + " is there already and is no socket: choose another path, or remove it"};
+  auto probe = connect_to(path);
+  if (probe.status() == SHMRING_SYSTEM) return probe.error();
+  if (probe) {
+    std::uint32_t pid = peer_of(probe->get()).pid;
+    auto hello = wire::make<wire::Hello>();
+    hello.protocol_min = hello.protocol_max = wire::kProtocol;
+    hello.role = wire::Role::observer;
+    std::array<std::byte, wire::kMaxMessage> buffer;
+    bool answered = false;
+    if (send_message(probe->get(), hello) && poll_for(probe->get(), POLLIN, 1000)) {
+      const auto received = receive_message(probe->get(), buffer);
+      answered = received.kind == Received::Kind::message;
+      if (const auto welcome = wire::parse_welcome({buffer.data(), received.size})) pid = welcome->publisher_pid;
+    }
+    // Whoever listens but does not answer is stopped, or a child that inherited the socket of a publisher that died.
+    if (answered || (pid != 0 && ::kill(static_cast<pid_t>(pid), 0) == 0))
+      return {SHMRING_IN_USE, path + " has a publisher already (process " + std::to_string(pid) +
+                                  "): stop that one, or choose another path"};
+  }
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(("removing the dead socket " + path).c_str());
+  return {};
+}
+
+// Waits its turn for the folder for two seconds at most: whoever holds the lock is starting or ending a publisher there.
+Result<Fd> lock_folder(const std::string& folder) {
+  Fd dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir) {
+    const Error error = system_error(("the socket's folder " + folder).c_str());
+    return Error{SHMRING_SYSTEM, error.text + ": create it first, or choose another path"};
+  }
+  for (const auto deadline = now() + 2'000'000'000u; ::flock(dir.get(), LOCK_EX | LOCK_NB) != 0;) {
+    if (errno != EWOULDBLOCK && errno != EINTR) break;  // a file system without locks: go on without
+    if (now() > deadline) return {SHMRING_IN_USE, "another process keeps the folder " + folder + " locked"};
+    ::poll(nullptr, 0, 5);
+  }
+  return dir;
+}
+
+}  // namespace
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<void> check_path(const std::string& path) {
+  constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.empty()) return {SHMRING_INVALID, "the socket path is empty"};
+  if (path.size() > most)
+    return {SHMRING_INVALID, "the socket path has " + std::to_string(path.size()) + " bytes, a socket takes " +
+                                 std::to_string(most) + ": choose a shorter one (" + path + ")"};
+  if (path.find('\0') != std::string::npos) return {SHMRING_INVALID, "the socket path contains a zero byte"};
+  return {};
+}
+
+Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
+  if (auto ok = check_path(path); !ok) return ok.error();
+  auto folder = lock_folder(folder_of(path));
+  if (!folder) return folder.error();
+  if (auto ok = clear_path(path); !ok) return ok.error();
+
+  Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return system_error("socket");
+  // The file gets the socket's own mode: nobody can connect before it is right.
+  if (::fchmod(fd.get(), perms & 0777) != 0) return system_error("fchmod");
+  const sockaddr_un address = address_of(path);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return system_error(("creating the socket " + path).c_str());
+  struct stat file;
+  if (::lstat(path.c_str(), &file) != 0) return system_error("lstat");
+  Listener listener(std::move(fd), path, file);
+  // What the umask took away is wanted.
+  if (::chmod(path.c_str(), perms & 0777) != 0 || ::listen(listener.fd(), 64) != 0) {
+    const Error error = system_error("listen");
+    ::unlink(path.c_str());
+    return error;
+  }
+  return listener;
+}
+
+void Listener::close() {
+  if (!fd_) return;
+  auto folder = lock_folder(folder_of(path_));
+  struct stat file;
+  if (::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino && file.st_dev == file_.st_dev) ::unlink(path_.c_str());
+  fd_.reset();
+}
+
+Fd Listener::accept() const { return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
+
+Result<Fd> connect_to(const std::string& path) {
+  if (auto ok = check_path(path); !ok) return ok.error();
+  Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return system_error("socket");
+  const sockaddr_un address = address_of(path);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  if (errno == EACCES || errno == EPERM)
+    return {SHMRING_SYSTEM, "connecting to " + path + ": not permitted: the publisher's perms decide who may"};
+  if (errno == EPROTOTYPE) return {SHMRING_SYSTEM, path + " is a socket of another kind, not a ring's"};
+  return {SHMRING_DISCONNECTED, "nobody publishes at " + path};
+}
+
+bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+  iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {};
+  if (!descriptors.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size_bytes());
+  }
+  ssize_t sent;
+  do sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(bytes.size());
+}
+
+Received receive_message(int socket, std::span<std::byte> buffer) {
+  Received result;
+  iovec part{buffer.data(), buffer.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t got;
+  do got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    result.kind = errno == EAGAIN ? Received::Kind::nothing : Received::Kind::closed;
+    return result;
+  }
+  std::size_t count = 0;
+  for (cmsghdr* head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
+    if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < n; ++i) {
+      int fd;
+      std::memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
+      Fd owned(fd);
+      if (count < result.descriptors.size()) result.descriptors[count++] = std::move(owned);
+    }
+  }
+  result.size = static_cast<std::size_t>(got);
+  // An empty message and a closed connection look the same on a SEQPACKET socket; nobody of ours sends empty ones.
+  result.kind = got == 0 ? Received::Kind::closed
+                : (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? Received::Kind::broken
+                                                                 : Received::Kind::message;
+  return result;
+}
+
+void force_pidfd_by_number(bool on) { pidfd_by_number = on; }
+
+Fd open_pidfd(std::uint32_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0u))); }
+
+Peer peer_of(int socket) {
+  Peer peer;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return peer;
+  peer.pid = static_cast<std::uint32_t>(credentials.pid);
+  peer.uid = credentials.uid;
+  int fd = -1;
+  size = sizeof fd;
+  if (!pidfd_by_number && ::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0)
+    peer.pidfd = Fd(fd);
+  else if (peer.pid != 0)  // 0: in a process namespace that we cannot see into
+    peer.pidfd = open_pidfd(peer.pid);
+  return peer;
+}
+
+bool readable(int fd) { return poll_for(fd, POLLIN, 0); }
+
+bool hung_up(int socket) {
+  pollfd p{socket, POLLRDHUP, 0};
+  return ::poll(&p, 1, 0) > 0;
+}
+
+}  // namespace shmring

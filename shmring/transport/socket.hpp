@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The socket between the two sides: a path, whole messages, descriptors along with them. Nothing here ever blocks.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/result.hpp"
+#include "transport/fd.hpp"
+
+namespace shmring {
+
+// A listening socket and the file it made. The file is removed with it, if it is still ours.
+class Listener {
+ public:
+  // IN_USE names the live publisher. A file left by a dead one is replaced. The folder is locked meanwhile, so of two that start at once
+  // one wins. Waits for a second at most, for an answer of whoever has the path.
+  static Result<Listener> bind(const std::string& path, std::uint32_t perms);
+  Listener(Listener&&) noexcept = default;
+  Listener& operator=(Listener&&) noexcept = default;
+  // Removes the file; call in the process that made it.
+  void close();
+
+  int fd() const { return fd_.get(); }
+  // A connection, or an invalid Fd with errno.
+  Fd accept() const;
+
+ private:
+  Listener(Fd fd, std::string path, struct stat file) : fd_(std::move(fd)), path_(std::move(path)), file_(file) {}
+  Fd fd_;
+  std::string path_;
+  struct stat file_;
+};
+
+// DISCONNECTED: nobody listens there (now).
+Result<Fd> connect_to(const std::string& path);
+// INVALID: empty or longer than a socket address takes.
+Result<void> check_path(const std::string& path);
+std::string folder_of(const std::string& path);
+
+// False: the peer does not read (EAGAIN) or is gone.
+bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+template <class Message>
+bool send_message(int socket, const Message& message, std::span<const int> descriptors = {}) {
+  return send_message(socket, std::as_bytes(std::span(&message, 1)), descriptors);
+}
+
+struct Received {
+  enum class Kind { message, nothing, closed, broken } kind = Kind::nothing;  // broken: too long, or more descriptors than ever sent
+  std::size_t size = 0;
+  std::array<Fd, 3> descriptors;
+};
+Received receive_message(int socket, std::span<std::byte> buffer);
+
+// Who is at the other end: of a reader's connection the reader; of a connection to a path whoever called listen().
+struct Peer {
+  std::uint32_t pid = 0;
+  std::uint32_t uid = 0;
+  Fd pidfd;  // readable once the process is gone; invalid where the kernel cannot tell
+};
+Peer peer_of(int socket);
+// As before Linux 6.5, for tests: the pidfd by number, with a small race.
+void force_pidfd_by_number(bool on);
+Fd open_pidfd(std::uint32_t pid);
+bool readable(int fd);
+// Whether the other end is closed.
+bool hung_up(int socket);
+
+}  // namespace shmring

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The one place where bytes of a message from another process are checked.
+#include "transport/wire.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace shmring::wire {
+namespace {
+
+template <class Message>
+std::optional<Message> parse(std::span<const std::byte> bytes) {
+  if (bytes.size() < sizeof(Message) || type_of(bytes) != Message::kType) return std::nullopt;
+  Message m;
+  std::memcpy(&m, bytes.data(), sizeof m);
+  return m;
+}
+
+// Bytes of a well-formed UTF-8 sequence starting at text[0], 0 if there is none (Unicode 15, table 3-7).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+  const unsigned a = byte(0), b = byte(1);
+  if (a < 0x80) return 1;
+  if (a >= 0xC2 && a <= 0xDF) return tail(1) ? 2 : 0;
+  if (a >= 0xE0 && a <= 0xEF) {
+    if (!tail(1) || !tail(2) || (a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F)) return 0;
+    return 3;
+  }
+  if (a >= 0xF0 && a <= 0xF4) {
+    if (!tail(1) || !tail(2) || !tail(3) || (a == 0xF0 && b < 0x90) || (a == 0xF4 && b > 0x8F)) return 0;
+    return 4;
+  }
+  return 0;
+}
+
+bool printable(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t n = utf8_length(text);
+    if (n == 0 || (n == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F))) return false;
+    text.remove_prefix(n);
+  }
+  return true;
+}
+
+template <std::size_t N>
+bool closed_text(const char (&field)[N]) {
+  const void* end = std::memchr(field, 0, N);
+  return end != nullptr && printable({field, static_cast<std::size_t>(static_cast<const char*>(end) - field)});
+}
+
+}  // namespace
+
+bool valid_name(std::string_view name) { return !name.empty() && name.size() < SHMRING_NAME_SIZE && printable(name); }
+
+std::optional<Type> type_of(std::span<const std::byte> bytes) {
+  Head head;
+  if (bytes.size() < sizeof head) return std::nullopt;
+  std::memcpy(&head, bytes.data(), sizeof head);
+  if (head.magic != kMagic || head.type < Type::hello || head.type > Type::stats) return std::nullopt;
+  return head.type;
+}
+
+std::optional<Hello> parse_hello(std::span<const std::byte> bytes) {
+  auto m = parse<Hello>(bytes);
+  if (!m || m->protocol_min > m->protocol_max || m->role > Role::observer) return std::nullopt;
+  if (m->policy > SHMRING_LATEST && m->policy != SHMRING_POLICY_DEFAULT) return std::nullopt;
+  if (m->wake > SHMRING_WAKE_ADAPTIVE || !closed_text(m->name)) return std::nullopt;
+  return m;
+}
+
+std::optional<Welcome> parse_welcome(std::span<const std::byte> bytes) {
+  auto m = parse<Welcome>(bytes);
+  if (!m || m->policy > SHMRING_LATEST || m->wake > SHMRING_WAKE_ADAPTIVE || m->depth == 0 || m->max_held == 0) return std::nullopt;
+  return m;
+}
+
+std::optional<Refused> parse_refused(std::span<const std::byte> bytes) {
+  auto m = parse<Refused>(bytes);
+  if (!m || m->status == SHMRING_OK || m->status > SHMRING_FORKED || !closed_text(m->text)) return std::nullopt;
+  return m;
+}
+
+std::optional<Bye> parse_bye(std::span<const std::byte> bytes) {
+  auto m = parse<Bye>(bytes);
+  if (!m || m->reason > Goodbye::retired || !closed_text(m->text)) return std::nullopt;
+  return m;
+}
+
+std::optional<End> parse_end(std::span<const std::byte> bytes) { return parse<End>(bytes); }
+
+std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring_ring_stats& ring,
+                                       std::span<shmring_lane_stats> lanes) {
+  const auto m = parse<Stats>(bytes);
+  if (!m || m->ring_size > 1u << 16 || m->lane_size > 1u << 16 || m->lane_count > 1u << 10) return std::nullopt;
+  if (bytes.size() < sizeof(Stats) + m->ring_size + std::size_t{m->lane_size} * m->lane_count) return std::nullopt;
+  const std::byte* at = bytes.data() + sizeof(Stats);
+  ring = {};
+  std::memcpy(&ring, at, std::min<std::size_t>(m->ring_size, sizeof ring));
+  ring.struct_size = sizeof ring;
+  ring.caps[sizeof ring.caps - 1] = '\0';
+  at += m->ring_size;
+  for (std::size_t i = 0; i < m->lane_count && i < lanes.size(); ++i, at += m->lane_size) {
+    lanes[i] = {};
+    std::memcpy(&lanes[i], at, std::min<std::size_t>(m->lane_size, sizeof lanes[i]));
+    lanes[i].name[SHMRING_NAME_SIZE - 1] = '\0';
+    lanes[i].reason[sizeof lanes[i].reason - 1] = '\0';
+  }
+  return m->lane_count;
+}
+
+Result<std::uint16_t> negotiate(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features, const Hello& hello) {
+  const std::uint16_t highest = std::min(ours_max, hello.protocol_max);
+  if (highest < std::max(ours_min, hello.protocol_min))
+    return {SHMRING_PROTOCOL, "the reader speaks protocol " + std::to_string(hello.protocol_min) + " to " +
+                                  std::to_string(hello.protocol_max) + ", the publisher " + std::to_string(ours_min) + " to " +
+                                  std::to_string(ours_max) + ": update the older one"};
+  if (hello.required_features & ~ours_features)
+    return {SHMRING_PROTOCOL, "the reader needs a feature that this publisher does not have: update the publisher"};
+  return highest;
+}
+
+}  // namespace shmring::wire
