@@ -8,7 +8,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+import check_abi
 import check_layers
+import check_docs
 import check_launch_lines
 import check_style
 import check_tests_registered
@@ -68,6 +70,22 @@ def test_an_orphan_test_is_found():
     assert problem("tests/python/test_a.py", {}, [["python3"]])
     assert not problem("tests/python/test_a.py", {}, [["python3", str(root / "tests/python")]])
     assert not problem("tests/python/test_a.py", {}, [["python3", str(root / "tests/python/test_a.py")]])
+
+
+def test_a_layout_that_the_page_does_not_tell_is_found():
+    page = "| Head.magic | 0 | 8 | |\n| Head.rest | 8 | |\n| Head | | 16 | |\n| END | 6 | publisher | a word | 16 |\n"
+    assert len(check_abi.assertions(page)) == 6
+    header = "struct Head {\n  Word64 magic;\n  std::uint32_t reserved[3];\n  Word64 rest[];\n};\n"
+    assert not list(check_abi.missing(page, header))
+    assert list(check_abi.missing(page, header.replace("rest[]", "new_one"))) == ["docs/abi.md says nothing of Head.new_one"]
+
+
+def test_a_dead_link_and_an_unlisted_record_are_found():
+    assert not list(check_docs.dead_links("README.md", "[a](tests/run) [b](https://example.org) [c](#here)\n```\n[d](no)\n```\n"))
+    assert list(check_docs.dead_links("README.md", "[a](no/such/page.md)")) == ["README.md: no/such/page.md is not there"]
+    record = "".join(part + "\n" for part in check_docs.PARTS)
+    assert not list(check_docs.record_problems("docs/adr/0042-x.md", record, "0042-x.md"))
+    assert len(list(check_docs.record_problems("docs/adr/0042-x.md", record.replace("## Evidence", ""), ""))) == 2
 
 
 PAGE = """
