@@ -36,6 +36,7 @@ class Fault:
 class Config:
     workers: tuple[Worker, ...]
     faults: tuple[Fault, ...] = ()
+    capture: tuple[str, ...] = ("python3", "-m", "surveillance.capture")
     stall_timeout: float = 2.0  # seconds without progress before a worker counts as stuck
     depth: int = 8  # the most frames a reader may let wait
     max_held: int = 3
@@ -58,15 +59,18 @@ def parse(table: dict) -> Config:
         raise ConfigError("no [[worker]]: there is nothing to run")
     if doubles := {name for name in names if names.count(name) > 1}:
         raise ConfigError(f"two workers are called {sorted(doubles)[0]!r}: a name is one lane of the ring")
+    capture = dict(table.pop("capture", {}))
     faults = tuple(_fault(dict(entry), names) for entry in table.pop("fault", []))
     config = Config(
         workers,
         faults,
+        _command(capture, "[capture]", Config.capture),
         stall_timeout=_number(ring, "stall-timeout", 2.0, low=0.1),
         depth=int(_number(ring, "depth", 8, low=1)),
         max_held=int(_number(ring, "max-held", 3, low=1)),
     )
     _nothing_left(ring, "[ring]")
+    _nothing_left(capture, "[capture]")
     _nothing_left(table, "the file")
     return config
 
@@ -76,16 +80,14 @@ def _worker(entry: dict) -> Worker:
     if not isinstance(name, str) or not 1 <= len(name.encode()) <= 63:
         raise ConfigError("a [[worker]] needs a name of 1 to 63 bytes")
     where = f"worker {name!r}"
-    command = entry.pop("command", None)
-    if not command or not isinstance(command, list) or not all(isinstance(word, str) for word in command):
-        raise ConfigError(f"{where}: command must be a list of words")
+    command = _command(entry, where)
     level = entry.pop("level", Level.NORMAL.value)
     if level not in [known.value for known in Level]:
         raise ConfigError(f"{where}: level {level!r} is none of {', '.join(known.value for known in Level)}")
     policy = entry.pop("policy", "latest")
     if policy not in POLICIES:
         raise ConfigError(f"{where}: policy {policy!r} is none of {', '.join(POLICIES)}")
-    worker = Worker(name, tuple(command), Level(level), policy, int(_number(entry, "depth", 0, low=0)),
+    worker = Worker(name, command, Level(level), policy, int(_number(entry, "depth", 0, low=0)),
                     int(_number(entry, "nice", 0, low=0)))
     _nothing_left(entry, where)
     return worker
@@ -103,6 +105,13 @@ def _fault(entry: dict, names: list[str]) -> Fault:
     fault = Fault(worker, number, _number(entry, "at", 0.5, low=0.0, high=1.0))
     _nothing_left(entry, f"fault of {worker!r}")
     return fault
+
+
+def _command(entry: dict, where: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    command = entry.pop("command", list(default))
+    if not command or not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+        raise ConfigError(f"{where}: command must be a list of words")
+    return tuple(command)
 
 
 def _number(entry: dict, key: str, default: float, low: float, high: float = float("inf")) -> float:

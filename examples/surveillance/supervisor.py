@@ -92,19 +92,17 @@ class Supervisor:
 
     def _watch_capture(self, source: str) -> Watched:
         config = self.config
-        command = [sys.executable, "-m", "surveillance.capture", "--input", source, "--socket", str(self.socket),
+        command = [*_program(config.capture), "--input", source, "--socket", str(self.socket),
                    "--record", str(self.recording), "--readers", str(len(config.workers) + 1),
                    "--depth", str(config.depth), "--max-held", str(config.max_held),
                    "--stall-timeout", str(config.stall_timeout)]
         return self._watch(CAPTURE, Level.CRITICAL, command, self._from_capture, {}, 0)
 
     def _watch_worker(self, worker: Worker) -> Watched:
-        program, *rest = worker.command
-        command = [sys.executable if program == "python3" else program, *rest]
         environment = {"SHMRING_PATH": str(self.socket), "WORKER_NAME": worker.name, "WORKER_POLICY": worker.policy,
                        "WORKER_DEPTH": str(worker.depth), "ALBUM": str(self.folder / "album"),
                        "ALBUM_EVERY": str(self._album_every)}
-        watched = self._watch(worker.name, worker.level, command,
+        watched = self._watch(worker.name, worker.level, _program(worker.command),
                               lambda message: self._from_worker(watched, message), environment, worker.nice)
         watched.policy = worker.policy
         return watched
@@ -202,6 +200,11 @@ class Supervisor:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _program(command: tuple[str, ...]) -> list[str]:
+    """`python3` is the interpreter that runs this."""
+    return [sys.executable if word == "python3" else word for word in command[:1]] + list(command[1:])
 
 
 def lives(watched: Watched) -> bool:

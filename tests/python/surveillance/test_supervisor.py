@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The supervisor with real child processes: a capture that says what the test tells it to, and workers that only live."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from surveillance import config, supervisor
+from surveillance.policy import Phase
+
+CAPTURE = """
+import signal, sys, time
+from surveillance.channel import Sender
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+sender, said = Sender(), 0
+script = sys.argv[sys.argv.index("--socket") + 1] + ".say"
+while True:
+    try:
+        lines = open(script).read().splitlines()
+    except FileNotFoundError:
+        lines = []
+    for line in lines[said:]:
+        sender._socket.send(line.encode())
+    said = len(lines)
+    time.sleep(0.02)
+"""
+LIVES = "import time\nwhile True: time.sleep(1)"
+IGNORES_TERM = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + LIVES
+
+
+def python(code):
+    return ["python3", "-c", code]
+
+
+class System:
+    def __init__(self, folder, **workers):
+        self.folder = folder
+        table = {"capture": {"command": python(CAPTURE)},
+                 "worker": [{"name": name, "command": python(code), "level": level}
+                            for name, (code, level) in workers.items()]}
+        self.events = []
+        self.supervisor = supervisor.Supervisor(config.parse(table), "test", folder / "s", folder / "out",
+                                                on_event=self.events.append)
+
+    def __getitem__(self, name):
+        return self.supervisor.workers[name]
+
+    def say(self, kind, **fields):
+        with open(self.folder / "s.say", "a") as script:
+            script.write(json.dumps({"kind": kind, **fields}) + "\n")
+
+    def health(self, worker, state):
+        self.say("health", worker=worker, state=state, **{"previous-state": "?", "reason": "the test says so"})
+
+    def seen(self, kind, worker=None):
+        return [event for event in self.events if event.kind == kind and worker in (None, event.worker)]
+
+    async def until(self, condition):
+        for _ in range(1000):
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"never; events: {self.events}")
+
+    async def all_live(self):
+        for name in self.supervisor.workers:
+            self.health(name, "ok")
+        await self.until(lambda: all(supervisor.lives(watched) for watched in self.supervisor.workers.values()))
+
+
+@asynccontextmanager
+async def system(folder, **workers):
+    made = System(folder, **workers)
+    await made.supervisor.start()
+    try:
+        yield made
+    finally:
+        await made.supervisor.stop()
+        assert all(watched.child.pid is None for watched in made.supervisor.everybody)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    monkeypatch.setattr(supervisor, "LEAVE", 0.2)
+
+
+def test_a_killed_worker_is_started_again_and_the_others_are_left_alone(tmp_path):
+    async def scenario():
+        async with system(tmp_path, one=(LIVES, "high"), two=(LIVES, "high")) as made:
+            await made.all_live()
+            first, other = made["one"].child.pid, made["two"].child.pid
+            os.kill(first, signal.SIGKILL)
+            await made.until(lambda: made.seen("restart", "one"))
+            assert made.seen("exit", "one")[0].text == "killed by SIGKILL"
+            assert made["one"].child.pid not in (None, first)
+            assert made["two"].child.pid == other
+            assert not supervisor.lives(made["one"])  # until its lane says so
+            made.health("one", "waiting")
+            await made.until(lambda: supervisor.lives(made["one"]))
+            assert made["one"].record.restarts == 1 and made["two"].record.restarts == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_stopped_worker_is_replaced_once_its_lane_is_stuck(tmp_path):
+    async def scenario():
+        async with system(tmp_path, one=(LIVES, "high")) as made:
+            await made.all_live()
+            first = made["one"].child.pid
+            os.kill(first, signal.SIGSTOP)
+            made.health("one", "stuck")
+            await made.until(lambda: made.seen("restart", "one"))
+            assert made.seen("kill", "one") and made["one"].child.pid != first
+            assert not Path(f"/proc/{first}").exists()
+
+    asyncio.run(scenario())
+
+
+def test_a_starved_worker_is_never_restarted(tmp_path):
+    async def scenario():
+        async with system(tmp_path, one=(LIVES, "high"), two=(LIVES, "high")) as made:
+            await made.all_live()
+            first = made["one"].child.pid
+            made.health("one", "starved")
+            made.health("two", "stuck")  # comes after it, so the first was dealt with
+            await made.until(lambda: made.seen("restart", "two"))
+            assert made["one"].child.pid == first and made["one"].record.state == "starved"
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_always_dies_is_given_up_and_the_others_go_on(tmp_path):
+    async def scenario():
+        async with system(tmp_path, bad=("raise SystemExit(3)", "normal"), good=(LIVES, "high")) as made:
+            await made.until(lambda: made.seen("give-up", "bad"))
+            assert "ended with code 3; no restart left of 1" in made.seen("give-up", "bad")[0].text
+            assert len(made.seen("restart", "bad")) == 1
+            assert made["bad"].life.phase is Phase.GIVEN_UP and made["good"].child.pid
+
+    asyncio.run(scenario())
+
+
+def test_a_command_that_does_not_exist_is_given_up_with_its_reason_in_the_log(tmp_path):
+    async def scenario():
+        made = System(tmp_path, bad=("", "best-effort"))
+        made["bad"].child._command[-3:] = ["/no/such/program"]
+        await made.supervisor.start()
+        await made.until(lambda: made.seen("give-up", "bad"))
+        await made.supervisor.stop()
+        assert "/no/such/program" in (tmp_path / "out/logs/bad.log").read_text()
+
+    asyncio.run(scenario())
+
+
+def test_a_capture_process_that_dies_is_started_again_and_the_workers_stay(tmp_path):
+    async def scenario():
+        async with system(tmp_path, one=(LIVES, "high")) as made:
+            await made.all_live()
+            worker = made["one"].child.pid
+            os.kill(made.supervisor.capture.child.pid, signal.SIGKILL)
+            await made.until(lambda: made.seen("restart", supervisor.CAPTURE))
+            assert made["one"].child.pid == worker
+
+    asyncio.run(scenario())
+
+
+def test_what_the_publisher_tells_becomes_the_workers_account(tmp_path):
+    async def scenario():
+        async with system(tmp_path, one=(LIVES, "high")) as made:
+            lane = {"worker": "one", "offered": 9, "delivered": 5, "dropped": 3, "pending": 1, "generation": 2}
+            made.say("stats", ring={"lanes": [lane], "slots": 4, "free-slots": 1, "owned": 2, "loaned": 1, "no-slot": 3},
+                     supply={"inbox-drops": 1}, branches=[{"worker": "b", "offered": 9, "delivered": 9}],
+                     recorder={"worker": "r"})
+            await made.until(lambda: made["one"].record.account.offered)
+            assert made["one"].record.account.balanced and made["one"].record.generation == 2
+            assert made.supervisor.branches["b"].account.delivered == 9
+            assert made.supervisor.slots_lost == []
+            now = made["one"].record.course[-1][0]
+            assert made.supervisor.lost_for_all(now - 60, now) == (3, 1)
+
+    asyncio.run(scenario())
+
+
+def test_stopping_ends_also_a_stopped_worker_and_a_stubborn_one(tmp_path):
+    async def scenario():
+        async with system(tmp_path, stopped=(LIVES, "high"), stubborn=(IGNORES_TERM, "high")) as made:
+            await made.all_live()
+            os.kill(made["stopped"].child.pid, signal.SIGSTOP)
+            pids = [watched.child.pid for watched in made.supervisor.everybody]
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        assert not made.seen("restart")
+
+    asyncio.run(scenario())
+
+
+def test_a_killed_supervisor_leaves_no_process_behind(tmp_path):
+    program = textwrap.dedent("""
+        import asyncio, sys
+        sys.path.insert(0, sys.argv[1])
+        from pathlib import Path
+        from test_supervisor import LIVES, System
+
+        async def main():
+            made = System(Path(sys.argv[2]), one=(LIVES, "high"), two=(LIVES, "high"))
+            await made.supervisor.start()
+            pids = [watched.child.pid for watched in made.supervisor.everybody]
+            await made.until(lambda: all(Path(f"/proc/{pid}/comm").read_text().startswith("python") for pid in pids))
+            print(*pids, flush=True)
+            await asyncio.sleep(60)
+
+        asyncio.run(main())
+    """)
+    with subprocess.Popen([sys.executable, "-c", program, Path(__file__).parent, tmp_path], stdout=subprocess.PIPE,
+                          text=True) as process:
+        pids = [int(word) for word in process.stdout.readline().split()]
+        os.kill(pids[1], signal.SIGSTOP)
+        process.kill()
+    assert len(pids) == 3
+    for _ in range(500):
+        if not [pid for pid in pids if _runs(pid)]:
+            return
+        time.sleep(0.02)
+    raise AssertionError("a child outlived its supervisor")
+
+
+def _runs(pid):
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
