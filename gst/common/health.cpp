@@ -98,7 +98,7 @@ double DropWindow::rate() const {
 std::optional<Verdict> WorkerHealth::evaluate(const Observation& seen, const Limits& limits, std::uint64_t now) {
   if (look_at_ && now < *look_at_) told_at_ = token_at_ = now;
   const std::uint64_t step = look_at_ ? std::min(since(*look_at_, now), window_length(limits) / 4) : 0;
-  if (seen.generation != last_.generation) begin_generation(seen);
+  if (seen.generation != last_.generation || (last_.gone && !seen.gone)) begin_again(seen);
   count_time(seen, now, step);
   judge(seen, limits, step);
   verdict_.at = now;
@@ -122,11 +122,13 @@ void WorkerHealth::resume() {
   restart_limits();
 }
 
-void WorkerHealth::begin_generation(const Observation& seen) {
+void WorkerHealth::begin_again(const Observation& seen) {
   baseline_ = progress(last_);  // not seen's: it may have finished a frame already
   last_.unfinished_since = 0;
   stuck_for_ = starved_for_ = 0;
-  enter(WorkerState::waiting, text("generation %llu begins", static_cast<unsigned long long>(seen.generation)));
+  enter(WorkerState::waiting, seen.generation == last_.generation
+                                  ? "it is back"
+                                  : text("generation %llu begins", static_cast<unsigned long long>(seen.generation)));
 }
 
 // An accumulator runs on while nothing moves, and restarts where something did.

@@ -112,7 +112,7 @@ class WorkerHealth {
   };
   static Progress progress(const Observation& seen) { return {seen.last_consumed_at, seen.last_consumed_seq}; }
 
-  void begin_generation(const Observation& seen);
+  void begin_again(const Observation& seen);
   void count_time(const Observation& seen, std::uint64_t now, std::uint64_t step);
   void judge(const Observation& seen, const Limits& limits, std::uint64_t step);
   void judge_limits(const Observation& seen, const Limits& limits, std::uint64_t step);
