@@ -24,7 +24,7 @@ import launch_lines
     ("shmring/core/a.cpp", '#include "transport/fd.hpp"'),
     ("shmring/transport/a.cpp", '#include "client/reader.hpp"'),
     ("shmring/transport/a.cpp", "#include <glib.h>"),
-    ("shmring/client/a.cpp", "#  include <sys/socket.h>"),
+    ("shmring/client/a.cpp", "#  include <sys/mman.h>"),
     ("shmring/capi/a.cpp", '#include "transport/fd.hpp"'),
     ("shmring/include/shmring/a.h", "#include <glib.h>"),
     ("shmring/tools/a.cpp", '#include "client/reader.hpp"'),
@@ -33,7 +33,7 @@ import launch_lines
     ("gst/common/a.cpp", "#include <unistd.h>"),
 ])
 def test_an_include_upwards_is_found(path, line):
-    assert check_layers.problems(path, f"// a comment\n{line}\n") == [f"{path}:2: includes {check_layers.INCLUDE.search(line).group(1)}"]
+    assert check_layers.problems(path, f"// a comment\n{line}\n") == [f"{path}:2: includes {check_layers.INCLUDE.search(line).group(2)}"]
 
 
 @pytest.mark.parametrize("path, line", [
