@@ -54,8 +54,8 @@ def plain(value):
                 for index in range(value.n_fields())}
     if isinstance(value, (str, int, float, bool)) or value is None:
         return getattr(value, "value_nick", value)
-    if hasattr(value, "__iter__"):
-        return [plain(part) for part in value]
+    if isinstance(value, (Gst.ValueArray, Gst.ValueList)):
+        return [plain(value[index]) for index in range(len(value))]
     return str(value)
 
 

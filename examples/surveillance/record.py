@@ -19,7 +19,7 @@ class Account:
 
     @classmethod
     def of(cls, stats: dict) -> "Account":
-        return cls(*(int(stats.get(name, 0)) for name in ("offered", "delivered", "dropped", "pending")))
+        return cls(stats["offered"], stats["delivered"], stats["dropped"], stats["pending"])
 
     @property
     def balanced(self) -> bool:
@@ -55,7 +55,7 @@ class Record:
 
     def took_stats(self, stats: dict, now: float) -> None:
         self.account = Account.of(stats)
-        self.generation = int(stats.get("generation", self.generation))
+        self.generation = stats["generation"]
         self.course.append((now, self.account))
         if not self.account.balanced and len(self.unbalanced) < 10:
             self.unbalanced.append(self.account)

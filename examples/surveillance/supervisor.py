@@ -132,15 +132,14 @@ class Supervisor:
     def _take_stats(self, message: dict) -> None:
         at = now()
         self.ring, self.supply = message["ring"], message["supply"]
-        for lane in self.ring.get("lanes", []):
-            if lane.get("worker") in self.workers:
+        for lane in self.ring["lanes"]:
+            if lane["worker"] in self.workers:
                 self.workers[lane["worker"]].record.took_stats(lane, at)
         for branch in [*message["branches"], message["recorder"]]:
-            name = branch.get("worker", "?")
+            name = branch["worker"]
             self.branches.setdefault(name, Record(name)).took_stats(branch, at)
-        self._for_all.append((at, int(self.ring.get("no-slot", 0)), int(self.supply.get("inbox-drops", 0))))
-        slots = [int(self.ring.get(name, 0)) for name in ("free-slots", "owned", "loaned", "slots")]
-        if sum(slots[:3]) != slots[3]:
+        self._for_all.append((at, self.ring["dropped-no-slot"], self.supply["inbox-drops"]))
+        if sum(self.ring[f"slots-{use}"] for use in ("free", "owned", "loaned")) != self.ring["slots"]:
             self.slots_lost.append(self.ring)
 
     def _from_worker(self, watched: Watched, message: dict) -> None:

@@ -7,9 +7,13 @@ from surveillance.gaps import Gaps
 from surveillance.record import Account, Record, percentile
 
 
+def books(offered, delivered, dropped=0, pending=0):
+    return {"offered": offered, "delivered": delivered, "dropped": dropped, "pending": pending, "generation": 1}
+
+
 def record(offered=10, delivered=7, dropped=2, pending=1, told=7, **changes):
     made = Record("w", **changes)
-    made.took_stats({"offered": offered, "delivered": delivered, "dropped": dropped, "pending": pending}, 1.0)
+    made.took_stats(books(offered, delivered, dropped, pending), 1.0)
     made.heard = told
     return made
 
@@ -24,7 +28,7 @@ def test_an_account_that_loses_a_frame_is_refused():
 
 def test_an_account_that_was_wrong_once_is_refused_also_if_it_is_right_at_the_end():
     made = record(delivered=6)
-    made.took_stats({"offered": 20, "delivered": 18, "dropped": 2, "pending": 0}, 2.0)
+    made.took_stats(books(20, 18, 2), 2.0)
     assert not report.balance(made).holds
 
 
@@ -78,7 +82,7 @@ def test_a_fault_without_neighbours_proves_nothing():
 def test_the_course_of_an_account_tells_what_happened_in_between():
     made = Record("w")
     for at, offered in ((1.0, 10), (2.0, 20), (3.0, 40)):
-        made.took_stats({"offered": offered, "delivered": offered}, at)
+        made.took_stats(books(offered, offered), at)
     assert made.between(1.5, 3.5) == Account(30, 30, 0, 0)
     assert made.between(0.0, 2.5).offered == 20
 
@@ -86,7 +90,7 @@ def test_the_course_of_an_account_tells_what_happened_in_between():
 def test_a_record_is_bounded():
     made = Record("w")
     for at in range(10000):
-        made.took_stats({"offered": 1}, at)
+        made.took_stats(books(1, 0), at)
         made.took_frame({"age": 0.1, "work": 0.1, "alone": 1}, at)
         made.took_state("ok", "", at)
     assert max(len(kept) for kept in (made.course, made.ages, made.works, made.alone, made.states, made.unbalanced)) <= 4096

@@ -176,12 +176,12 @@ def test_what_the_publisher_tells_becomes_the_workers_account(tmp_path):
     async def scenario():
         async with system(tmp_path, one=(LIVES, "high")) as made:
             lane = {"worker": "one", "offered": 9, "delivered": 5, "dropped": 3, "pending": 1, "generation": 2}
-            made.say("stats", ring={"lanes": [lane], "slots": 4, "free-slots": 1, "owned": 2, "loaned": 1, "no-slot": 3},
-                     supply={"inbox-drops": 1}, branches=[{"worker": "b", "offered": 9, "delivered": 9}],
-                     recorder={"worker": "r"})
+            slots = {"slots": 4, "slots-free": 1, "slots-owned": 2, "slots-loaned": 1}
+            made.say("stats", ring={"lanes": [lane], "dropped-no-slot": 3, **slots},
+                     supply={"inbox-drops": 1}, branches=[lane | {"worker": "b"}], recorder=lane | {"worker": "r"})
             await made.until(lambda: made["one"].record.account.offered)
             assert made["one"].record.account.balanced and made["one"].record.generation == 2
-            assert made.supervisor.branches["b"].account.delivered == 9
+            assert made.supervisor.branches["b"].account.delivered == 5
             assert made.supervisor.slots_lost == []
             now = made["one"].record.course[-1][0]
             assert made.supervisor.lost_for_all(now - 60, now) == (3, 1)
