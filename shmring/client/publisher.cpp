@@ -89,7 +89,12 @@ struct Publisher::Impl {
   shmring_ring_stats ring_stats() {
     shmring_ring_stats s{};
     s.struct_size = sizeof s;
-    const auto r = current();
+    std::shared_ptr<Ring> r;
+    {
+      const std::lock_guard lock(shared.gate);
+      r = ring;
+      r->collect_all();
+    }
     const auto slots = r->slots();
     s.publisher_pid = static_cast<std::uint32_t>(::getpid());
     s.slots = r->geometry().slot_count;

@@ -9,7 +9,6 @@
 #include <string>
 #include <utility>
 
-#include <shmring/types.h>
 #include <shmring/reader.h>
 
 #include "core/result.hpp"
@@ -38,13 +37,15 @@ class Frame {
     std::swap(held_, other.held_);
     return *this;
   }
-  ~Frame() { shmring_frame_release(held_); }
+  ~Frame();
 
   explicit operator bool() const { return held_ != nullptr; }
   std::span<const std::byte> bytes() const;
   const shmring_frame_info& info() const;  // planes filled in from the format
-  void format(shmring_format& format) const { shmring_frame_format(held_, &format); }
+  shmring_format format() const;  // its caps are valid as long as the frame
   std::uint64_t format_id() const;  // cheap; differs whenever the format differs, also across publishers
+  // For the C API: the frame without its owner, and back.
+  const shmring_frame* get() const { return held_; }
   shmring_frame* release() { return std::exchange(held_, nullptr); }
 
  private:

@@ -93,14 +93,8 @@ Ring::Slots Ring::slots() const {
 bool Ring::lend(std::uint32_t& slot) {
   if (lent_ >= loans_ || !ledger_.any_free()) take_back_returned();
   if (lent_ >= loans_) return false;
-  if (!ledger_.any_free()) {
-    for (Lane* lane : active_) {
-      if (!lane->writer.absorb_taken()) continue;  // a liar: the next offer deals with it
-      lane->writer.collect(ledger_);
-    }
-    collect_ended();
-    if (!ledger_.any_free()) return false;
-  }
+  if (!ledger_.any_free()) collect_all();
+  if (!ledger_.any_free()) return false;
   slot = ledger_.acquire();
   ++lent_;
   note_slots();
@@ -242,6 +236,13 @@ void Ring::apply(std::uint64_t now) {
     // release: pairs with the control thread's acquire; it may destroy a freed lane at once.
     lane->applied.store(wanted, std::memory_order_release);
   }
+  collect_ended();
+}
+
+void Ring::collect_all() {
+  take_back_returned();
+  for (Lane* lane : active_)
+    if (lane->writer.absorb_taken()) lane->writer.collect(ledger_);  // else a liar: the next offer deals with it
   collect_ended();
 }
 

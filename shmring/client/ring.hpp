@@ -52,9 +52,8 @@ class Ring {
   void settle(std::uint64_t now) {
     if (changes_.load(std::memory_order_relaxed) && changes_.exchange(false, std::memory_order_acquire)) apply(now);
   }
-  // Takes back what lanes that get nothing any more have released.
-  void collect_ended();
-  std::uint32_t free_slots() const { return ledger_.free_slots(); }
+  // Takes back all that was released or given back, so that the figures are of this moment.
+  void collect_all();
 
   // The control thread's side, without the gate.
   void add_lane(std::shared_ptr<Lane> lane);            // wanted: active
@@ -66,7 +65,7 @@ class Ring {
   void nudge() { changes_.store(true, std::memory_order_release); }
   bool has_changes() const { return changes_.load(std::memory_order_relaxed); }
 
-  // Any thread, approximate while frames flow; the three always add up to the slots.
+  // Any thread, as of the last call that changed them; the three always add up to the slots.
   struct Slots {
     std::uint32_t free, owned, loaned;
   };
@@ -78,6 +77,7 @@ class Ring {
   SlotDescriptor& descriptor(std::uint32_t slot) const;
   void apply(std::uint64_t now);
   void deactivate(Lane& lane);
+  void collect_ended();
   void offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now);
   void take_back_returned();
   void note_slots();

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <cstring>
+#include <memory>
+#include <unordered_map>
+#include <mutex>
+
+#include <shmring/publisher.h>
+
+#include "capi/stats.hpp"
+#include "capi/status.hpp"
+#include "client/publisher.hpp"
+#include "core/video.hpp"
+
+using namespace shmring;
+using capi::fail;
+using capi::guarded;
+using capi::status_of;
+
+struct shmring_publisher {
+  std::unique_ptr<Publisher> publisher;
+  // Loans that are out, by ticket. A C structure cannot own; the lock is between threads that borrow and give back.
+  std::mutex mutex;
+  std::unordered_map<std::uint64_t, Loan> loans;
+  std::uint64_t next_ticket = 1;
+
+  Loan take(shmring_loan& loan) {
+    const std::lock_guard lock(mutex);
+    const auto found = loans.find(std::exchange(loan.ticket, 0));
+    if (found == loans.end()) return {};
+    Loan taken = std::move(found->second);
+    loans.erase(found);
+    return taken;
+  }
+};
+
+extern "C" {
+
+shmring_status shmring_publisher_open(const shmring_publisher_options* given, shmring_publisher** out) {
+  return guarded([&] {
+    if (!given || !out || !given->path) return fail(SHMRING_INVALID, "options, their path and the place for the publisher must not be NULL");
+    *out = nullptr;
+    shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
+    std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
+    if (o.policy > SHMRING_LATEST) return fail(SHMRING_INVALID, "there is no such policy");
+    auto opened = Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
+    if (!opened) return status_of(opened);
+    *out = new shmring_publisher{.publisher = *std::move(opened), .mutex = {}, .loans = {}};
+    return SHMRING_OK;
+  });
+}
+
+void shmring_publisher_close(shmring_publisher* publisher) { delete publisher; }
+
+shmring_status shmring_publisher_set_format(shmring_publisher* p, const shmring_format* format) {
+  return guarded([&] {
+    if (!p || !format) return fail(SHMRING_INVALID, "publisher and format must not be NULL");
+    shmring_format f = SHMRING_FORMAT_INIT;
+    std::memcpy(&f, format, std::min(format->struct_size, sizeof f));
+    return status_of(p->publisher->set_format(f));
+  });
+}
+
+void shmring_publisher_set_latency(shmring_publisher* p, uint64_t latency) {
+  if (p) p->publisher->set_latency(latency);
+}
+
+shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size) {
+  return guarded([&] { return p ? status_of(p->publisher->resize(slot_size)) : fail(SHMRING_INVALID, "publisher must not be NULL"); });
+}
+
+shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) {
+  return guarded([&] {
+    if (!p || !loan) return fail(SHMRING_INVALID, "publisher and loan must not be NULL");
+    auto lent = p->publisher->loan();
+    if (!lent) return status_of(lent);
+    const auto bytes = lent->bytes();
+    const std::lock_guard lock(p->mutex);
+    *loan = {bytes.data(), bytes.size(), p->next_ticket++};
+    p->loans.emplace(loan->ticket, *std::move(lent));
+    return SHMRING_OK;
+  });
+}
+
+shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loan, shmring_frame_info* info) {
+  return guarded([&] {
+    if (!p || !loan || !info) return fail(SHMRING_INVALID, "publisher, loan and info must not be NULL");
+    Loan taken = p->take(*loan);
+    if (!taken) return fail(SHMRING_INVALID, "this loan was published or discarded before");
+    return status_of(p->publisher->publish(taken, *info));
+  });
+}
+
+void shmring_publisher_discard(shmring_publisher* p, shmring_loan* loan) {
+  if (p && loan) p->take(*loan);
+}
+
+shmring_status shmring_publisher_write(shmring_publisher* p, const void* data, shmring_frame_info* info) {
+  return guarded([&] {
+    if (!p || !info || (!data && info->size)) return fail(SHMRING_INVALID, "publisher, data and info must not be NULL");
+    const std::span<const std::byte> part(static_cast<const std::byte*>(data), info->size);
+    return status_of(p->publisher->write({&part, 1}, *info));
+  });
+}
+
+shmring_status shmring_publisher_end(shmring_publisher* p) {
+  if (!p) return fail(SHMRING_INVALID, "publisher must not be NULL");
+  p->publisher->end();
+  return SHMRING_OK;
+}
+
+shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_lane_stats* lanes, size_t capacity,
+                                       size_t* count) {
+  return guarded([&] {
+    if (!p) return fail(SHMRING_INVALID, "publisher must not be NULL");
+    capi::copy_stats(p->publisher->stats(), ring, lanes, capacity, count);
+    return SHMRING_OK;
+  });
+}
+
+uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width, uint32_t height, char* caps,
+                              size_t caps_size) {
+  std::string text;
+  if (!format || !caps || caps_size < 256) return 0;
+  const std::uint64_t size = describe_video(*format, text, pixel_format, width, height);
+  if (size == 0) return 0;
+  std::memcpy(caps, text.c_str(), text.size() + 1);
+  format->caps = caps;
+  return size;
+}
+
+}  // extern "C"

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include <shmring/inspect.h>
+#include <shmring/reader.h>
+
+#include "capi/stats.hpp"
+#include "capi/status.hpp"
+#include "client/attachment.hpp"
+#include "client/observer.hpp"
+#include "client/reader.hpp"
+
+using namespace shmring;
+using capi::fail;
+using capi::guarded;
+using capi::status_of;
+
+struct shmring_reader {
+  std::unique_ptr<Reader> reader;
+};
+struct shmring_observer {
+  std::unique_ptr<Observer> observer;
+};
+
+namespace {
+
+Status hand_over(Result<Frame> frame, shmring_frame** out) {
+  if (!frame) return status_of(frame);
+  *out = frame->release();
+  return SHMRING_OK;
+}
+
+}  // namespace
+
+extern "C" {
+
+shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_reader** out) {
+  return guarded([&] {
+    if (!given || !out || !given->path) return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
+    *out = nullptr;
+    shmring_reader_options o = SHMRING_READER_OPTIONS_INIT;
+    std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
+    auto opened = Reader::open({o.path, o.name ? o.name : "", o.policy, o.wake, o.depth, o.max_held, o.max_frame_age, o.reconnect});
+    if (!opened) return status_of(opened);
+    *out = new shmring_reader{*std::move(opened)};
+    return SHMRING_OK;
+  });
+}
+
+void shmring_reader_close(shmring_reader* reader) { delete reader; }
+
+shmring_status shmring_reader_read(shmring_reader* r, uint64_t timeout, shmring_frame** frame) {
+  return guarded([&] {
+    if (!r || !frame) return fail(SHMRING_INVALID, "reader and the place for the frame must not be NULL");
+    *frame = nullptr;
+    return hand_over(r->reader->read(timeout), frame);
+  });
+}
+
+shmring_status shmring_reader_latest(shmring_reader* r, uint64_t timeout, shmring_frame** frame) {
+  return guarded([&] {
+    if (!r || !frame) return fail(SHMRING_INVALID, "reader and the place for the frame must not be NULL");
+    *frame = nullptr;
+    return hand_over(r->reader->latest(timeout), frame);
+  });
+}
+
+void shmring_reader_interrupt(shmring_reader* r, bool on) {
+  if (r) r->reader->interrupt(on);
+}
+void shmring_reader_flush(shmring_reader* r) {
+  if (r) r->reader->flush();
+}
+int shmring_reader_fileno(shmring_reader* r) { return r ? r->reader->fileno() : -1; }
+bool shmring_reader_connected(shmring_reader* r) { return r && r->reader->connected(); }
+uint64_t shmring_reader_latency(shmring_reader* r) { return r ? r->reader->latency() : 0; }
+
+shmring_status shmring_reader_stats_get(shmring_reader* r, shmring_reader_stats* stats) {
+  return guarded([&] {
+    if (!r || !stats) return fail(SHMRING_INVALID, "reader and stats must not be NULL");
+    const std::size_t size = stats->struct_size ? std::min(stats->struct_size, sizeof *stats) : sizeof *stats;
+    const shmring_reader_stats s = r->reader->stats();
+    std::memcpy(stats, &s, size);
+    stats->struct_size = size;
+    return SHMRING_OK;
+  });
+}
+
+const void* shmring_frame_data(const shmring_frame* frame) { return frame->owner->payload(*frame); }
+
+void shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info) {
+  const std::size_t size = info->struct_size ? std::min(info->struct_size, sizeof *info) : sizeof *info;
+  std::memcpy(info, &frame->info, size);
+  info->struct_size = size;
+}
+
+void shmring_frame_format(const shmring_frame* frame, shmring_format* out) {
+  Frame borrowed(const_cast<shmring_frame*>(frame));
+  const shmring_format f = borrowed.format();
+  (void)borrowed.release();
+  const std::size_t size = out->struct_size ? std::min(out->struct_size, sizeof f) : sizeof f;
+  std::memcpy(out, &f, size);
+  out->struct_size = size;
+}
+
+void shmring_frame_release(shmring_frame* frame) { [[maybe_unused]] const Frame ends(frame); }
+
+shmring_status shmring_observer_open(const char* path, uint64_t timeout, shmring_observer** out) {
+  return guarded([&] {
+    if (!path || !out) return fail(SHMRING_INVALID, "path and the place for the observer must not be NULL");
+    *out = nullptr;
+    auto opened = Observer::open(path, timeout);
+    if (!opened) return status_of(opened);
+    *out = new shmring_observer{*std::move(opened)};
+    return SHMRING_OK;
+  });
+}
+
+void shmring_observer_close(shmring_observer* observer) { delete observer; }
+
+shmring_status shmring_observer_stats(shmring_observer* o, uint64_t timeout, shmring_ring_stats* ring, shmring_lane_stats* lanes,
+                                      size_t capacity, size_t* count) {
+  return guarded([&] {
+    if (!o) return fail(SHMRING_INVALID, "observer must not be NULL");
+    auto stats = o->observer->stats(timeout);
+    if (!stats) return status_of(stats);
+    capi::copy_stats(*stats, ring, lanes, capacity, count);
+    return SHMRING_OK;
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "client/publisher.hpp"
+
+namespace shmring::capi {
+
+inline void copy_stats(const Publisher::Stats& stats, shmring_ring_stats* ring, shmring_lane_stats* lanes, std::size_t capacity,
+                       std::size_t* count) {
+  if (ring) {
+    const std::size_t size = ring->struct_size ? std::min(ring->struct_size, sizeof *ring) : sizeof *ring;
+    std::memcpy(ring, &stats.ring, size);
+    ring->struct_size = size;
+  }
+  if (lanes) std::copy_n(stats.lanes.begin(), std::min(capacity, stats.lanes.size()), lanes);
+  if (count) *count = stats.lanes.size();
+}
+
+}  // namespace shmring::capi

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "client/attachment.hpp"
+
+#include <algorithm>
+
+#include "transport/clock.hpp"
+
+namespace shmring {
+
+Result<Attachment*> Attachment::make(const wire::Welcome& welcome, const Fd& ring_fd, const Fd& lane_fd) {
+  if (!ring_fd || !lane_fd) return {SHMRING_PROTOCOL, "the publisher's welcome brought no memory"};
+  if (welcome.ring_size > kMaxRingSize || welcome.depth > kMaxDepth || welcome.max_held > kMaxHeld)
+    return {SHMRING_PROTOCOL, "the publisher's welcome contradicts itself"};
+  auto ring = map_read_only(ring_fd, welcome.ring_size, true);
+  if (!ring) return ring.error();
+  auto geometry = RingGeometry::from_header(*reinterpret_cast<const RingHeader*>(ring->data()), ring->size());
+  if (!geometry) return geometry.error();
+  const std::uint64_t lane_size = LaneGeometry::make(geometry->slot_count).total_size;
+  if (welcome.lane >= geometry->lane_count || welcome.lane_size != lane_size ||
+      sizeof(LaneBlock) + 4ull * welcome.depth > geometry->lane_stride)
+    return {SHMRING_PROTOCOL, "the publisher's welcome does not fit its ring"};
+  auto lane = map_read_write(lane_fd, lane_size);
+  if (!lane) return lane.error();
+  return new Attachment(welcome, *geometry, *std::move(ring), *std::move(lane));
+}
+
+Attachment::Attachment(const wire::Welcome& welcome, const RingGeometry& geometry, Mapping ring, Mapping lane)
+    : welcome_(welcome),
+      geometry_(geometry),
+      ring_(std::move(ring)),
+      lane_([&] {
+        lane.keep_from_children();  // a child must not be able to release its parent's frames
+        return std::move(lane);
+      }()),
+      counters_(*reinterpret_cast<LaneCounters*>(lane_.data() + LaneGeometry::make(geometry.slot_count).counters_offset)),
+      lane_reader_(at<LaneBlock>(geometry.lanes_offset + welcome.lane * geometry.lane_stride),
+                   *reinterpret_cast<LanePage*>(lane_.data()), welcome.depth),
+      frames_(geometry.slot_count) {
+  for (std::uint32_t slot = 0; slot < geometry.slot_count; ++slot) {
+    frames_[slot].owner = this;
+    frames_[slot].slot = slot;
+  }
+}
+
+void Attachment::unref() {
+  // acq_rel: whoever comes last sees all that the others did before they let go.
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
+  if (held_.load(std::memory_order_relaxed) >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
+  const std::uint32_t slot = lane_reader_.take();
+  if (slot == LaneReader<>::kEmpty) return Took::empty;
+  if (slot >= geometry_.slot_count) return Took::broken;
+  SlotDescriptor d;
+  if (!check_descriptor(at<SlotDescriptor>(geometry_.slots_offset + slot * sizeof(SlotDescriptor)), geometry_, d)) return Took::broken;
+  shmring_frame& frame = frames_[slot];
+  if (d.sequence <= last_sequence_) return Took::broken;  // also a slot that is held already: it cannot come again with a new number
+  if (d.format_id != frame.format_id && !read_format(frame, d.format_id)) return Took::broken;
+  last_sequence_ = d.sequence;
+  frame.taken_at = t;
+  shmring_frame_info& info = frame.info;
+  info.sequence = d.sequence;
+  info.size = d.size;
+  info.pts = d.pts;
+  info.dts = d.dts;
+  info.duration = d.duration;
+  info.published_at = d.published_at;
+  info.offset = d.has_offset ? d.offset : SHMRING_TIME_NONE;
+  info.flags = d.flags;
+  const bool own_planes = d.plane_count != 0 || !frame.format;
+  info.plane_count = own_planes ? d.plane_count : frame.format->plane_count;
+  std::copy_n(own_planes ? d.planes : frame.format->planes, info.plane_count, info.planes);
+
+  references_.fetch_add(1, std::memory_order_relaxed);
+  held_.fetch_add(1, std::memory_order_relaxed);
+  counters_.held.fetch_add(1, std::memory_order_relaxed);
+  counters_.taken_at.store(t, std::memory_order_relaxed);
+  counters_.taken_sequence.store(d.sequence, std::memory_order_relaxed);
+  counters_.age.record(t > d.published_at ? t - d.published_at : 0);
+  out = &frame;
+  return Took::frame;
+}
+
+bool Attachment::read_format(shmring_frame& frame, std::uint64_t id) {
+  frame.format_id = 0;
+  if (id == 0) {
+    frame.format.reset();
+    return true;
+  }
+  if (!frame.format) frame.format = std::make_unique<FormatArea>();
+  if (!check_format(at<FormatArea>(geometry_.formats_offset + frame.slot * kFormatStride), *frame.format)) return false;
+  frame.format_id = id;
+  return true;
+}
+
+void Attachment::release(shmring_frame* frame) {
+  // In a forked child the lane's page is not even there: the frame is the parent's to release.
+  if (!guard_.in_child()) {
+    const std::uint64_t t = now();
+    counters_.hold.record(t > frame->taken_at ? t - frame->taken_at : 0);
+    counters_.released_at.store(t, std::memory_order_relaxed);
+    held_.fetch_sub(1, std::memory_order_relaxed);
+    counters_.held.fetch_sub(1, std::memory_order_relaxed);
+    lane_reader_.release(frame->slot, frame->info.sequence);
+  }
+  unref();
+}
+
+}  // namespace shmring

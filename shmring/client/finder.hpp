@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Finds the publisher's socket: tries at once, whenever something appears in its folder, and every 100 ms in any case.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/result.hpp"
+#include "transport/fd.hpp"
+
+namespace shmring {
+
+class Finder {
+ public:
+  explicit Finder(std::string path) : path_(std::move(path)) {}
+  Result<void> start();
+
+  // Readable when a try is due; empties itself in due().
+  std::array<int, 2> descriptors() const { return {timer_.get(), inotify_.get()}; }
+  bool due();
+  // ns until the next try.
+  std::uint64_t pause() const;
+  // DISCONNECTED: nobody there; the next try is set.
+  Result<Fd> connect();
+  void retry_later();
+  void found();
+
+ private:
+  void watch_folder();
+  bool folder_changed();
+  void set_timer(std::uint64_t after);
+
+  const std::string path_;
+  Fd timer_, inotify_;
+  int watch_ = -1;
+  std::uint64_t back_off_ = 0;  // ns
+  std::uint64_t next_ = 0;      // when to try, on CLOCK_MONOTONIC; 0: at once
+};
+
+}  // namespace shmring

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+
+#include "client/attachment.hpp"
+#include "client/finder.hpp"
+#include "client/reader.hpp"
+#include "transport/clock.hpp"
+#include "transport/socket.hpp"
+
+namespace shmring {
+namespace {
+
+constexpr std::uint64_t kRefusalGrace = 300'000'000;  // a predecessor that was killed may take that long to be gone
+
+std::string default_name() {
+  std::string name = std::string(program_invocation_short_name).substr(0, 48) + "-" + std::to_string(::getpid());
+  return wire::valid_name(name) ? name : "reader-" + std::to_string(::getpid());
+}
+
+// Waits until one of the descriptors is readable; timeout in ns.
+void poll_until(std::span<pollfd> fds, std::uint64_t timeout) {
+  timespec t{static_cast<time_t>(timeout / 1'000'000'000u), static_cast<long>(timeout % 1'000'000'000u)};
+  ::ppoll(fds.data(), fds.size(), timeout == SHMRING_WAIT_FOREVER ? nullptr : &t, nullptr);
+}
+
+}  // namespace
+
+struct Reader::Impl {
+  Impl(const ReaderOptions& o, Fd epoll_fd, Fd cancel_fd)
+      : options(o), epoll(std::move(epoll_fd)), cancel(std::move(cancel_fd)), finder(options.path) {}
+
+  const ReaderOptions options;
+  const ForkGuard guard;
+  const Fd epoll;   // what fileno() gives away
+  const Fd cancel;  // readable while interrupted
+  Finder finder;
+  std::atomic<bool> interrupted{false};
+
+  // The connection, and what it told us.
+  enum class Phase { searching, greeting, attached } phase = Phase::searching;
+  Fd socket, publisher;  // the publisher's process, where the kernel can tell
+  bool ended = false, leaving = false;
+  std::uint64_t refused_since = 0;
+
+  mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
+  Attachment* attachment = nullptr;
+  shmring_reader_stats totals{};  // of former attachments
+  Histogram age, hold;
+  std::atomic<std::uint64_t> missed{0}, last_sequence{0}, stale{0}, taken{0};
+
+  ~Impl() { detach(true); }
+
+  // What a call comes to when there is no frame: OK means look again.
+  struct Outcome {
+    Status status = SHMRING_OK;
+    std::string text{};
+  };
+
+  void watch(int fd, std::uint32_t events) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = fd;
+    ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event);
+  }
+
+  void detach(bool say_goodbye) {
+    if (socket && say_goodbye && !guard.in_child()) send_message(socket.get(), wire::make<wire::Bye>());
+    if (!guard.in_child()) {
+      if (socket) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
+      if (publisher) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, publisher.get(), nullptr);
+    }
+    socket.reset();
+    publisher.reset();
+    phase = Phase::searching;
+    leaving = false;
+    const std::lock_guard lock(mutex);
+    if (!attachment) return;
+    if (!guard.in_child()) {
+      age.add(attachment->counters().age);
+      hold.add(attachment->counters().hold);
+    }
+    std::exchange(attachment, nullptr)->unref();
+  }
+
+  // One step towards a publisher, without waiting.
+  Outcome search() {
+    if (phase == Phase::searching) {
+      if (!finder.due()) return {SHMRING_TIMEOUT};
+      auto connected = finder.connect();
+      if (!connected) {
+        if (connected.status() == SHMRING_DISCONNECTED) return {SHMRING_TIMEOUT};
+        return {connected.status(), connected.error().text};
+      }
+      auto hello = wire::make<wire::Hello>();
+      hello.protocol_min = hello.protocol_max = wire::kProtocol;
+      hello.optional_features = wire::kFeatures;
+      hello.policy = static_cast<std::uint8_t>(options.policy);
+      hello.wake = static_cast<std::uint8_t>(options.wake);
+      hello.depth = options.depth;
+      hello.max_held = options.max_held;
+      wire::set_text(hello.name, options.name);
+      if (!send_message(connected->get(), hello)) return {SHMRING_TIMEOUT};
+      socket = *std::move(connected);
+      watch(socket.get(), EPOLLIN | EPOLLRDHUP);
+      phase = Phase::greeting;
+    }
+    std::array<std::byte, wire::kMaxMessage> buffer;
+    Received got = receive_message(socket.get(), buffer);
+    if (got.kind == Received::Kind::nothing) return {SHMRING_TIMEOUT};
+    const std::span<const std::byte> bytes(buffer.data(), got.size);
+    if (got.kind == Received::Kind::message) {
+      if (const auto welcome = wire::parse_welcome(bytes)) return attach(*welcome, got);
+      if (const auto refused = wire::parse_refused(bytes)) {
+        detach(false);
+        finder.retry_later();
+        return refusal(static_cast<Status>(refused->status), refused->text);
+      }
+    }
+    detach(false);
+    finder.retry_later();
+    if (got.kind == Received::Kind::closed) return {SHMRING_TIMEOUT};
+    return {SHMRING_PROTOCOL, "whoever listens at " + options.path + " does not speak the ring's protocol"};
+  }
+
+  // Somebody has the place; perhaps only because the kernel has not finished with one that was killed.
+  Outcome refusal(Status status, std::string text) {
+    const std::uint64_t t = now();
+    if (status == SHMRING_IN_USE && refused_since == 0) refused_since = t;
+    if (status == SHMRING_IN_USE && t - refused_since < kRefusalGrace) return {SHMRING_TIMEOUT};
+    refused_since = 0;
+    return {status, options.path + ": " + text};
+  }
+
+  Outcome attach(const wire::Welcome& welcome, Received& got) {
+    auto made = Attachment::make(welcome, got.descriptors[0], got.descriptors[1]);
+    if (!made) {
+      detach(false);
+      finder.retry_later();
+      return {made.status(), options.path + ": " + made.error().text};
+    }
+    {
+      const std::lock_guard lock(mutex);
+      attachment = *made;
+      ++totals.attachments;
+    }
+    if (!send_message(socket.get(), wire::make<wire::Mapped>())) {
+      detach(false);
+      return {SHMRING_TIMEOUT};
+    }
+    publisher = std::move(got.descriptors[2]);
+    if (publisher) watch(publisher.get(), EPOLLIN);
+    finder.found();
+    refused_since = 0;
+    ended = false;
+    phase = Phase::attached;
+    return {};
+  }
+
+  // Empties the socket: bells mean nothing but "look", the rest is remembered.
+  void hear() {
+    std::array<std::byte, wire::kMaxMessage> buffer;
+    for (;;) {
+      const Received got = receive_message(socket.get(), buffer);
+      if (got.kind == Received::Kind::nothing) break;
+      if (got.kind != Received::Kind::message) {
+        leaving = true;
+        return;
+      }
+      const std::span<const std::byte> bytes(buffer.data(), got.size);
+      if (bytes.size() == 1 && bytes[0] == wire::kBell) continue;
+      if (wire::parse_end(bytes))
+        ended = true;
+      else
+        leaving = true;  // BYE for whatever reason, or nonsense
+    }
+    if (publisher && readable(publisher.get())) leaving = true;
+  }
+
+  // Nothing to take: why, and what next? On OK the lane is armed or things have moved: look again.
+  Outcome nothing_there() {
+    hear();
+    if (!attachment->empty()) return {};
+    if (ended) return {SHMRING_END, "the publisher ended the stream"};
+    if (leaving) {
+      detach(true);
+      if (!options.reconnect) return {SHMRING_DISCONNECTED, "the publisher at " + options.path + " is gone"};
+      return {};
+    }
+    if (!attachment->arm()) {
+      attachment->disarm();
+      return {};
+    }
+    return {SHMRING_TIMEOUT};
+  }
+
+  Outcome step(shmring_frame*& frame) {
+    if (phase != Phase::attached) return search();
+    const std::uint64_t t = now();
+    switch (attachment->take(frame, t)) {
+      case Attachment::Took::too_many:
+        return {SHMRING_TOO_MANY_HELD, "this reader holds " + std::to_string(attachment->held()) +
+                                           " frames, as many as it was granted: release one first, or ask for a larger max-held"};
+      case Attachment::Took::broken:
+        detach(false);
+        finder.retry_later();
+        return {SHMRING_PROTOCOL, "the publisher at " + options.path + " wrote nonsense into its ring"};
+      case Attachment::Took::empty:
+        return nothing_there();
+      case Attachment::Took::frame:
+        break;
+    }
+    note(frame->info.sequence);
+    if (options.max_frame_age != 0 && t - frame->info.published_at > options.max_frame_age && t > frame->info.published_at) {
+      discard(std::exchange(frame, nullptr));
+      return {};
+    }
+    return {};
+  }
+
+  void note(std::uint64_t sequence) {
+    taken.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t last = last_sequence.exchange(sequence, std::memory_order_relaxed);
+    if (last != 0 && sequence > last + 1) missed.fetch_add(sequence - last - 1, std::memory_order_relaxed);
+  }
+
+  void discard(shmring_frame* frame) {
+    stale.fetch_add(1, std::memory_order_relaxed);
+    auto& shared = attachment->counters().stale;
+    shared.store(shared.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    attachment->release(frame);
+  }
+
+  void wait(std::uint64_t timeout) {
+    if (phase == Phase::attached) {
+      // Straight on the descriptors: one wake-up less to pass through than by the epoll instance.
+      std::array<pollfd, 3> fds = {{{socket.get(), POLLIN, 0}, {cancel.get(), POLLIN, 0}, {publisher.get(), POLLIN, 0}}};
+      poll_until(std::span(fds).first(publisher ? 3 : 2), timeout);
+    } else {
+      pollfd fd{epoll.get(), POLLIN, 0};
+      poll_until({&fd, 1}, phase == Phase::searching ? std::min(timeout, finder.pause()) : timeout);
+    }
+  }
+
+  Result<Frame> read(std::uint64_t timeout) {
+    if (guard.in_child()) return {SHMRING_FORKED, "this reader belongs to the parent process"};
+    const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : now();
+    for (;;) {
+      if (interrupted.load(std::memory_order_relaxed)) return Error{SHMRING_INTERRUPTED, {}};
+      shmring_frame* frame = nullptr;
+      Outcome outcome = step(frame);
+      if (frame) return Frame(frame);
+      if (outcome.status == SHMRING_OK) continue;
+      if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};
+      if (timeout == 0) return Error{SHMRING_TIMEOUT, {}};
+      std::uint64_t left = timeout;
+      if (start != 0) {
+        const std::uint64_t spent = now() - start;
+        if (spent >= timeout) return Error{SHMRING_TIMEOUT, {}};
+        left = timeout - spent;
+      }
+      wait(left);
+    }
+  }
+};
+
+Frame::~Frame() {
+  if (held_) held_->owner->release(held_);
+}
+std::span<const std::byte> Frame::bytes() const { return {held_->owner->payload(*held_), held_->info.size}; }
+const shmring_frame_info& Frame::info() const { return held_->info; }
+std::uint64_t Frame::format_id() const { return held_->format_id; }
+
+shmring_format Frame::format() const {
+  shmring_format f = SHMRING_FORMAT_INIT;
+  if (held_->format_id == 0) return f;
+  const FormatArea& area = *held_->format;
+  f.caps = area.caps;
+  f.id = area.id;
+  f.pixel_format = static_cast<shmring_pixel_format>(area.pixel_format);
+  f.width = area.width;
+  f.height = area.height;
+  f.plane_count = area.plane_count;
+  std::copy_n(area.planes, area.plane_count, f.planes);
+  return f;
+}
+
+Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Reader::~Reader() = default;
+
+Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& given) {
+  ReaderOptions options = given;
+  if (auto ok = check_path(options.path); !ok) return ok.error();
+  if (options.name.empty()) options.name = default_name();
+  if (!wire::valid_name(options.name))
+    return {SHMRING_INVALID, "a reader's name is UTF-8, 1 to 63 bytes, without control characters"};
+  if (options.policy > SHMRING_LATEST && options.policy != SHMRING_POLICY_DEFAULT) return {SHMRING_INVALID, "there is no such policy"};
+  if (options.wake > SHMRING_WAKE_ADAPTIVE) return {SHMRING_INVALID, "there is no such way to wake"};
+  if (options.depth > kMaxDepth || options.max_held > kMaxHeld)
+    return {SHMRING_INVALID, "depth and max-held are between 0 (as granted) and 256"};
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC)), cancel(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll || !cancel) return system_error("epoll_create1");
+  auto impl = std::make_unique<Impl>(options, std::move(epoll), std::move(cancel));
+  if (auto ok = impl->finder.start(); !ok) return ok.error();
+  impl->watch(impl->cancel.get(), EPOLLIN);
+  for (int fd : impl->finder.descriptors()) impl->watch(fd, EPOLLIN);
+  return std::unique_ptr<Reader>(new Reader(std::move(impl)));
+}
+
+Result<Frame> Reader::read(std::uint64_t timeout) { return impl_->read(timeout); }
+
+Result<Frame> Reader::latest(std::uint64_t timeout) {
+  auto newest = impl_->read(timeout);
+  while (newest) {
+    auto newer = impl_->read(0);
+    // Holding as many as granted: what is held last is let go of first.
+    if (newer.status() == SHMRING_TOO_MANY_HELD) {
+      *newest = Frame();
+      newer = impl_->read(0);
+    }
+    if (!newer) return *newest ? std::move(newest) : std::move(newer);
+    newest = std::move(newer);
+  }
+  return newest;
+}
+
+void Reader::flush() {
+  if (impl_->guard.in_child() || impl_->phase != Impl::Phase::attached) return;
+  // Bound: what was pending when it began.
+  shmring_frame* frame = nullptr;
+  const std::uint64_t t = now();
+  for (std::uint32_t i = 0; i < impl_->attachment->granted().depth && impl_->attachment->take(frame, t) == Attachment::Took::frame; ++i) {
+    impl_->note(frame->info.sequence);
+    impl_->discard(frame);
+  }
+}
+
+void Reader::interrupt(bool on) {
+  impl_->interrupted.store(on, std::memory_order_relaxed);
+  std::uint64_t count = 1;
+  [[maybe_unused]] const auto done =
+      on ? ::write(impl_->cancel.get(), &count, sizeof count) : ::read(impl_->cancel.get(), &count, sizeof count);
+}
+
+int Reader::fileno() const {
+  return impl_->epoll.get();
+}
+
+bool Reader::connected() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->attachment != nullptr;
+}
+
+std::uint64_t Reader::latency() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->attachment ? impl_->attachment->latency() : 0;
+}
+
+std::uint32_t Reader::max_held() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->attachment ? impl_->attachment->granted().max_held : 0;
+}
+
+std::uint32_t Reader::held() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->attachment ? impl_->attachment->held() : 0;
+}
+
+shmring_reader_stats Reader::stats() const {
+  const std::lock_guard lock(impl_->mutex);
+  shmring_reader_stats s = impl_->totals;
+  s.struct_size = sizeof s;
+  s.taken = impl_->taken.load();
+  s.stale = impl_->stale.load();
+  s.missed = impl_->missed.load();
+  s.last_sequence = impl_->last_sequence.load();
+  auto age = std::make_unique<Histogram>(), hold = std::make_unique<Histogram>();
+  age->add(impl_->age);
+  hold->add(impl_->hold);
+  if (const Attachment* a = impl_->attachment; a && !impl_->guard.in_child()) {
+    s.held = a->held();
+    s.publisher_pid = a->granted().publisher_pid;
+    s.policy = static_cast<shmring_policy>(a->granted().policy);
+    s.wake = static_cast<shmring_wake>(a->granted().wake);
+    s.depth = a->granted().depth;
+    s.max_held = a->granted().max_held;
+    age->add(a->counters().age);
+    hold->add(a->counters().hold);
+  }
+  s.age = age->summary();
+  s.hold = hold->summary();
+  return s;
+}
+
+}  // namespace shmring

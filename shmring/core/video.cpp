@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/video.hpp"
+
+#include "core/geometry.hpp"
+
+namespace shmring {
+
+const VideoShape* video_shape(shmring_pixel_format format) {
+  static constexpr VideoShape shapes[] = {
+      {nullptr, 0, {}},
+      {"GRAY8", 1, {{1, 1, 1}}},
+      {"RGB", 1, {{3, 1, 1}}},
+      {"BGR", 1, {{3, 1, 1}}},
+      {"RGBA", 1, {{4, 1, 1}}},
+      {"BGRA", 1, {{4, 1, 1}}},
+      {"RGBx", 1, {{4, 1, 1}}},
+      {"BGRx", 1, {{4, 1, 1}}},
+      {"ARGB", 1, {{4, 1, 1}}},
+      {"ABGR", 1, {{4, 1, 1}}},
+      {"xRGB", 1, {{4, 1, 1}}},
+      {"xBGR", 1, {{4, 1, 1}}},
+      {"NV12", 2, {{1, 1, 1}, {2, 2, 2}}},
+      {"I420", 3, {{1, 1, 1}, {1, 2, 2}, {1, 2, 2}}},
+      {"GRAY16_LE", 1, {{2, 1, 1}}},
+  };
+  const auto index = static_cast<unsigned>(format);
+  return index == 0 || index >= std::size(shapes) ? nullptr : &shapes[index];
+}
+
+std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format, std::uint32_t width,
+                             std::uint32_t height) {
+  const VideoShape* shape = video_shape(pixel_format);
+  if (!shape || width == 0 || height == 0 || width > 65536 || height > 65536) return 0;
+  format.pixel_format = pixel_format;
+  format.width = width;
+  format.height = height;
+  format.plane_count = shape->planes;
+  std::uint64_t size = 0;
+  // GStreamer rounds the luma height of subsampled formats up to even, and every row up to 4 bytes.
+  const std::uint64_t rows = shape->planes > 1 ? round_up(height, 2) : height;
+  for (unsigned i = 0; i < shape->planes; ++i) {
+    const PlaneShape& p = shape->plane[i];
+    const std::uint64_t samples = (std::uint64_t{width} + p.horizontal - 1) / p.horizontal;
+    const std::uint64_t stride = round_up(samples * p.bytes, 4);
+    format.planes[i] = {size, static_cast<std::int32_t>(stride), 0};
+    size += stride * (rows / p.vertical);
+  }
+  caps = std::string("video/x-raw, format=(string)") + shape->name + ", width=(int)" + std::to_string(width) + ", height=(int)" +
+         std::to_string(height) + ", framerate=(fraction)0/1";
+  return size;
+}
+
+}  // namespace shmring

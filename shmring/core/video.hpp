@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The raw video formats that the ring describes to readers which do not parse caps: names, planes, sizes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <shmring/types.h>
+
+namespace shmring {
+
+// Of a plane of a format: bytes a pixel (or pair of chroma samples), and how many pixels share one.
+struct PlaneShape {
+  std::uint8_t bytes;
+  std::uint8_t horizontal;  // 1 or 2
+  std::uint8_t vertical;    // 1 or 2
+};
+
+struct VideoShape {
+  const char* name;  // GStreamer's
+  std::uint8_t planes;
+  PlaneShape plane[3];
+};
+
+// nullptr for SHMRING_BYTES and unknown numbers.
+const VideoShape* video_shape(shmring_pixel_format format);
+
+// Fills pixel format, size and planes (rows and plane heights rounded up as GStreamer's default layout has them), and the caps text.
+// Returns the size of a frame in bytes; 0: no such format, or a side is 0 or over 65536.
+std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format, std::uint32_t width,
+                             std::uint32_t height);
+
+}  // namespace shmring
