@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The C API with C++ manners (C++17, header-only): owners that clean up, exceptions for what must not go unnoticed, empty optionals for
-// what happens every day: no frame in time, the end of the stream, no free slot.
+// The C API with C++ manners (C++17, header-only): owners that clean up, exceptions for what must not go unnoticed,
+// empty optionals for what happens every day: no frame in time, the end of the stream, no free slot.
 //
 //   shmring::Reader reader({"/run/cam/cam.sock", "worker"});
 //   while (auto frame = reader.read()) look_at(frame->data(), frame->size());
@@ -161,7 +161,9 @@ class Reader {
   // Empty when the time is over, or, ended() says so, when the stream is. Everything else throws.
   std::optional<Frame> read(std::chrono::nanoseconds timeout = forever) { return take(shmring_reader_read, timeout); }
   // The same, but passes over everything older than the newest frame.
-  std::optional<Frame> latest(std::chrono::nanoseconds timeout = forever) { return take(shmring_reader_latest, timeout); }
+  std::optional<Frame> latest(std::chrono::nanoseconds timeout = forever) {
+    return take(shmring_reader_latest, timeout);
+  }
   bool ended() const { return ended_; }
 
   void interrupt(bool on = true) { shmring_reader_interrupt(reader_, on); }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The extension module shmring._shmring: the C API with Python's manners. What users import is shmring/__init__.py.
+#include <filesystem>
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl/filesystem.h>
+
+#include "fork_guard.hpp"
+#include "frame.hpp"
+#include "loan.hpp"
+#include "publisher.hpp"
+#include "reader.hpp"
+#include "stats.hpp"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_shmring, module) {
+  using namespace shmring::python;
+  ForkGuard::bind();
+  Frame::bind(module);
+  Reader::bind(module);
+  Loan::bind(module);
+  Publisher::bind(module);
+  module.def(
+      "inspect",
+      [](const std::filesystem::path& path, const py::object& timeout) { return inspect(path.string(), timeout); },
+      py::arg("path"), py::arg("timeout") = 1.0);
+  module.attr("__version__") = SHMRING_VERSION;
+}

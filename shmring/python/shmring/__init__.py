@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Frames from another process, as numpy arrays, without a copy.
+
+    import shmring
+
+    with shmring.Reader("/run/cam/cam.sock", policy="latest", worker="person-detector") as frames:
+        for frame in frames:
+            detect(frame.array)
+
+Times that belong to a frame (pts, dts, duration, published_at) are integers, nanoseconds on CLOCK_MONOTONIC as time.monotonic_ns()
+counts them; times that you hand over or measure (timeout, age) are seconds.
+"""
+
+import enum
+import os
+import sys
+import weakref
+
+from . import _shmring
+from ._async import AsyncFrames as _AsyncFrames
+from ._errors import (
+    Closed, Disconnected, End, Error, Forked, Full, Interrupted, InUse, Invalid, NoMemory, ProtocolError, Refused,
+    SystemCallFailed, Timeout, TooLarge, TooManyHeld,
+)
+from ._gather import gather
+from ._shmring import Frame, Loan, Publisher, __version__, inspect
+
+__all__ = [
+    "Closed", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan",
+    "NoMemory", "ProtocolError", "Publisher", "Reader", "Refused", "SystemCallFailed", "Timeout", "TooLarge", "TooManyHeld",
+    "gather", "inspect",
+]
+
+
+class Flag(enum.IntFlag):
+    """Bits of Frame.flags."""
+
+    DELTA_UNIT = 1 << 0
+    DISCONT = 1 << 1
+    CORRUPTED = 1 << 2
+    GAP = 1 << 3
+    HEADER = 1 << 4
+    MARKER = 1 << 5
+    TOP_FIELD_FIRST = 1 << 6
+    INTERLACED = 1 << 7
+
+
+class Reader(_shmring.Reader):
+    """A worker's way to a publisher's frames. It need not be there yet: reading waits for it, and for the next one after its death.
+
+    path           Of the publisher's socket.
+    policy         "latest", "drop-oldest" or "drop-newest": which frames a slow worker misses. None: as the publisher set.
+    worker         The name in everybody's statistics; the program's name and process number if none is given.
+    depth          Frames that may wait, 0: as many as the publisher grants.
+    max_held       Frames that may be held at once, 0: as many as the publisher grants.
+    max_frame_age  Seconds; older frames are counted and passed over. 0: off.
+    wake           "block", or "adaptive": spins for a moment when a frame is due, one such reader a ring.
+    reconnect      False: reading raises Disconnected when the publisher is gone.
+    """
+
+    def __init__(self, path, policy=None, worker=None, *, depth=0, max_held=0, max_frame_age=0.0, wake="block",
+                 reconnect=True):
+        super().__init__(path, policy, worker or _worker_name(), depth, max_held, max_frame_age, wake, reconnect)
+        self._async_frames = lambda: None
+
+    def __aiter__(self):
+        self._stop_async()
+        frames = _AsyncFrames(self)
+        self._async_frames = weakref.ref(frames)
+        return frames
+
+    def _stop_async(self):
+        frames = self._async_frames()
+        if frames is not None:
+            frames.stop()
+
+    def close(self):
+        """Detaches. Frames and arrays that still live stay valid. A thread that waits in this reader is woken."""
+        self._stop_async()
+        super().close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _worker_name():
+    program = os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+    return f"{program.encode(errors='ignore')[:40].decode(errors='ignore')}-{os.getpid()}"

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import enum
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Literal, TypedDict, overload
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Buffer, Self
+
+__version__: str
+
+_Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+_Policy = Literal["drop-newest", "drop-oldest", "latest"]
+_Wake = Literal["block", "adaptive"]
+_Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+class Error(Exception):
+    status: str
+
+class Timeout(Error, TimeoutError): ...
+class End(Error, EOFError): ...
+class Disconnected(Error, ConnectionError): ...
+class Interrupted(Error): ...
+class Full(Error): ...
+class TooLarge(Error, ValueError): ...
+class TooManyHeld(Error): ...
+class InUse(Error): ...
+class Refused(Error, ConnectionError): ...
+class Invalid(Error, ValueError): ...
+class ProtocolError(Error, ConnectionError): ...
+class NoMemory(Error, MemoryError): ...
+class SystemCallFailed(Error, OSError): ...
+class Forked(Error): ...
+class Closed(Error, ValueError): ...
+
+class Flag(enum.IntFlag):
+    DELTA_UNIT = ...
+    DISCONT = ...
+    CORRUPTED = ...
+    GAP = ...
+    HEADER = ...
+    MARKER = ...
+    TOP_FIELD_FIRST = ...
+    INTERLACED = ...
+
+class Times(TypedDict):
+    count: int
+    p50: int
+    p99: int
+    max: int
+
+class ReaderStats(TypedDict):
+    taken: int
+    stale: int
+    missed: int
+    attachments: int
+    held: int
+    publisher_pid: int
+    policy: str
+    wake: str
+    depth: int
+    max_held: int
+    last_sequence: int
+    age: Times
+    hold: Times
+
+class LaneStats(TypedDict):
+    name: str
+    state: str
+    policy: str
+    wake: str
+    pid: int
+    depth: int
+    max_held: int
+    held: int
+    generation: int
+    offered: int
+    delivered: int
+    dropped: int
+    pending: int
+    stale: int
+    consecutive_drops: int
+    bells: int
+    last_offered_at: int
+    last_taken_at: int
+    last_released_at: int
+    last_taken_seq: int
+    unfinished_since: int
+    age: Times
+    hold: Times
+    reason: str
+
+class RingStats(TypedDict):
+    publisher_pid: int
+    slots: int
+    free_slots: int
+    owned: int
+    loaned: int
+    max_readers: int
+    rings: int
+    slot_size: int
+    memory: int
+    sequence: int
+    published: int
+    no_slot: int
+    too_large: int
+    copied: int
+    refused_readers: int
+    liars: int
+    last_published_at: int
+    caps: str
+    readers: int
+    lanes: list[LaneStats]
+
+class Frame(Buffer):
+    """One frame, in memory shared with the publisher. Its slot goes back when it and every array made from it are gone."""
+
+    @property
+    def array(self) -> _Array:
+        """The image, read-only, without a copy: (height, width[, channels]); NV12 and I420 as (height × 3 / 2, width); bytes as (size,)."""
+    @property
+    def planes(self) -> tuple[_Array, ...]:
+        """One array a plane: NV12 has (height, width) and (height / 2, width / 2, 2), I420 has three."""
+    @property
+    def seq(self) -> int:
+        """Counts every frame offered to the ring, from 1; gaps are frames that this reader never gets."""
+    @property
+    def pts(self) -> int | None: ...
+    @property
+    def dts(self) -> int | None: ...
+    @property
+    def duration(self) -> int | None: ...
+    @property
+    def offset(self) -> int | None:
+        """The source's own count."""
+    @property
+    def published_at(self) -> int: ...
+    @property
+    def age(self) -> float:
+        """Seconds since it was published."""
+    @property
+    def size(self) -> int: ...
+    @property
+    def flags(self) -> int:
+        """Bits of Flag."""
+    @property
+    def caps(self) -> str: ...
+    @property
+    def format(self) -> str | None:
+        """GStreamer's name of the pixel format ("BGR"); None for anything but raw video in a known format."""
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    def release(self) -> None:
+        """Lets go of the frame now instead of when it dies. Arrays made from it keep the slot until they die."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+class Reader:
+    def __init__(
+        self,
+        path: _Path,
+        policy: _Policy | None = None,
+        worker: str | None = None,
+        *,
+        depth: int = 0,
+        max_held: int = 0,
+        max_frame_age: float | None = 0.0,
+        wake: _Wake = "block",
+        reconnect: bool = True,
+    ) -> None: ...
+    @overload
+    def read(self, timeout: None = None) -> Frame: ...
+    @overload
+    def read(self, timeout: float) -> Frame | None:
+        """The next frame; None when none came within `timeout` seconds. Raises End at the end of the stream."""
+    @overload
+    def latest(self, timeout: None = None) -> Frame: ...
+    @overload
+    def latest(self, timeout: float) -> Frame | None:
+        """As read, but passes over everything older than the newest frame."""
+    def __iter__(self) -> Iterator[Frame]: ...
+    def __next__(self) -> Frame: ...
+    def __aiter__(self) -> AsyncIterator[Frame]: ...
+    def interrupt(self, on: bool = True) -> None:
+        """Makes a waiting read, and every later one, raise Interrupted until called with False. Any thread."""
+    def flush(self) -> None:
+        """Gives up every frame that waits now."""
+    def fileno(self) -> int:
+        """Readable when a read would not wait. After it was readable, read(0) until None."""
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def latency(self) -> float:
+        """What the publisher's pipeline adds to a frame's age, seconds."""
+    @property
+    def closed(self) -> bool: ...
+    def stats(self) -> ReaderStats: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+
+class Loan:
+    """A slot to be filled. Publish it with Publisher.publish(loan); otherwise it goes back when it dies or its `with` block ends."""
+
+    @property
+    def array(self) -> _Array:
+        """Writable, in the shape of the publisher's format. Let it die before publishing."""
+    @property
+    def planes(self) -> tuple[_Array, ...]: ...
+    @property
+    def capacity(self) -> int: ...
+    def discard(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+
+class Publisher:
+    """Makes a ring. Give format, width and height for raw video, or slot_size (and caps) for frames of any size up to it."""
+
+    def __init__(
+        self,
+        path: _Path,
+        *,
+        slot_size: int = 0,
+        format: str | None = None,
+        width: int = 0,
+        height: int = 0,
+        caps: str | None = None,
+        policy: _Policy = "drop-newest",
+        max_readers: int = 1,
+        depth: int = 5,
+        max_held: int = 4,
+        slots: int = 0,
+        loans: int = 2,
+        perms: int = 0o600,
+    ) -> None: ...
+    def publish(
+        self,
+        data: Buffer | Loan,
+        *,
+        size: int | None = None,
+        pts: int | None = None,
+        dts: int | None = None,
+        duration: int | None = None,
+        offset: int | None = None,
+        flags: int = 0,
+    ) -> int | None:
+        """Copies any C-contiguous buffer into the ring, or publishes a loan without a copy. The frame's number; None: no slot was free."""
+    def loan(self) -> Loan:
+        """Borrows a slot; raises Full when none is free."""
+    def set_format(
+        self, format: str | None = None, width: int = 0, height: int = 0, *, caps: str | None = None
+    ) -> None:
+        """What the frames from now on are; makes a new ring where they need larger slots."""
+    def resize(self, slot_size: int) -> None: ...
+    def set_latency(self, seconds: float) -> None: ...
+    def end(self) -> None:
+        """End of stream: readers take what is pending, then stop."""
+    def stats(self) -> RingStats: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+
+class gather(Iterator[tuple[Frame, ...]]):
+    complete: int
+    incomplete: int
+    dropped: list[int]
+    def __init__(
+        self,
+        readers: Iterable[Reader],
+        tolerance: float = 0.0,
+        *,
+        key: Literal["pts", "seq", "offset"] | Callable[[Frame], Any] = "pts",
+        timeout: float | None = None,
+    ) -> None: ...
+    @property
+    def missing(self) -> list[int]: ...
+    def __next__(self) -> tuple[Frame, ...]: ...
+
+def inspect(path: _Path, timeout: float = 1.0) -> RingStats:
+    """The figures of a live ring, from outside: takes no lane, maps nothing."""

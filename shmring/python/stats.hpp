@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Figures as dictionaries, with the names of the C API; and its enumerations by name.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pybind11/pybind11.h>
+
+#include <shmring/reader.h>
+#include <shmring/types.h>
+
+namespace shmring::python {
+
+// Text that another process sent: whatever bytes it has must not raise.
+pybind11::object text(const char* bytes);
+
+shmring_policy policy_of(const std::optional<std::string>& name);
+shmring_wake wake_of(const std::string& name);
+
+pybind11::dict to_dict(const shmring_reader_stats& stats);
+pybind11::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_stats>& lanes);
+
+// The figures of a live ring, by looking from outside.
+pybind11::dict inspect(const std::string& path, const pybind11::object& timeout);
+
+// Calls a function of the C API that fills an array of lanes until the array was large enough.
+template <class Call>
+shmring_status all_lanes(Call call, shmring_ring_stats& ring, std::vector<shmring_lane_stats>& lanes) {
+  std::size_t count = 16;
+  do {
+    lanes.resize(count);
+    ring.struct_size = sizeof ring;
+    const shmring_status status = call(&ring, lanes.data(), lanes.size(), &count);
+    if (status != SHMRING_OK) return status;
+  } while (count > lanes.size());
+  lanes.resize(count);
+  return SHMRING_OK;
+}
+
+}  // namespace shmring::python

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Figures as JSON and as text. Names and caps come from other processes: no control character of theirs reaches the
+// terminal.
+#include "figures.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace shmring::tools {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::array policies = {"drop-newest", "drop-oldest", "latest"};
+constexpr std::array wakes = {"block", "adaptive"};
+constexpr std::array states = {"active", "retired", "gone"};
+
+template <class Names>
+std::string name_of(const Names& names, int value) {
+  const auto index = static_cast<std::size_t>(value);
+  return index < names.size() ? names[index] : std::to_string(value);
+}
+
+ordered_json json_of(const shmring_times& times) {
+  return {{"count", times.count}, {"p50", times.p50}, {"p99", times.p99}, {"max", times.max}};
+}
+
+ordered_json json_of(const shmring_lane_stats& lane) {
+  return {{"name", lane.name},
+          {"state", name_of(states, lane.state)},
+          {"policy", name_of(policies, lane.policy)},
+          {"wake", name_of(wakes, lane.wake)},
+          {"pid", lane.pid},
+          {"depth", lane.depth},
+          {"max_held", lane.max_held},
+          {"held", lane.held},
+          {"generation", lane.generation},
+          {"offered", lane.offered},
+          {"delivered", lane.delivered},
+          {"dropped", lane.dropped},
+          {"pending", lane.pending},
+          {"stale", lane.stale},
+          {"consecutive_drops", lane.consecutive_drops},
+          {"bells", lane.bells},
+          {"last_offered_at", lane.last_offered_at},
+          {"last_taken_at", lane.last_taken_at},
+          {"last_released_at", lane.last_released_at},
+          {"last_taken_seq", lane.last_taken_seq},
+          {"unfinished_since", lane.unfinished_since},
+          {"age", json_of(lane.age)},
+          {"hold", json_of(lane.hold)},
+          {"reason", lane.reason}};
+}
+
+// Without C0 and (as UTF-8: C2 80 to C2 9F) C1 controls.
+std::string printable(std::string text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const bool c1 = c >= 0x80 && c < 0xa0 && i > 0 && text[i - 1] == '\xc2';
+    if (c1) text[i - 1] = '?';
+    if (c1 || c < 0x20 || c == 0x7f) text[i] = '?';
+  }
+  return text;
+}
+
+std::string duration(std::uint64_t ns) {
+  const auto value = static_cast<double>(ns);
+  if (ns < 1'000) return fmt::format("{} ns", ns);
+  if (ns < 1'000'000) return fmt::format("{:.3g} us", value / 1e3);
+  if (ns < 1'000'000'000) return fmt::format("{:.3g} ms", value / 1e6);
+  if (ns < 100'000'000'000) return fmt::format("{:.3g} s", value / 1e9);
+  return fmt::format("{:.0f} s", value / 1e9);
+}
+
+std::string ago(std::uint64_t when, std::uint64_t now) {
+  return when == 0 ? "never" : duration(now > when ? now - when : 0) + " ago";
+}
+
+std::string times(const shmring_times& times) {
+  return times.count == 0 ? "-" : duration(times.p50) + " / " + duration(times.p99);
+}
+
+std::string size(std::uint64_t bytes) {
+  constexpr std::array units = {"B", "KiB", "MiB", "GiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
+  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : 1, units[unit]);
+}
+
+using Row = std::vector<std::string>;
+
+Row row_of(const shmring_lane_stats& lane, std::uint64_t now) {
+  return {printable(lane.name),
+          name_of(states, lane.state),
+          lane.state == SHMRING_LANE_GONE ? "-" : std::to_string(lane.pid),
+          name_of(policies, lane.policy) + (lane.wake == SHMRING_WAKE_ADAPTIVE ? " (adaptive)" : ""),
+          fmt::format("{}/{}", lane.pending, lane.depth),
+          fmt::format("{}/{}", lane.held, lane.max_held),
+          std::to_string(lane.offered),
+          std::to_string(lane.delivered),
+          lane.offered == 0
+              ? std::to_string(lane.dropped)
+              : fmt::format("{} ({:.1f}%)", lane.dropped,
+                            100.0 * static_cast<double>(lane.dropped) / static_cast<double>(lane.offered)),
+          std::to_string(lane.stale),
+          times(lane.age),
+          times(lane.hold),
+          ago(lane.last_taken_at, now)};
+}
+
+std::string table(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string to_json(const std::string& path, const Figures& figures, std::uint64_t now) {
+  const shmring_ring_stats& ring = figures.ring;
+  ordered_json json = {{"path", path},
+                       {"now", now},
+                       {"publisher_pid", ring.publisher_pid},
+                       {"slots", ring.slots},
+                       {"free_slots", ring.free_slots},
+                       {"owned", ring.owned},
+                       {"loaned", ring.loaned},
+                       {"max_readers", ring.max_readers},
+                       {"readers", ring.lanes},
+                       {"rings", ring.rings},
+                       {"slot_size", ring.slot_size},
+                       {"memory", ring.memory},
+                       {"sequence", ring.sequence},
+                       {"published", ring.published},
+                       {"no_slot", ring.no_slot},
+                       {"too_large", ring.too_large},
+                       {"copied", ring.copied},
+                       {"refused_readers", ring.refused_readers},
+                       {"liars", ring.liars},
+                       {"last_published_at", ring.last_published_at},
+                       {"caps", ring.caps},
+                       {"lanes", ordered_json::array()}};
+  for (const auto& lane : figures.lanes) json["lanes"].push_back(json_of(lane));
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string to_text(const std::string& path, const Figures& figures, std::uint64_t now) {
+  const shmring_ring_stats& ring = figures.ring;
+  std::string text =
+      fmt::format("{}: publisher {}, last frame {}\n", path, ring.publisher_pid, ago(ring.last_published_at, now));
+  text += fmt::format("caps     {}\n", ring.caps[0] == '\0' ? "-" : printable(ring.caps));
+  text += fmt::format("slots    {} of {}: {} free, {} owned, {} loaned; {} of shared memory{}\n", ring.slots,
+                      size(ring.slot_size), ring.free_slots, ring.owned, ring.loaned, size(ring.memory),
+                      ring.rings > 1 ? fmt::format(", {} rings", ring.rings) : "");
+  text += fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} copied\n", ring.sequence,
+                      ring.published, ring.no_slot, ring.too_large, ring.copied);
+  text += fmt::format("readers  {} of {}, {} refused, {} broke the rules\n", ring.lanes, ring.max_readers,
+                      ring.refused_readers, ring.liars);
+  if (figures.lanes.empty()) return text;
+  std::vector<Row> rows = {{"WORKER", "STATE", "PID", "POLICY", "PENDING", "HELD", "OFFERED", "DELIVERED", "DROPPED",
+                            "STALE", "AGE p50 / p99", "HOLD p50 / p99", "LAST TAKEN"}};
+  for (const auto& lane : figures.lanes) rows.push_back(row_of(lane, now));
+  text += "\n" + table(rows);
+  for (const auto& lane : figures.lanes) {
+    if (lane.reason[0] != '\0') text += fmt::format("{}: {}\n", printable(lane.name), printable(lane.reason));
+  }
+  return text;
+}
+
+}  // namespace shmring::tools
