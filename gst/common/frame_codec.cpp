@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Between GStreamer's words for a frame and the ring's.
+#include "common/frame_codec.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "transport/clock.hpp"
+#include "common/owned.hpp"
+
+namespace supplier {
+namespace {
+
+constexpr std::uint64_t kSmallestGuess = 64 * 1024;
+
+struct PixelFormat {
+  GstVideoFormat gst;
+  shmring_pixel_format ring;
+};
+constexpr PixelFormat kPixelFormats[] = {
+    {GST_VIDEO_FORMAT_GRAY8, SHMRING_GRAY8}, {GST_VIDEO_FORMAT_RGB, SHMRING_RGB},
+    {GST_VIDEO_FORMAT_BGR, SHMRING_BGR},     {GST_VIDEO_FORMAT_RGBA, SHMRING_RGBA},
+    {GST_VIDEO_FORMAT_BGRA, SHMRING_BGRA},   {GST_VIDEO_FORMAT_RGBx, SHMRING_RGBX},
+    {GST_VIDEO_FORMAT_BGRx, SHMRING_BGRX},   {GST_VIDEO_FORMAT_ARGB, SHMRING_ARGB},
+    {GST_VIDEO_FORMAT_ABGR, SHMRING_ABGR},   {GST_VIDEO_FORMAT_xRGB, SHMRING_XRGB},
+    {GST_VIDEO_FORMAT_xBGR, SHMRING_XBGR},   {GST_VIDEO_FORMAT_NV12, SHMRING_NV12},
+    {GST_VIDEO_FORMAT_I420, SHMRING_I420},   {GST_VIDEO_FORMAT_GRAY16_LE, SHMRING_GRAY16_LE},
+};
+
+shmring_pixel_format pixel_format(GstVideoFormat format) {
+  const auto* found = std::find_if(std::begin(kPixelFormats), std::end(kPixelFormats),
+                                   [&](const PixelFormat& entry) { return entry.gst == format; });
+  return found == std::end(kPixelFormats) ? SHMRING_BYTES : found->ring;
+}
+
+struct Flag {
+  guint gst;
+  std::uint32_t ring;
+  bool video;  // the same bit means something else to other streams
+};
+constexpr Flag kFlags[] = {
+    {GST_BUFFER_FLAG_DELTA_UNIT, SHMRING_FRAME_DELTA_UNIT, false},
+    {GST_BUFFER_FLAG_DISCONT, SHMRING_FRAME_DISCONT, false},
+    {GST_BUFFER_FLAG_CORRUPTED, SHMRING_FRAME_CORRUPTED, false},
+    {GST_BUFFER_FLAG_GAP, SHMRING_FRAME_GAP, false},
+    {GST_BUFFER_FLAG_HEADER, SHMRING_FRAME_HEADER, false},
+    {GST_BUFFER_FLAG_MARKER, SHMRING_FRAME_MARKER, false},
+    {GST_VIDEO_BUFFER_FLAG_TFF, SHMRING_FRAME_TOP_FIELD_FIRST, true},
+    {GST_VIDEO_BUFFER_FLAG_INTERLACED, SHMRING_FRAME_INTERLACED, true},
+};
+
+bool is_system_monotonic(GstClock* clock) {
+#if GST_CHECK_VERSION(1, 24, 0)
+  return gst_clock_is_system_monotonic(clock);
+#else
+  if (G_OBJECT_TYPE(clock) != GST_TYPE_SYSTEM_CLOCK) return false;  // network and audio clocks derive from it
+  GstClockType type = GST_CLOCK_TYPE_OTHER;
+  g_object_get(clock, "clock-type", &type, nullptr);
+  return type == GST_CLOCK_TYPE_MONOTONIC;
+#endif
+}
+
+// CLOCK_MONOTONIC minus the clock's time, from two readings close together.
+GstClockTimeDiff ahead_of(GstClock* clock) {
+  constexpr std::uint64_t kClose = 10 * GST_USECOND;
+  GstClockTimeDiff best = 0;
+  std::uint64_t width = UINT64_MAX;
+  for (int attempt = 0; attempt < 3 && width > kClose; ++attempt) {
+    const std::uint64_t before = shmring::now();
+    const GstClockTime between = gst_clock_get_time(clock);
+    const std::uint64_t after = shmring::now();
+    if (after - before >= width) continue;
+    width = after - before;
+    best = GST_CLOCK_DIFF(between, before + width / 2);
+  }
+  return best;
+}
+
+std::uint64_t monotonic(GstClockTime stream_time, const GstSegment& segment, const TimeBase& time) {
+  if (!GST_CLOCK_TIME_IS_VALID(stream_time) || segment.format != GST_FORMAT_TIME) return SHMRING_TIME_NONE;
+  if (!time.valid()) return shmring::now();
+  guint64 running_time = 0;
+  const int sign = gst_segment_to_running_time_full(&segment, GST_FORMAT_TIME, stream_time, &running_time);
+  if (sign == 0) return SHMRING_TIME_NONE;
+  return time.to_monotonic(sign * static_cast<GstClockTimeDiff>(running_time));
+}
+
+std::uint64_t running_duration(GstClockTime duration, const GstSegment& segment) {
+  if (!GST_CLOCK_TIME_IS_VALID(duration)) return SHMRING_TIME_NONE;
+  const double rate = ABS(segment.rate);
+  return rate == 1.0 ? duration : static_cast<std::uint64_t>(static_cast<double>(duration) / rate);
+}
+
+// Bytes of a row that belong to the picture, and rows: what must lie within a frame.
+struct PlaneSize {
+  std::uint64_t row = 0;
+  std::uint64_t rows = 0;
+};
+
+PlaneSize plane_size(const GstVideoInfo& video, guint plane) {
+  PlaneSize size;
+  for (guint component = 0; component < GST_VIDEO_INFO_N_COMPONENTS(&video); ++component) {
+    if (GST_VIDEO_INFO_COMP_PLANE(&video, component) != plane) continue;
+    const auto width = static_cast<std::uint64_t>(GST_VIDEO_INFO_COMP_WIDTH(&video, component));
+    size.row = std::max(size.row, width * static_cast<std::uint64_t>(GST_VIDEO_INFO_COMP_PSTRIDE(&video, component)));
+    size.rows = std::max(size.rows, static_cast<std::uint64_t>(GST_VIDEO_INFO_COMP_HEIGHT(&video, component)));
+  }
+  return size;
+}
+
+// Formats whose rows are not simply pixels side by side are only taken as caps say.
+bool has_simple_rows(const GstVideoInfo& video) {
+  const auto flags = GST_VIDEO_FORMAT_INFO_FLAGS(video.finfo);
+  return !(flags & (GST_VIDEO_FORMAT_FLAG_COMPLEX | GST_VIDEO_FORMAT_FLAG_TILED | GST_VIDEO_FORMAT_FLAG_PALETTE));
+}
+
+bool same_planes(const shmring_frame_info& info, const GstVideoInfo& video) {
+  if (info.plane_count != GST_VIDEO_INFO_N_PLANES(&video)) return false;
+  for (guint plane = 0; plane < info.plane_count; ++plane) {
+    if (info.planes[plane].offset != GST_VIDEO_INFO_PLANE_OFFSET(&video, plane)) return false;
+    if (info.planes[plane].stride != GST_VIDEO_INFO_PLANE_STRIDE(&video, plane)) return false;
+  }
+  return true;
+}
+
+void encode_planes(const GstVideoMeta& meta, const GstVideoInfo& video, shmring_frame_info& info) {
+  static_assert(SHMRING_MAX_PLANES == GST_VIDEO_MAX_PLANES);
+  info.plane_count = std::min<std::uint32_t>(meta.n_planes, SHMRING_MAX_PLANES);
+  for (guint plane = 0; plane < info.plane_count; ++plane)
+    info.planes[plane] = {meta.offset[plane], meta.stride[plane], 0};
+  if (same_planes(info, video)) info.plane_count = 0;
+}
+
+}  // namespace
+
+shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
+  if (!caps || gst_caps_is_any(caps) || !gst_caps_is_fixed(caps))
+    return {SHMRING_INVALID, "the caps of the frames are not fixed"};
+  const GstCapsFeatures* features = gst_caps_get_features(caps, 0);
+  if (features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)) {
+    const auto text = adopt(gst_caps_features_to_string(features));
+    return {SHMRING_INVALID, std::string("frames of ") + text.get() +
+                                 " are not in memory that processes can share, put an element before this that downloads them"};
+  }
+
+  StreamFormat format;
+  const auto text = adopt(gst_caps_to_string(caps));
+  format.text_ = text.get();
+  const GstStructure* structure = gst_caps_get_structure(caps, 0);
+  if (gst_structure_has_name(structure, "video/x-raw")) {
+    GstVideoInfo video;
+    if (!gst_video_info_from_caps(&video, caps)) return {SHMRING_INVALID, "these caps do not describe raw video: " + format.text_};
+    format.video_ = video;
+    format.largest_frame_ = GST_VIDEO_INFO_SIZE(&video);
+    return format;
+  }
+  gint width = 0;
+  gint height = 0;
+  if (gst_structure_get_int(structure, "width", &width) && gst_structure_get_int(structure, "height", &height) && width > 0 &&
+      height > 0) {
+    // Compressed pictures are smaller than they would be as I420.
+    format.largest_frame_ =
+        std::max(kSmallestGuess, static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height) * 3 / 2);
+  }
+  return format;
+}
+
+shmring_format StreamFormat::ring_format() const {
+  shmring_format format = SHMRING_FORMAT_INIT;
+  format.caps = text_.c_str();
+  if (!video_) return format;
+  format.pixel_format = pixel_format(GST_VIDEO_INFO_FORMAT(&*video_));
+  format.width = static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&*video_));
+  format.height = static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&*video_));
+  format.plane_count = std::min<std::uint32_t>(GST_VIDEO_INFO_N_PLANES(&*video_), SHMRING_MAX_PLANES);
+  for (guint plane = 0; plane < format.plane_count; ++plane)
+    format.planes[plane] = {GST_VIDEO_INFO_PLANE_OFFSET(&*video_, plane), GST_VIDEO_INFO_PLANE_STRIDE(&*video_, plane), 0};
+  return format;
+}
+
+TimeBase TimeBase::of(GstElement* element) {
+  TimeBase time;
+  GST_OBJECT_LOCK(element);
+  const auto clock = share(GST_ELEMENT_CLOCK(element));
+  const auto base = static_cast<GstClockTimeDiff>(GST_ELEMENT_CAST(element)->base_time);
+  GST_OBJECT_UNLOCK(element);
+  if (!clock) return time;
+  time.valid_ = true;
+  time.shift_ = base + (is_system_monotonic(clock.get()) ? 0 : ahead_of(clock.get()));
+  return time;
+}
+
+std::uint64_t TimeBase::to_monotonic(GstClockTimeDiff running_time) const {
+  return static_cast<std::uint64_t>(std::max<GstClockTimeDiff>(0, running_time + shift_));
+}
+
+GstClockTime TimeBase::to_running_time(std::uint64_t monotonic) const {
+  if (!valid_ || monotonic > G_MAXINT64) return GST_CLOCK_TIME_NONE;
+  return static_cast<GstClockTime>(std::max<GstClockTimeDiff>(0, static_cast<GstClockTimeDiff>(monotonic) - shift_));
+}
+
+shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const GstSegment& segment, const TimeBase& time) {
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = gst_buffer_get_size(buffer);
+  info.pts = monotonic(GST_BUFFER_PTS(buffer), segment, time);
+  info.dts = monotonic(GST_BUFFER_DTS(buffer), segment, time);
+  info.duration = running_duration(GST_BUFFER_DURATION(buffer), segment);
+  info.offset = GST_BUFFER_OFFSET(buffer);
+  for (const Flag& flag : kFlags)
+    if ((format.video() || !flag.video) && GST_BUFFER_FLAG_IS_SET(buffer, flag.gst)) info.flags |= flag.ring;
+  const GstVideoMeta* meta = format.video() ? gst_buffer_get_video_meta(buffer) : nullptr;
+  if (meta) encode_planes(*meta, *format.video(), info);
+  return info;
+}
+
+shmring_frame_info encode_gap(GstClockTime pts, GstClockTime duration, const GstSegment& segment, const TimeBase& time) {
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.pts = monotonic(pts, segment, time);
+  info.duration = running_duration(duration, segment);
+  info.flags = SHMRING_FRAME_GAP;
+  return info;
+}
+
+void decode(const shmring_frame_info& info, const StreamFormat& format, const TimeBase& time, GstBuffer* buffer) {
+  GST_BUFFER_PTS(buffer) = time.to_running_time(info.pts);
+  GST_BUFFER_DTS(buffer) = time.to_running_time(info.dts);
+  GST_BUFFER_DURATION(buffer) = info.duration;
+  GST_BUFFER_OFFSET(buffer) = info.sequence;
+  for (const Flag& flag : kFlags)
+    if ((format.video() || !flag.video) && (info.flags & flag.ring)) GST_BUFFER_FLAG_SET(buffer, flag.gst);
+}
+
+Layout layout(const shmring_frame_info& info, const StreamFormat& format) {
+  const GstVideoInfo* video = format.video();
+  if (!video || info.plane_count == 0 || same_planes(info, *video)) return Layout::standard;
+  if (info.plane_count != GST_VIDEO_INFO_N_PLANES(video) || !has_simple_rows(*video)) return Layout::broken;
+  for (guint plane = 0; plane < info.plane_count; ++plane) {
+    const auto [offset, stride, reserved] = info.planes[plane];
+    const PlaneSize size = plane_size(*video, plane);
+    if (stride < 0 || static_cast<std::uint64_t>(stride) < size.row || offset > info.size || size.rows == 0) return Layout::broken;
+    if ((size.rows - 1) * static_cast<std::uint64_t>(stride) + size.row > info.size - offset) return Layout::broken;
+  }
+  return Layout::custom;
+}
+
+void add_planes(const shmring_frame_info& info, const StreamFormat& format, GstBuffer* buffer) {
+  const GstVideoInfo* video = format.video();
+  gsize offsets[GST_VIDEO_MAX_PLANES] = {};
+  gint strides[GST_VIDEO_MAX_PLANES] = {};
+  for (guint plane = 0; plane < info.plane_count; ++plane) {
+    offsets[plane] = info.planes[plane].offset;
+    strides[plane] = info.planes[plane].stride;
+  }
+  gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(video),
+                                 static_cast<guint>(GST_VIDEO_INFO_WIDTH(video)),
+                                 static_cast<guint>(GST_VIDEO_INFO_HEIGHT(video)), info.plane_count, offsets, strides);
+}
+
+}  // namespace supplier

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Between GStreamer's words for a frame (caps, buffer, video meta, running time) and the ring's (format, frame info, CLOCK_MONOTONIC).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+#include <shmring/types.h>
+
+#include "core/result.hpp"
+
+namespace supplier {
+
+// What caps say about every frame of a stream.
+class StreamFormat {
+ public:
+  StreamFormat() = default;
+  // INVALID, with a sentence, for caps that are not fixed or whose frames are not in system memory.
+  static shmring::Result<StreamFormat> from_caps(const GstCaps* caps);
+
+  // For the ring; borrows from this object.
+  shmring_format ring_format() const;
+  // NULL for everything but raw video.
+  const GstVideoInfo* video() const { return video_ ? &*video_ : nullptr; }
+  // The largest frame to expect; 0 where caps do not tell.
+  std::uint64_t largest_frame() const { return largest_frame_; }
+
+ private:
+  std::string text_;
+  std::optional<GstVideoInfo> video_;
+  std::uint64_t largest_frame_ = 0;
+};
+
+// Ties an element's running time to CLOCK_MONOTONIC, for as long as its clock does not drift.
+class TimeBase {
+ public:
+  // Of an element that is PLAYING; not valid without a clock.
+  static TimeBase of(GstElement* element);
+
+  bool valid() const { return valid_; }
+  std::uint64_t to_monotonic(GstClockTimeDiff running_time) const;
+  // 0 for what was before the element's base-time; GST_CLOCK_TIME_NONE for none, or if not valid.
+  GstClockTime to_running_time(std::uint64_t monotonic) const;
+
+ private:
+  bool valid_ = false;
+  GstClockTimeDiff shift_ = 0;  // running time + shift = CLOCK_MONOTONIC
+};
+
+// Times, flags, offset and planes of a buffer. Planes are given only where they differ from those of the format. A time that cannot be tied to
+// CLOCK_MONOTONIC for want of a clock is now.
+shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const GstSegment& segment, const TimeBase& time);
+// Of a stretch of a stream without data (a GAP event).
+shmring_frame_info encode_gap(GstClockTime pts, GstClockTime duration, const GstSegment& segment, const TimeBase& time);
+
+// Sets times, flags and OFFSET (= sequence) of a new buffer.
+void decode(const shmring_frame_info& info, const StreamFormat& format, const TimeBase& time, GstBuffer* buffer);
+
+// How the planes of a frame relate to its caps.
+enum class Layout {
+  standard,  // as caps say, or not raw video
+  custom,    // a GstVideoMeta must tell
+  broken,    // they do not lie within the frame: never hand it out
+};
+Layout layout(const shmring_frame_info& info, const StreamFormat& format);
+// Tells a buffer's `custom` planes.
+void add_planes(const shmring_frame_info& info, const StreamFormat& format, GstBuffer* buffer);
+
+}  // namespace supplier

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What shmringsink does.
+#include "shmring/sink.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <span>
+#include <utility>
+
+#include <gst/video/video.h>
+
+#include "shmring/lanes.hpp"
+#include "shmring/ringmemory.hpp"
+#include "shmring/ringpool.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_sink_debug);
+#define GST_CAT_DEFAULT gst_shm_ring_sink_debug
+
+namespace supplier {
+namespace {
+
+// Frames that upstream may be filling, or that other branches still share, while the sink publishes more without copying.
+constexpr std::uint32_t kLoans = 4;
+// Where caps do not tell how large frames are: so much room for frames larger than the first one.
+constexpr std::uint64_t kHeadroom = 4;
+constexpr std::uint64_t kSmallestGuess = 64 * 1024;
+
+// Memory of a buffer mapped for reading, piece by piece: nothing is merged.
+class MappedParts {
+ public:
+  explicit MappedParts(GstBuffer* buffer) {
+    static_assert(kMost >= 16, "a GstBuffer has at most 16 memories");
+    const guint count = gst_buffer_n_memory(buffer);
+    for (guint i = 0; i < count && i < kMost; ++i) {
+      GstMemory* memory = gst_buffer_peek_memory(buffer, i);
+      if (!gst_memory_map(memory, &maps_[i], GST_MAP_READ)) return;
+      parts_[mapped_++] = std::as_bytes(std::span(maps_[i].data, maps_[i].size));
+    }
+    complete_ = true;
+  }
+  ~MappedParts() {
+    for (guint i = 0; i < mapped_; ++i) gst_memory_unmap(maps_[i].memory, &maps_[i]);
+  }
+  MappedParts(const MappedParts&) = delete;
+  MappedParts& operator=(const MappedParts&) = delete;
+
+  bool complete() const { return complete_; }
+  std::span<const std::span<const std::byte>> parts() const { return {parts_.data(), mapped_}; }
+
+ private:
+  static constexpr guint kMost = 16;
+  std::array<GstMapInfo, kMost> maps_;
+  std::array<std::span<const std::byte>, kMost> parts_;
+  guint mapped_ = 0;
+  bool complete_ = false;
+};
+
+// The loan that is this buffer and nothing else.
+shmring::Loan* loan_in(GstBuffer* buffer) {
+  if (gst_buffer_n_memory(buffer) != 1) return nullptr;
+  shmring::Loan* loan = loan_of(gst_buffer_peek_memory(buffer, 0));
+  return loan && !loan->published() ? loan : nullptr;
+}
+
+}  // namespace
+
+Sink::Sink(GstBaseSink* element, guint health_properties)
+    : health(health_properties),
+      element_(element),
+      monitor_(GST_ELEMENT(element), [this](std::vector<Watched>& workers) { look(workers); }) {
+  options.loans = kLoans;
+}
+
+bool Sink::tell(const shmring::Error& error) {
+  const char* why = error.text.c_str();
+  switch (error.status) {
+    case SHMRING_IN_USE:
+      GST_ELEMENT_ERROR(element_, RESOURCE, BUSY, ("Cannot publish: %s.", why), (nullptr));
+      break;
+    case SHMRING_NO_MEMORY:
+      GST_ELEMENT_ERROR(element_, RESOURCE, NO_SPACE_LEFT, ("Cannot publish: %s.", why), (nullptr));
+      break;
+    case SHMRING_INVALID:
+      GST_ELEMENT_ERROR(element_, RESOURCE, SETTINGS, ("Cannot publish: %s.", why), (nullptr));
+      break;
+    default:
+      GST_ELEMENT_ERROR(element_, RESOURCE, OPEN_WRITE, ("Cannot publish: %s.", why), (nullptr));
+  }
+  return false;
+}
+
+bool Sink::start() {
+  GST_OBJECT_LOCK(element_);
+  const shmring::PublisherOptions wanted = options;
+  GST_OBJECT_UNLOCK(element_);
+  if (wanted.path.empty()) return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
+  if (auto opened = outlet_->open(wanted); !opened) return tell(opened.error());
+  format_ = {};
+  sized_ = told_too_large_ = false;
+  flowing_ = false;
+  known_readers_ = 0;
+  monitor_.forget();
+  return true;
+}
+
+void Sink::stop() { outlet_->close(); }
+
+void Sink::playing(bool on) {
+  if (on)
+    monitor_.start();
+  else
+    monitor_.stop();
+}
+
+bool Sink::set_caps(GstCaps* caps) {
+  auto format = StreamFormat::from_caps(caps);
+  if (!format) {
+    GST_ELEMENT_ERROR(element_, STREAM, FORMAT, ("Cannot publish: %s.", format.error().text.c_str()),
+                      ("caps %" GST_PTR_FORMAT, caps));
+    return false;
+  }
+  format_ = *std::move(format);
+  sized_ = told_too_large_ = false;
+  if (auto set = outlet_->set_format(format_.ring_format()); !set) return tell(set.error());
+  return true;
+}
+
+bool Sink::propose_allocation(GstQuery* query) {
+  GstCaps* caps = nullptr;
+  gboolean need_pool = FALSE;
+  gst_query_parse_allocation(query, &caps, &need_pool);
+  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  if (!caps || !need_pool) return true;
+  // Only frames of one known size can be made in slots beforehand.
+  auto format = StreamFormat::from_caps(caps);
+  if (!format || !format->video()) return true;
+  const auto pool = adopt(ring_pool_new(outlet_));
+  const auto size = static_cast<guint>(format->largest_frame());
+  GstStructure* config = gst_buffer_pool_get_config(pool.get());
+  gst_buffer_pool_config_set_params(config, caps, size, 0, 0);
+  if (gst_buffer_pool_set_config(pool.get(), config)) gst_query_add_allocation_pool(query, pool.get(), size, 0, 0);
+  return true;
+}
+
+// Once for each format, with its first frame, if no pool did it.
+bool Sink::require(std::uint64_t frame_size) {
+  if (sized_) return true;
+  const std::uint64_t size = format_.largest_frame() ? std::max(format_.largest_frame(), frame_size)
+                                                     : std::bit_ceil(std::max(kSmallestGuess, kHeadroom * frame_size));
+  if (auto made = outlet_->require(size); !made) return tell(made.error());
+  sized_ = true;
+  return true;
+}
+
+GstFlowReturn Sink::render(GstBuffer* buffer) {
+  if (!require(gst_buffer_get_size(buffer))) return GST_FLOW_ERROR;
+  auto info = encode(buffer, format_, element_->segment, TimeBase::of(GST_ELEMENT(element_)));
+  const GstFlowReturn flow = publish(buffer, info);
+  flowing_ = true;
+  watch_readers();
+  return flow;
+}
+
+GstFlowReturn Sink::publish(GstBuffer* buffer, shmring_frame_info& info) {
+  if (shmring::Loan* loan = loan_in(buffer)) {
+    const auto published = outlet_->publish(*loan, info);
+    if (published) make_read_only(gst_buffer_peek_memory(buffer, 0));
+    if (published.status() != SHMRING_INVALID) return settle(published);
+    // Of a ring that was replaced since: copied like any other.
+  }
+  return copy(buffer, info);
+}
+
+GstFlowReturn Sink::copy(GstBuffer* buffer, shmring_frame_info& info) {
+  Owned<GstBuffer> smaller;
+  if (format_.video() && gst_buffer_get_size(buffer) > outlet_->slot_size() && (smaller = without_padding(buffer))) {
+    buffer = smaller.get();
+    info.plane_count = 0;
+  }
+  const MappedParts mapped(buffer);
+  if (!mapped.complete()) {
+    GST_ELEMENT_ERROR(element_, STREAM, FAILED,
+                      ("Cannot publish: the memory of a frame cannot be read, put an element before this that downloads it."),
+                      (nullptr));
+    return GST_FLOW_ERROR;
+  }
+  return settle(outlet_->write(mapped.parts(), info));
+}
+
+// A picture that only fits into a slot without what is around it. NULL if that is not so.
+Owned<GstBuffer> Sink::without_padding(GstBuffer* buffer) {
+  const gsize size = GST_VIDEO_INFO_SIZE(format_.video());
+  if (size > outlet_->slot_size()) return nullptr;
+  auto picture = adopt(gst_buffer_new());
+  gst_buffer_append_memory(picture.get(), memory_of(spare_->take(size), 0, size));
+  GstVideoFrame from;
+  GstVideoFrame to;
+  if (!gst_video_frame_map(&from, format_.video(), buffer, GST_MAP_READ)) return nullptr;
+  if (gst_video_frame_map(&to, format_.video(), picture.get(), GST_MAP_WRITE)) {
+    gst_video_frame_copy(&to, &from);
+    gst_video_frame_unmap(&to);
+  } else {
+    picture.reset();
+  }
+  gst_video_frame_unmap(&from);
+  return picture;
+}
+
+// A frame that found no slot is counted and gone; the stream goes on.
+GstFlowReturn Sink::settle(const shmring::Result<void>& result) {
+  switch (result.status()) {
+    case SHMRING_OK:
+    case SHMRING_FULL:
+      return GST_FLOW_OK;
+    case SHMRING_TOO_LARGE:
+      if (!std::exchange(told_too_large_, true))
+        GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("A frame is dropped: %s.", result.error().text.c_str()),
+                            ("further frames that are too large are only counted, see stats"));
+      return GST_FLOW_OK;
+    default:
+      tell(result.error());
+      return GST_FLOW_ERROR;
+  }
+}
+
+void Sink::event_comes(GstEvent* event) {
+  // Before the base class posts EOS: the application may stop us at once then.
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
+    outlet_->end();
+    flowing_ = false;
+  }
+}
+
+// Other streams than raw video need to be told that nothing comes for a while; a picture just stays.
+void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
+  if (format_.video() || !require(0)) return;
+  auto info = encode_gap(pts, duration, element_->segment, TimeBase::of(GST_ELEMENT(element_)));
+  settle(outlet_->write({}, info));
+}
+
+// How old frames are when they come here: what upstream adds, or what the pipeline settled on if we wait for that moment.
+void Sink::latency_changed() {
+  GstClockTime latency = gst_base_sink_get_latency(element_);
+  if (!gst_base_sink_get_sync(element_)) {
+    gboolean live = FALSE;
+    const auto query = adopt(gst_query_new_latency());
+    if (!gst_pad_peer_query(GST_BASE_SINK_PAD(element_), query.get())) return;
+    gst_query_parse_latency(query.get(), &live, &latency, nullptr);
+    if (!live) latency = 0;
+  }
+  if (GST_CLOCK_TIME_IS_VALID(latency)) outlet_->set_latency(latency);
+}
+
+void Sink::watch_readers() {
+  const guint now = readers();
+  if (known_readers_.exchange(now) == now) return;
+  g_object_notify(G_OBJECT(element_), "num-clients");
+  monitor_.poke();
+}
+
+void Sink::look(std::vector<Watched>& workers) {
+  watch_readers();
+  const auto stats = outlet_->stats();
+  if (!stats) return;
+  for (const shmring_lane_stats& lane : stats->lanes)
+    if (!left_by_itself(lane)) workers.push_back({observe(lane, flowing_), health.limits()});
+}
+
+Owned<GstStructure> Sink::stats() const {
+  const auto stats = outlet_->stats().value_or(shmring::Publisher::Stats{});
+  return sink_stats(stats, flowing_, monitor_);
+}
+
+}  // namespace supplier

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What shmringsrc does; gstshmringsrc.cpp is its face to GObject.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+
+#include <gst/base/gstpushsrc.h>
+#include <gst/gst.h>
+
+#include "client/reader.hpp"
+#include "common/frame_codec.hpp"
+#include "common/owned.hpp"
+#include "shmring/blocks.hpp"
+#include "shmring/enums.hpp"
+
+namespace supplier {
+
+class Source {
+ public:
+  explicit Source(GstBaseSrc* element) : element_(element) {}
+
+  struct Settings {
+    shmring::ReaderOptions reader;  // name: empty for the element's own
+    OnDisconnect on_disconnect = OnDisconnect::wait;
+  };
+  Settings settings;  // as the properties say; guarded by the element's object lock
+
+  bool start();
+  void stop();
+  // A flush or the end: create() returns at once, until it is over.
+  void unlock(bool on) { interrupt(unlocked_, on); }
+  // PAUSED: create() waits for PLAYING, and what is pending then is dropped.
+  void pause(bool on);
+  GstFlowReturn create(GstBuffer** buffer);
+  bool negotiate();
+  void decide_allocation(GstQuery* query);
+
+  std::uint64_t latency() const;
+  Owned<GstStructure> stats() const;
+
+ private:
+  void interrupt(bool& why, bool on);
+  bool tell(const shmring::Error& error);
+  void tell_waiting();
+  void tell_latency();
+  // A frame; nothing if `flow` is to be returned instead.
+  shmring::Frame next(GstFlowReturn& flow);
+  GstFlowReturn adopt_format(const shmring::Frame& frame);
+  bool skip_gap(const shmring_frame_info& info);
+  Owned<GstBuffer> buffer_of(shmring::Frame frame);
+  Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
+
+  GstBaseSrc* const element_;
+  const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
+
+  mutable std::shared_mutex life_;  // shared: to use reader_ from any other than the streaming thread; alone: to make or end it
+  std::unique_ptr<shmring::Reader> reader_;
+
+  std::mutex interrupts_;  // guards the two; before life_
+  bool unlocked_ = false;
+  bool paused_ = false;
+  std::atomic<bool> drop_pending_{false};
+
+  // The streaming thread's.
+  std::string path_;
+  OnDisconnect on_disconnect_ = OnDisconnect::wait;
+  StreamFormat format_;
+  Owned<GstCaps> caps_;
+  std::optional<std::uint64_t> format_id_;
+  std::uint64_t last_sequence_ = 0;  // of the last buffer made
+  std::uint64_t told_latency_ = 0;
+  bool told_waiting_ = false;
+  bool takes_video_meta_ = false;
+  std::atomic<std::uint64_t> copied_{0};
+};
+
+}  // namespace supplier
