@@ -13,6 +13,7 @@
 #include "client/attachment.hpp"
 #include "client/finder.hpp"
 #include "client/reader.hpp"
+#include "core/predictor.hpp"
 #include "transport/clock.hpp"
 #include "transport/socket.hpp"
 
@@ -24,6 +25,14 @@ constexpr std::uint64_t kRefusalGrace = 300'000'000;  // a predecessor that was 
 std::string default_name() {
   std::string name = std::string(program_invocation_short_name).substr(0, 48) + "-" + std::to_string(::getpid());
   return wire::valid_name(name) ? name : "reader-" + std::to_string(::getpid());
+}
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
 }
 
 // Waits until one of the descriptors is readable; timeout in ns.
@@ -49,6 +58,7 @@ struct Reader::Impl {
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
   Fd socket, publisher;  // the publisher's process, where the kernel can tell
   bool ended = false, leaving = false;
+  Predictor predictor;  // for wake=adaptive
   std::uint64_t refused_since = 0;
 
   mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
@@ -219,6 +229,7 @@ struct Reader::Impl {
         break;
     }
     note(frame->info.sequence);
+    if (adaptive()) predictor.observe(frame->info.sequence, frame->info.published_at);
     if (options.max_frame_age != 0 && t - frame->info.published_at > options.max_frame_age && t > frame->info.published_at) {
       discard(std::exchange(frame, nullptr));
       return {};
@@ -239,8 +250,32 @@ struct Reader::Impl {
     attachment->release(frame);
   }
 
+  bool adaptive() const { return attachment->granted().wake == SHMRING_WAKE_ADAPTIVE; }
+
+  // Looks at the lane until a frame is there, the window ends, or somebody else took the processor.
+  void look_until(std::uint64_t end) {
+    attachment->disarm();  // the publisher need not ring
+    for (std::uint64_t last = now(); !interrupted.load(std::memory_order_relaxed);) {
+      const bool there = !attachment->empty();
+      const std::uint64_t t = now();
+      if (t - last > Predictor::kPreempted) return predictor.preempted();
+      if (there) return predictor.succeeded();
+      if (t >= end) return predictor.missed();
+      last = t;
+      for (int i = 0; i < 8; ++i) relax();
+    }
+  }
+
   void wait(std::uint64_t timeout) {
     if (phase == Phase::attached) {
+      if (adaptive()) {
+        const std::uint64_t t = now();
+        const auto window = predictor.next(t);
+        if (window.until != 0 && (timeout == SHMRING_WAIT_FOREVER || window.until - t < timeout)) {
+          if (window.from <= t) return look_until(window.until);
+          timeout = window.from - t;  // asleep, but armed: a frame that comes early rings
+        }
+      }
       // Straight on the descriptors: one wake-up less to pass through than by the epoll instance.
       std::array<pollfd, 3> fds = {{{socket.get(), POLLIN, 0}, {cancel.get(), POLLIN, 0}, {publisher.get(), POLLIN, 0}}};
       poll_until(std::span(fds).first(publisher ? 3 : 2), timeout);
