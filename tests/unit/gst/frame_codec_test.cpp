@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Between GStreamer's words for a frame and the ring's.
+#include "common/frame_codec.hpp"
+
+#include <string>
+
+#include <gst/check/gsttestclock.h>
+#include <gtest/gtest.h>
+
+#include "common/owned.hpp"
+#include "gst_fixture.hpp"
+#include "transport/clock.hpp"
+
+namespace {
+
+using supplier::adopt;
+using supplier::Layout;
+using supplier::Owned;
+using supplier::StreamFormat;
+using supplier::TimeBase;
+
+Owned<GstCaps> caps(const std::string& text) { return adopt(gst_caps_from_string(text.c_str())); }
+
+StreamFormat format(const std::string& text) {
+  auto made = StreamFormat::from_caps(caps(text).get());
+  EXPECT_TRUE(made) << made.error().text;
+  return *std::move(made);
+}
+
+std::string refusal(const std::string& text) { return StreamFormat::from_caps(caps(text).get()).error().text; }
+
+class FrameCodec : public support::GstFixture {
+ protected:
+  FrameCodec() { gst_segment_init(&segment_, GST_FORMAT_TIME); }
+
+  // An element that has this clock, and base-time 1000 s.
+  void give_clock(GstClock* clock) {
+    ASSERT_TRUE(gst_element_set_clock(element_.get(), clock));
+    gst_element_set_base_time(element_.get(), kBase);
+  }
+  void give_system_clock() {
+    const auto clock = adopt(gst_system_clock_obtain());
+    give_clock(clock.get());
+  }
+  TimeBase time() { return TimeBase::of(element_.get()); }
+
+  static constexpr GstClockTime kBase = 1000 * GST_SECOND;
+  Owned<GstElement> element_ = adopt(GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make("fakesink", nullptr))));
+  GstSegment segment_;
+  Owned<GstBuffer> buffer_ = adopt(gst_buffer_new());
+};
+
+TEST_F(FrameCodec, raw_video_caps_tell_pixel_format_size_and_planes) {
+  const StreamFormat nv12 = format("video/x-raw,format=NV12,width=642,height=480,framerate=30/1");
+  const shmring_format ring = nv12.ring_format();
+  EXPECT_EQ(ring.pixel_format, SHMRING_NV12);
+  EXPECT_EQ(ring.width, 642u);
+  EXPECT_EQ(ring.height, 480u);
+  ASSERT_EQ(ring.plane_count, 2u);
+  EXPECT_EQ(ring.planes[0].offset, 0u);
+  EXPECT_EQ(ring.planes[0].stride, 644);
+  EXPECT_EQ(ring.planes[1].offset, 644u * 480);
+  EXPECT_EQ(ring.planes[1].stride, 644);
+  EXPECT_EQ(nv12.largest_frame(), 644u * 480 * 3 / 2);
+  EXPECT_NE(std::string(ring.caps).find("format=(string)NV12"), std::string::npos);
+}
+
+TEST_F(FrameCodec, every_pixel_format_of_the_ring_has_its_counterpart) {
+  const std::pair<const char*, shmring_pixel_format> all[] = {
+      {"GRAY8", SHMRING_GRAY8}, {"RGB", SHMRING_RGB},   {"BGR", SHMRING_BGR},   {"RGBA", SHMRING_RGBA}, {"BGRA", SHMRING_BGRA},
+      {"RGBx", SHMRING_RGBX},   {"BGRx", SHMRING_BGRX}, {"ARGB", SHMRING_ARGB}, {"ABGR", SHMRING_ABGR}, {"xRGB", SHMRING_XRGB},
+      {"xBGR", SHMRING_XBGR},   {"NV12", SHMRING_NV12}, {"I420", SHMRING_I420}, {"GRAY16_LE", SHMRING_GRAY16_LE}};
+  for (const auto& [name, expected] : all) {
+    const StreamFormat made = format("video/x-raw,width=64,height=32,framerate=1/1,format=" + std::string(name));
+    EXPECT_EQ(made.ring_format().pixel_format, expected) << name;
+  }
+  EXPECT_EQ(format("video/x-raw,width=64,height=32,framerate=1/1,format=YUY2").ring_format().pixel_format, SHMRING_BYTES);
+}
+
+TEST_F(FrameCodec, other_caps_pass_as_text) {
+  const StreamFormat audio = format("audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved");
+  EXPECT_EQ(audio.video(), nullptr);
+  EXPECT_EQ(audio.largest_frame(), 0u);
+  EXPECT_EQ(audio.ring_format().plane_count, 0u);
+  EXPECT_TRUE(adopt(gst_caps_from_string(audio.ring_format().caps)));
+}
+
+TEST_F(FrameCodec, compressed_pictures_are_expected_to_be_smaller_than_as_i420) {
+  EXPECT_EQ(format("image/jpeg,width=640,height=480").largest_frame(), 640u * 480 * 3 / 2);
+  EXPECT_EQ(format("image/jpeg,width=16,height=16").largest_frame(), 64u * 1024);
+  EXPECT_EQ(format("image/jpeg").largest_frame(), 0u);
+}
+
+TEST_F(FrameCodec, caps_that_no_ring_can_carry_are_refused_with_a_sentence) {
+  EXPECT_NE(refusal("video/x-raw").find("raw video"), std::string::npos);
+  EXPECT_NE(refusal("video/x-raw,width=[1,2]").find("not fixed"), std::string::npos);
+  EXPECT_NE(refusal("ANY").find("not fixed"), std::string::npos);
+  EXPECT_NE(refusal("video/x-raw(memory:GLMemory),format=RGBA,width=8,height=8").find("memory:GLMemory"), std::string::npos);
+  EXPECT_FALSE(StreamFormat::from_caps(nullptr));
+}
+
+TEST_F(FrameCodec, on_the_system_clock_running_time_and_monotonic_time_differ_by_the_base_time) {
+  give_system_clock();
+  GST_BUFFER_PTS(buffer_.get()) = 7 * GST_SECOND;
+  GST_BUFFER_DTS(buffer_.get()) = 6 * GST_SECOND;
+  GST_BUFFER_DURATION(buffer_.get()) = 40 * GST_MSECOND;
+  GST_BUFFER_OFFSET(buffer_.get()) = 99;
+  auto info = encode(buffer_.get(), StreamFormat(), segment_, time());
+  EXPECT_EQ(info.pts, kBase + 7 * GST_SECOND);
+  EXPECT_EQ(info.dts, kBase + 6 * GST_SECOND);
+  EXPECT_EQ(info.duration, 40 * GST_MSECOND);
+  EXPECT_EQ(info.offset, 99u);
+
+  info.sequence = 12;
+  const auto decoded = adopt(gst_buffer_new());
+  decode(info, StreamFormat(), time(), decoded.get());
+  EXPECT_EQ(GST_BUFFER_PTS(decoded.get()), 7 * GST_SECOND);
+  EXPECT_EQ(GST_BUFFER_DTS(decoded.get()), 6 * GST_SECOND);
+  EXPECT_EQ(GST_BUFFER_DURATION(decoded.get()), 40 * GST_MSECOND);
+  EXPECT_EQ(GST_BUFFER_OFFSET(decoded.get()), 12u);
+}
+
+TEST_F(FrameCodec, another_clock_is_followed_by_its_difference) {
+  const auto clock = adopt(gst_test_clock_new_with_start_time(5000 * GST_SECOND));
+  give_clock(clock.get());
+  GST_BUFFER_PTS(buffer_.get()) = 4000 * GST_SECOND;  // now, by that clock
+  const std::uint64_t before = shmring::now();
+  const auto info = encode(buffer_.get(), StreamFormat(), segment_, time());
+  EXPECT_GE(info.pts, before);
+  EXPECT_LE(info.pts, shmring::now());
+  decode(info, StreamFormat(), time(), buffer_.get());
+  EXPECT_NEAR(static_cast<double>(GST_BUFFER_PTS(buffer_.get())), 4000e9, 1e9);
+}
+
+TEST_F(FrameCodec, the_segment_is_applied) {
+  give_system_clock();
+  segment_.start = segment_.position = 10 * GST_SECOND;
+  segment_.base = 3 * GST_SECOND;
+  segment_.rate = 2.0;
+  GST_BUFFER_PTS(buffer_.get()) = 14 * GST_SECOND;
+  GST_BUFFER_DTS(buffer_.get()) = 8 * GST_SECOND;  // before the segment: decoding starts earlier
+  GST_BUFFER_DURATION(buffer_.get()) = GST_SECOND;
+  const auto info = encode(buffer_.get(), StreamFormat(), segment_, time());
+  EXPECT_EQ(info.pts, kBase + 5 * GST_SECOND);
+  EXPECT_EQ(info.dts, kBase + 2 * GST_SECOND);
+  EXPECT_EQ(info.duration, GST_SECOND / 2);
+}
+
+TEST_F(FrameCodec, times_before_the_readers_base_time_become_zero) {
+  give_system_clock();
+  EXPECT_EQ(time().to_running_time(kBase - 1), 0u);
+  EXPECT_EQ(time().to_running_time(kBase), 0u);
+  EXPECT_EQ(time().to_running_time(kBase + 1), 1u);
+}
+
+TEST_F(FrameCodec, a_time_that_is_not_there_stays_away) {
+  give_system_clock();
+  auto info = encode(buffer_.get(), StreamFormat(), segment_, time());
+  EXPECT_EQ(info.pts, SHMRING_TIME_NONE);
+  EXPECT_EQ(info.dts, SHMRING_TIME_NONE);
+  EXPECT_EQ(info.duration, SHMRING_TIME_NONE);
+  EXPECT_EQ(info.offset, SHMRING_TIME_NONE);
+  decode(info, StreamFormat(), time(), buffer_.get());
+  EXPECT_EQ(GST_BUFFER_PTS(buffer_.get()), GST_CLOCK_TIME_NONE);
+
+  gst_segment_init(&segment_, GST_FORMAT_BYTES);
+  GST_BUFFER_PTS(buffer_.get()) = 1;
+  EXPECT_EQ(encode(buffer_.get(), StreamFormat(), segment_, time()).pts, SHMRING_TIME_NONE);
+}
+
+TEST_F(FrameCodec, without_a_clock_a_frame_is_of_now) {
+  GST_BUFFER_PTS(buffer_.get()) = 1;
+  const std::uint64_t before = shmring::now();
+  const auto info = encode(buffer_.get(), StreamFormat(), segment_, time());
+  EXPECT_GE(info.pts, before);
+  decode(info, StreamFormat(), time(), buffer_.get());
+  EXPECT_EQ(GST_BUFFER_PTS(buffer_.get()), GST_CLOCK_TIME_NONE);
+}
+
+TEST_F(FrameCodec, every_flag_passes_and_video_flags_only_for_video) {
+  const StreamFormat video = format("video/x-raw,format=GRAY8,width=8,height=8,framerate=1/1");
+  const guint common[] = {GST_BUFFER_FLAG_DELTA_UNIT, GST_BUFFER_FLAG_DISCONT, GST_BUFFER_FLAG_CORRUPTED,
+                          GST_BUFFER_FLAG_GAP,        GST_BUFFER_FLAG_HEADER,  GST_BUFFER_FLAG_MARKER};
+  const guint of_video[] = {GST_VIDEO_BUFFER_FLAG_TFF, GST_VIDEO_BUFFER_FLAG_INTERLACED};
+  const auto passes = [&](guint flag, const StreamFormat& stream) {
+    const auto from = adopt(gst_buffer_new());
+    GST_BUFFER_FLAG_SET(from.get(), flag);
+    const auto to = adopt(gst_buffer_new());
+    decode(encode(from.get(), stream, segment_, TimeBase()), stream, TimeBase(), to.get());
+    return GST_BUFFER_FLAGS(to.get()) == flag;
+  };
+  for (guint flag : common) {
+    EXPECT_TRUE(passes(flag, video)) << flag;
+    EXPECT_TRUE(passes(flag, StreamFormat())) << flag;
+  }
+  for (guint flag : of_video) {
+    EXPECT_TRUE(passes(flag, video)) << flag;
+    EXPECT_FALSE(passes(flag, StreamFormat())) << flag;
+  }
+}
+
+TEST_F(FrameCodec, planes_as_caps_say_are_not_repeated) {
+  const StreamFormat video = format("video/x-raw,format=I420,width=64,height=32,framerate=1/1");
+  gst_buffer_add_video_meta(buffer_.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 32);
+  const auto info = encode(buffer_.get(), video, segment_, TimeBase());
+  EXPECT_EQ(info.plane_count, 0u);
+  EXPECT_EQ(layout(info, video), Layout::standard);
+}
+
+TEST_F(FrameCodec, planes_of_their_own_cross_the_ring) {
+  const StreamFormat video = format("video/x-raw,format=I420,width=64,height=32,framerate=1/1");
+  gsize offsets[] = {128, 128 + 96 * 32, 128 + 96 * 32 + 48 * 16, 0};
+  gint strides[] = {96, 48, 48, 0};
+  gst_buffer_add_video_meta_full(buffer_.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 32, 3, offsets, strides);
+  auto info = encode(buffer_.get(), video, segment_, TimeBase());
+  ASSERT_EQ(info.plane_count, 3u);
+  info.size = offsets[2] + 48 * 16;
+  EXPECT_EQ(layout(info, video), Layout::custom);
+
+  const auto to = adopt(gst_buffer_new());
+  add_planes(info, video, to.get());
+  const GstVideoMeta* meta = gst_buffer_get_video_meta(to.get());
+  ASSERT_TRUE(meta);
+  for (guint plane = 0; plane < 3; ++plane) {
+    EXPECT_EQ(meta->offset[plane], offsets[plane]);
+    EXPECT_EQ(meta->stride[plane], strides[plane]);
+  }
+  EXPECT_EQ(meta->width, 64u);
+  EXPECT_EQ(meta->format, GST_VIDEO_FORMAT_I420);
+}
+
+TEST_F(FrameCodec, planes_that_leave_the_frame_are_broken) {
+  const StreamFormat video = format("video/x-raw,format=RGB,width=10,height=4,framerate=1/1");  // 30 bytes a row
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = 30 * 4 + 10;
+  info.plane_count = 1;
+  const auto with = [&](std::uint64_t offset, std::int32_t stride) {
+    info.planes[0] = {offset, stride, 0};
+    return layout(info, video);
+  };
+  EXPECT_EQ(with(0, 30), Layout::custom);
+  EXPECT_EQ(with(10, 30), Layout::custom);  // ends where the frame ends
+  EXPECT_EQ(with(11, 30), Layout::broken);
+  EXPECT_EQ(with(0, 34), Layout::broken);
+  EXPECT_EQ(with(0, 29), Layout::broken);
+  EXPECT_EQ(with(0, -30), Layout::broken);
+  EXPECT_EQ(with(UINT64_MAX, 30), Layout::broken);
+  EXPECT_EQ(with(0, INT32_MAX), Layout::broken);
+  info.plane_count = 2;
+  EXPECT_EQ(with(0, 30), Layout::broken);
+}
+
+}  // namespace
