@@ -30,10 +30,12 @@ class Predictor {
     } else {
       const std::uint64_t off = delta > period_ ? delta - period_ : period_ - delta;
       if (off > period_ / 2) return forget();  // another rate, or a pause: learn anew
-      period_ = period_ + delta / kSmooth - period_ / kSmooth;
-      jitter_ = jitter_ + off / kSmooth - jitter_ / kSmooth;
+      // A plain mean at first, then one that forgets: the first figure must not weigh longer than any other.
+      const std::uint64_t weight = std::min<std::uint64_t>(seen_ + 1, kSmooth);
+      period_ = period_ + delta / weight - period_ / weight;
+      jitter_ = jitter_ + off / weight - jitter_ / weight;
     }
-    if (seen_ < kLearn) ++seen_;
+    if (seen_ < kSmooth) ++seen_;
   }
 
   // Look without sleeping from `from` to `until`; until == 0: do not.
@@ -80,7 +82,7 @@ class Predictor {
     period_ = 0;
   }
 
-  static constexpr std::uint64_t kSmooth = 16;              // weight of the past
+  static constexpr unsigned kSmooth = 16;                   // frames that the means remember
   static constexpr unsigned kLearn = 8;                     // frames
   static constexpr std::uint64_t kMaxSteps = 64;            // missing frames in a row that leave the phase believable
   static constexpr std::uint64_t kWakeTime = 100'000;       // from a timer's end to running: the sleep ends that much early at least
