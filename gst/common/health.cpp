@@ -11,7 +11,7 @@ namespace supplier {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kMessagesAtOnce = 5;
+constexpr std::uint64_t kMessagesAtOnce = 20;
 constexpr double kLeave = 0.8;  // slow ends only this far inside the limit, so that a worker on the edge does not flap
 
 std::uint64_t since(std::uint64_t then, std::uint64_t now) { return now > then ? now - then : 0; }
@@ -105,13 +105,15 @@ std::optional<Verdict> WorkerHealth::evaluate(const Observation& seen, const Lim
   verdict_.drop_rate = window_.rate();
   look_at_ = now;
   last_ = seen;
+  if (!told_generation_) told_generation_ = seen.generation;
 
   if (!limits.post_messages) return std::nullopt;
-  const bool changed = verdict_.state != told_;
+  const bool changed = verdict_.state != told_ || seen.generation != told_generation_.value_or(seen.generation);
   const bool due = limits.interval && since(told_at_, now) >= limits.interval;
   if (!(changed && may_tell(now)) && !(due && !changed)) return std::nullopt;
   Verdict told = verdict_;
   told.previous = std::exchange(told_, verdict_.state);
+  told_generation_ = seen.generation;
   told_at_ = now;
   return told;
 }

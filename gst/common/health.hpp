@@ -61,7 +61,7 @@ struct Observation {
   std::string reason;                    // … and why
 };
 
-// What is to be said of a worker. previous == state: nothing changed (a periodic report).
+// What is to be said of a worker. previous == state: a periodic report, or another generation that is as well.
 struct Verdict {
   WorkerState state = WorkerState::waiting;
   WorkerState previous = WorkerState::waiting;         // as last told
@@ -96,7 +96,7 @@ class DropWindow {
 // machine or a stopped process makes nobody stuck or starved.
 class WorkerHealth {
  public:
-  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 5 in a row and then
+  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 20 in a row and then
   // one a second; what is held back is told later if it is still true.
   std::optional<Verdict> evaluate(const Observation& seen, const Limits& limits, std::uint64_t now);
   // Watching begins anew (PLAYING again): the time since the last look does not count.
@@ -122,6 +122,7 @@ class WorkerHealth {
 
   Verdict verdict_;
   WorkerState told_ = WorkerState::waiting;
+  std::optional<std::uint64_t> told_generation_;
   std::uint64_t told_at_ = 0;
   std::uint64_t tokens_ = 0;  // messages that may be told at once
   std::uint64_t token_at_ = 0;

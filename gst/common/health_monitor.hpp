@@ -38,7 +38,7 @@ class HealthMonitor {
   // also come from a bus handler inside one of our own messages, and never waits for such a handler.
   bool start();
   void stop();
-  // Look now: something died, or a limit was changed. Any thread; nothing when not running.
+  // Look now: a first frame was finished, something died, a limit was changed. Any thread; nothing when not running.
   void poke();
   // Every worker begins anew.
   void forget();

@@ -33,7 +33,7 @@ GstFlowReturn FrameHealth::chain_list(GstBufferList* list) {
 
 GstFlowReturn FrameHealth::leave(std::uint64_t count, GstFlowReturn result) {
   if (watch_.leave(count, result, monotonic_now())) {
-    GST_DEBUG_OBJECT(element_, "downstream returned %s", gst_flow_get_name(result));
+    GST_DEBUG_OBJECT(element_, "%s", result < GST_FLOW_OK ? gst_flow_get_name(result) : "first frame finished");
     monitor_.poke();
   }
   return result;

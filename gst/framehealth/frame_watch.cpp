@@ -33,11 +33,12 @@ void FrameWatch::enter(std::uint64_t count, GstClockTime running_time, std::uint
 bool FrameWatch::leave(std::uint64_t count, GstFlowReturn result, std::uint64_t now) {
   record(holds_, entered_, now);
   left_ = {now, era_.load(std::memory_order_relaxed)};
-  bool died = false;
+  bool news = false;
   if (result >= GST_FLOW_OK) {
     consecutive_drops_.store(0, std::memory_order_relaxed);
     last_consumed_seq_.store(offered_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     last_consumed_at_.store(now, std::memory_order_relaxed);
+    news = !worked_.load(std::memory_order_relaxed);
     worked_.store(true, std::memory_order_relaxed);
     failure_.store(GST_FLOW_OK, std::memory_order_relaxed);
     add(delivered_, count);
@@ -46,12 +47,12 @@ bool FrameWatch::leave(std::uint64_t count, GstFlowReturn result, std::uint64_t 
       add(discarded_, count);
     } else {
       add(consecutive_drops_, count);
-      died = failure_.exchange(result, std::memory_order_relaxed) == GST_FLOW_OK;
+      news = failure_.exchange(result, std::memory_order_relaxed) == GST_FLOW_OK;
     }
     add(dropped_, count);
   }
   busy_since_.store(0, std::memory_order_release);
-  return died;
+  return news;
 }
 
 void FrameWatch::restart() {

@@ -19,7 +19,7 @@ class FrameWatch {
 
   // `count` frames go into a push, the first one due at `running_time` (or GST_CLOCK_TIME_NONE).
   void enter(std::uint64_t count, GstClockTime running_time, std::uint64_t now);
-  // The push is over. True: it is the end of the worker, which is new.
+  // The push is over. True: that is news (the first frame of the run is finished, or the worker failed).
   bool leave(std::uint64_t count, GstFlowReturn result, std::uint64_t now);
   // A serialized event or query goes through the worker: it may load a model or drain there.
   void enter_event(std::uint64_t now) { busy_since_.store(now, std::memory_order_release); }
