@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <type_traits>
 
 #include "core/result.hpp"
 #include "transport/fd.hpp"
@@ -46,6 +47,7 @@ std::string folder_of(const std::string& path);
 // False: the peer does not read (EAGAIN) or is gone.
 bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 template <class Message>
+  requires std::is_trivially_copyable_v<Message>  // a container is sent as a span of what it holds, never as itself
 bool send_message(int socket, const Message& message, std::span<const int> descriptors = {}) {
   return send_message(socket, std::as_bytes(std::span(&message, 1)), descriptors);
 }
