@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
 
 #include <gst/gst.h>
 
@@ -41,7 +42,7 @@ Owned<T> adopt(T* p) {
 // A share of our own in a mini object or object that is only borrowed.
 template <class T>
 Owned<T> share(T* p) {
-  if constexpr (requires { p->mini_object; })
+  if constexpr (std::is_same_v<T, GstMiniObject> || std::is_same_v<T, GstBufferList> || requires { p->mini_object; })
     return Owned<T>(p ? reinterpret_cast<T*>(gst_mini_object_ref(GST_MINI_OBJECT_CAST(p))) : nullptr);
   else
     return Owned<T>(p ? static_cast<T*>(gst_object_ref(p)) : nullptr);

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A branch's thread: decide under the lock, push without it, account for it under the lock.
+#include "latestframe/branch.hpp"
+
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <pthread.h>
+
+#include "latestframe/discont.hpp"
+#include "latestframe/fanout.hpp"
+#include "transport/clock.hpp"
+
+namespace supplier::latestframe {
+namespace {
+
+// How long upstream may take to find caps that a branch does accept, before the branch counts as ended.
+constexpr std::uint64_t kPatience = 500'000'000;
+
+thread_local const Branch* serving = nullptr;
+
+// Whether something takes frames there at all: else they are not even offered.
+bool peer_is_ready(GstPad* pad) {
+  const auto peer = adopt(gst_pad_get_peer(pad));
+  if (!peer) return false;
+  GST_OBJECT_LOCK(peer.get());
+  const bool ready = GST_PAD_IS_ACTIVE(peer.get()) && !GST_PAD_IS_FLUSHING(peer.get());
+  GST_OBJECT_UNLOCK(peer.get());
+  return ready;
+}
+
+// As tasks do it, so that applications can set the priority of these threads too.
+void post_status(GstPad* pad, GstStreamStatusType type) {
+  if (const auto element = adopt(gst_pad_get_parent_element(pad)))
+    gst_element_post_message(element.get(), gst_message_new_stream_status(GST_OBJECT(pad), type, element.get()));
+}
+
+}  // namespace
+
+struct Branch::Run {
+  GstPad* pad;
+  StickiesRef sent;
+  Owned<GstCaps> asked;  // the caps that downstream's wishes are for
+};
+
+Branch::Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property)
+    : home_(std::move(home)), pad_(pad), name_(GST_OBJECT_NAME(pad)), properties_(first_property) {}
+
+bool Branch::activate() {
+  Newest& newest = home_->newest();
+  std::lock_guard hold(newest.lock);
+  active_ = anew_ = true;
+  resting_ = dead_ = complain_ = false;
+  refused_caps_.reset();
+  epoch_ = newest.epoch + (newest.epoch & 1);
+  // A thread that was inside a push when it was told to leave goes on.
+  if (running_) return true;
+  try {
+    std::thread([self = shared_from_this(), pad = share(pad_)]() mutable {
+      pthread_setname_np(pthread_self(), self->name_.substr(0, 15).c_str());
+      serving = self.get();
+      self->run(pad.get());
+      pad.reset();
+      Newest& shared = self->home_->newest();
+      std::lock_guard gone(shared.lock);
+      --self->threads_;
+      self->changed_.notify_all();
+    }).detach();
+  } catch (const std::system_error& error) {
+    GST_ERROR_OBJECT(pad_, "no thread to push from: %s", error.what());
+    return active_ = false;
+  }
+  ++threads_;
+  return running_ = true;
+}
+
+void Branch::deactivate() {
+  messenger.forget();
+  Newest& newest = home_->newest();
+  std::unique_lock hold(newest.lock);
+  active_ = false;
+  cursor_.close(newest);
+  wishes = {};
+  newest.pulse.beat();
+  if (serving != this) changed_.wait(hold, [this] { return threads_ == (busy_ ? 1u : 0u); });
+}
+
+void Branch::linked() {
+  Newest& newest = home_->newest();
+  {
+    std::lock_guard hold(newest.lock);
+    linked_ = anew_ = true;
+    resting_ = dead_ = complain_ = false;
+    refused_caps_.reset();
+    cursor_.close(newest);
+  }
+  newest.pulse.beat();
+}
+
+void Branch::reconfigured() {
+  Newest& newest = home_->newest();
+  {
+    std::lock_guard hold(newest.lock);
+    if (!resting_) return;
+    resting_ = false;
+    anew_ = true;
+  }
+  newest.pulse.beat();
+}
+
+void Branch::unlinked() {
+  Newest& newest = home_->newest();
+  {
+    std::lock_guard hold(newest.lock);
+    linked_ = false;
+    cursor_.close(newest);
+    wishes = {};
+  }
+  home_->reconsider();
+}
+
+void Branch::await_return() {
+  std::unique_lock hold(home_->newest().lock);
+  changed_.wait(hold, [this] { return !busy_; });
+}
+
+void Branch::begin(std::uint32_t epoch) {
+  Newest& newest = home_->newest();
+  {
+    std::lock_guard hold(newest.lock);
+    if (epoch != newest.epoch) return;  // the next flush has begun
+    epoch_ = epoch;
+    resend_ = true;
+    resting_ = dead_ = complain_ = false;
+    refused_caps_.reset();
+  }
+  newest.pulse.beat();
+}
+
+void Branch::run(GstPad* pad) {
+  Newest& newest = home_->newest();
+  Run run{pad, nullptr, nullptr};
+  post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
+  for (;;) {
+    // In this order: whatever changes after it was looked at beats the pulse.
+    const std::uint32_t seen = newest.pulse.look();
+    Step step = decide(peer_is_ready(pad), shmring::now());
+    if (step.kind == Step::Kind::leave) break;
+    if (step.kind == Step::Kind::wait)
+      newest.pulse.wait(seen);
+    else
+      settle(step, deliver(run, step));
+  }
+  post_status(pad, GST_STREAM_STATUS_TYPE_LEAVE);
+}
+
+Step Branch::decide(bool ready, std::uint64_t now) {
+  Newest& newest = home_->newest();
+  std::lock_guard hold(newest.lock);
+  Step step;
+  if (!active_) {
+    running_ = false;
+    step.kind = Step::Kind::leave;
+  } else if (epoch_ != newest.epoch) {
+    step.kind = Step::Kind::wait;
+  } else if (may_go_on(newest, now) && ready) {
+    if (!cursor_.account().is_open()) {
+      cursor_.open(newest, std::exchange(anew_, false));
+      ++generation_;
+      resend_ = true;
+    }
+    step = cursor_.next(newest, now, properties_.limits().max_frame_age);
+  } else {
+    if (cursor_.account().is_open()) cursor_.close(newest);
+    if (std::exchange(complain_, false)) step.kind = Step::Kind::complain;
+  }
+  count_step(step, now);
+  if (busy_) step.resend = std::exchange(resend_, false);
+  return step;
+}
+
+// Not while it has ended, rests, or does not take the caps.
+bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
+  if (refused_caps_) {
+    const GstEvent* caps = newest.item ? newest.item->stickies->caps : refused_caps_.get();
+    if (caps != refused_caps_.get()) {
+      refused_caps_.reset();
+      dead_ = complain_ = false;
+    } else if (!dead_ && (newest.end.serial != 0 || now > refused_at_ + kPatience)) {
+      end("it does not accept the caps of the stream (put a converter in front of it)");
+    }
+  }
+  return !refused_caps_ && !resting_ && !dead_;
+}
+
+void Branch::count_step(const Step& step, std::uint64_t now) {
+  busy_ = step.kind != Step::Kind::wait && step.kind != Step::Kind::leave;
+  if (busy_) busy_since_ = now;
+  if (step.kind != Step::Kind::frame) return;
+  held_ = step.item->number;
+  last_age_ = now > step.item->at ? now - step.item->at : 0;
+  ages_.record(last_age_);
+  if (last_consumed_at_ != 0 && now > last_consumed_at_) waits_.record(now - last_consumed_at_);
+}
+
+GstFlowReturn Branch::deliver(Run& run, Step& step) {
+  if (step.resend) run.sent.reset();
+  if (step.stickies && step.stickies != run.sent) {
+    // The pad knows which of them it has sent already.
+    for (const auto& event : step.stickies->events) gst_pad_push_event(run.pad, share(event.get()).release());
+    run.sent = step.stickies;
+  }
+  switch (step.kind) {
+    case Step::Kind::frame: {
+      negotiate(run, *step.stickies);
+      GstMiniObject* frame = step.item->frame.get();
+      if (step.item->is_event()) {
+        gst_pad_push_event(run.pad, share(GST_EVENT_CAST(frame)).release());
+        return GST_FLOW_OK;
+      }
+      Owned<GstMiniObject> out = step.gap && !step.stickies->raw_video ? with_discont(frame) : share(frame);
+      return GST_IS_BUFFER_LIST(out.get()) ? gst_pad_push_list(run.pad, GST_BUFFER_LIST_CAST(out.release()))
+                                           : gst_pad_push(run.pad, GST_BUFFER_CAST(out.release()));
+    }
+    case Step::Kind::event:
+    case Step::Kind::end:
+      gst_pad_push_event(run.pad, step.event.release());
+      return GST_FLOW_OK;
+    case Step::Kind::ask_key:
+      home_->ask_key();
+      return GST_FLOW_OK;
+    default:
+      complain();
+      return GST_FLOW_OK;
+  }
+}
+
+// Finds out what downstream wishes, when that may have changed.
+void Branch::negotiate(Run& run, const Stickies& stickies) {
+  const bool changed = gst_pad_check_reconfigure(run.pad);
+  GstCaps* caps = stickies.caps_of();
+  if (!caps || (!changed && run.asked && (caps == run.asked.get() || gst_caps_is_equal(caps, run.asked.get())))) return;
+  run.asked = share(caps);
+  Wishes found{adopt(gst_pad_peer_query_caps(run.pad, nullptr)), adopt(gst_query_new_allocation(caps, TRUE)),
+               share(caps)};
+  if (!gst_pad_peer_query(run.pad, found.allocation.get())) found.allocation.reset();
+  {
+    std::lock_guard hold(home_->newest().lock);
+    if (active_ && linked_) std::swap(wishes, found);
+  }
+  home_->reconsider();
+}
+
+void Branch::settle(const Step& step, GstFlowReturn flow) {
+  const std::uint64_t now = shmring::now();
+  bool over = false;
+  {
+    std::lock_guard hold(home_->newest().lock);
+    busy_ = false;
+    if (step.kind == Step::Kind::frame) {
+      held_ = 0;
+      last_consumed_at_ = now;
+      last_consumed_seq_ = step.item->number;
+      holds_.record(now - busy_since_);
+    }
+    changed_.notify_all();
+    if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_) return;
+    if (flow == GST_FLOW_NOT_LINKED) {
+      resting_ = true;
+    } else if (flow == GST_FLOW_NOT_NEGOTIATED && step.stickies->caps) {
+      refused_caps_ = share(step.stickies->caps);
+      refused_at_ = now;
+      over = true;
+    } else {
+      end(flow == GST_FLOW_EOS ? "downstream wants no more (EOS)"
+                               : std::string("downstream failed (") + gst_flow_get_name(flow) + ")");
+      over = true;
+    }
+  }
+  if (!over) return;
+  if (flow == GST_FLOW_NOT_NEGOTIATED) home_->reconfigure_upstream();
+  home_->reconsider();
+}
+
+void Branch::end(std::string reason) {
+  dead_ = complain_ = true;
+  reason_ = std::move(reason);
+}
+
+void Branch::complain() {
+  std::string reason;
+  {
+    std::lock_guard hold(home_->newest().lock);
+    reason = reason_;
+  }
+  home_->monitor().poke();
+  if (const auto element = adopt(gst_pad_get_parent_element(pad_)))
+    GST_ELEMENT_WARNING(element.get(), STREAM, FAILED,
+                        ("Branch %s (worker %s) has ended: %s. The other branches go on. Link the pad again, or flush, "
+                         "to start it again.",
+                         name_.c_str(), properties_.worker(name_.c_str()).c_str(), reason.c_str()),
+                        ("upstream is still answered with OK"));
+}
+
+std::uint64_t Branch::events_dropped() const {
+  std::lock_guard hold(home_->newest().lock);
+  return cursor_.events_dropped();
+}
+
+Watched Branch::watched() const {
+  Watched watched;
+  Observation& seen = watched.seen;
+  watched.limits = properties_.limits();
+  seen.worker = properties_.worker(name_.c_str());
+  seen.pad = name_;
+  seen.ages = ages_.summary();
+  seen.holds = holds_.summary();
+  seen.waits = waits_.summary();
+  const Newest& newest = home_->newest();
+  std::lock_guard hold(home_->newest().lock);
+  const Figures figures = cursor_.account().read(newest.number);
+  seen.generation = std::max<std::uint64_t>(generation_, 1);
+  seen.offered = figures.offered;
+  seen.delivered = figures.delivered;
+  seen.dropped = figures.dropped;
+  seen.discarded = figures.discarded;
+  seen.pending = figures.pending;
+  seen.held = held_ ? 1 : 0;
+  seen.stale = figures.stale;
+  seen.consecutive_drops = figures.consecutive_drops;
+  seen.last_offered_at = figures.offered ? newest.at : 0;
+  seen.last_consumed_at = last_consumed_at_;
+  seen.last_consumed_seq = last_consumed_seq_;
+  if (held_ || (busy_ && figures.pending))
+    seen.unfinished_since = busy_since_;
+  else if (figures.pending)
+    seen.unfinished_since = newest.at;
+  seen.expecting =
+      cursor_.account().is_open() && newest.number != 0 && newest.end.serial == 0 && epoch_ == newest.epoch;
+  seen.age = last_age_;
+  seen.gone = dead_;
+  if (dead_) seen.reason = reason_;
+  return watched;
+}
+
+}  // namespace supplier::latestframe

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A branch: one source pad, the thread that pushes into it, and what that thread has sent. Whatever happens downstream
+// happens in this thread alone; nobody waits for it while it is inside a push.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/health_monitor.hpp"
+#include "common/health_properties.hpp"
+#include "core/histogram.hpp"
+#include "latestframe/cursor.hpp"
+#include "latestframe/messenger.hpp"
+
+namespace supplier::latestframe {
+
+class Fanout;
+
+class Branch : public std::enable_shared_from_this<Branch> {
+ public:
+  // `pad` is borrowed; the branch leaves the fan-out before the pad dies.
+  Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property);
+  Branch(const Branch&) = delete;
+  Branch& operator=(const Branch&) = delete;
+
+  GstPad* pad() const { return pad_; }
+  Fanout& home() const { return *home_; }
+  HealthProperties& properties() { return properties_; }
+
+  // The pad becomes active, or inactive. deactivate() returns when the thread is gone, or at once if it is inside a
+  // push: then it ends when it comes back. False: there is no thread to be had.
+  bool activate();
+  void deactivate();
+  // The pad was linked: the branch begins anew, also after it had ended.
+  void linked();
+  // Something further down was linked or changed.
+  void reconfigured();
+  void unlinked();
+
+  // For the messenger: waits until the thread is back from its push; then frames of this epoch may come.
+  void await_return();
+  void begin(std::uint32_t epoch);
+
+  Watched watched() const;
+  std::uint64_t events_dropped() const;
+
+  // The rest is called under the lock of Newest.
+  void post(OneShot event) { cursor_.post(std::move(event)); }
+  void flush(const Newest& newest) { cursor_.flush(newest); }
+  bool awaits(std::uint32_t epoch) const { return epoch_ != epoch; }
+  bool busy() const { return busy_; }
+  bool counts() const { return active_ && linked_ && !dead_ && !refused_caps_; }
+
+  // What its own thread found out downstream, for upstream's questions.
+  struct Wishes {
+    Owned<GstCaps> caps;         // what downstream can take; NULL: not asked yet
+    Owned<GstQuery> allocation;  // as downstream answered it; NULL: it did not
+    Owned<GstCaps> asked_with;   // the caps of that question; NULL: not asked yet
+  };
+  Wishes wishes;
+
+  Messenger messenger{*this};
+
+ private:
+  struct Run;  // what only the thread has
+
+  void run(GstPad* pad);
+  Step decide(bool ready, std::uint64_t now);
+  bool may_go_on(const Newest& newest, std::uint64_t now);
+  void count_step(const Step& step, std::uint64_t now);
+  GstFlowReturn deliver(Run& run, Step& step);
+  void negotiate(Run& run, const Stickies& stickies);
+  void settle(const Step& step, GstFlowReturn flow);
+  void end(std::string reason);
+  void complain();
+
+  const std::shared_ptr<Fanout> home_;
+  GstPad* const pad_;
+  const std::string name_;
+  HealthProperties properties_;
+  shmring::Histogram ages_, holds_, waits_;
+
+  // Guarded by the lock of Newest.
+  Cursor cursor_;
+  std::condition_variable changed_;  // busy_ or threads_ changed
+  unsigned threads_ = 0;             // 2 while one is on its way out
+  bool running_ = false;             // one of them serves the branch
+  bool active_ = false;
+  bool linked_ = false;
+  bool busy_ = false;     // the thread is out in GStreamer
+  bool anew_ = true;      // what is sent next begins with the newest frame
+  bool resend_ = false;   // the pad may have forgotten sticky events
+  bool resting_ = false;  // nothing is linked further down
+  bool dead_ = false;
+  bool complain_ = false;
+  std::string reason_;
+  Owned<GstEvent> refused_caps_;  // downstream does not take these
+  std::uint64_t refused_at_ = 0;
+  std::uint32_t epoch_ = 0;
+  std::uint64_t generation_ = 0;
+  std::uint64_t busy_since_ = 0;
+  std::uint64_t held_ = 0;  // the number of the frame inside the push
+  std::uint64_t last_consumed_at_ = 0;
+  std::uint64_t last_consumed_seq_ = 0;
+  std::uint64_t last_age_ = 0;
+};
+
+}  // namespace supplier::latestframe

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The order of a branch's steps.
+#include "latestframe/cursor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace supplier::latestframe {
+
+void Cursor::open(const Newest& newest, bool anew) {
+  const std::uint64_t before = newest.item ? newest.number - 1 : newest.number;
+  account_.open(anew ? before : std::max(before, account_.seen()));
+  broken_ = true;
+  if (anew) {
+    sequence_ = 0;
+    end_told_ = 0;
+  }
+  events_.clear();
+}
+
+void Cursor::close(const Newest& newest) {
+  account_.close(newest.number);
+  events_.clear();
+}
+
+void Cursor::flush(const Newest& newest) {
+  account_.discard(newest.number);
+  broken_ = true;
+  events_.clear();
+}
+
+void Cursor::post(OneShot event) {
+  if (!account_.is_open()) return;
+  if (events_.size() == kMostEvents) {
+    events_.pop_front();
+    ++events_dropped_;
+  }
+  events_.push_back(std::move(event));
+}
+
+Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
+  Step step;
+  for (;;) {
+    const bool unseen = newest.item && newest.item->number > account_.seen();
+    // What came before the next frame comes before it here too, whether or not the frames in between are seen.
+    const std::uint64_t before = unseen ? newest.item->sequence - 1 : newest.reached;
+    if (!events_.empty() && events_.front().position <= before) {
+      step.kind = Step::Kind::event;
+      step.event = std::move(events_.front().event);
+      step.stickies = std::move(events_.front().stickies);
+      events_.pop_front();
+      return step;
+    }
+    if (!unseen) break;
+    const bool wanted = take(newest, now, max_age, step);
+    if (wanted || step.kind == Step::Kind::ask_key) return step;
+  }
+  if (newest.end.serial != 0 && newest.end.serial != end_told_ && newest.reached >= newest.end.position) {
+    end_told_ = newest.end.serial;
+    step.kind = Step::Kind::end;
+    step.event = share(newest.end.event.get());
+    step.stickies = newest.end.stickies;
+  }
+  return step;
+}
+
+bool Cursor::take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step& step) {
+  const Item& item = *newest.item.get();
+  if (item.sequence != sequence_ + 1) broken_ = true;
+  sequence_ = item.sequence;
+  if (broken_ && item.delta) {
+    account_.drop(item.number);
+    if (!std::exchange(newest.key_asked, true)) step.kind = Step::Kind::ask_key;
+    return false;
+  }
+  account_.take(item.number);
+  if (max_age != 0 && now > item.at + max_age) {
+    account_.refuse_stale();
+    broken_ = true;
+    return false;
+  }
+  step.kind = Step::Kind::frame;
+  step.item = newest.item;
+  step.stickies = item.stickies;
+  step.gap = broken_;
+  if (!item.is_event()) broken_ = false;
+  return true;
+}
+
+}  // namespace supplier::latestframe

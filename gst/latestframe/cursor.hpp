@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Where a branch is in the stream, and what it does next: in the stream's order, the newest frame first of all. No
+// thread, no pad: only the decision. Guarded by the lock of Newest.
+#pragma once
+
+#include <deque>
+
+#include "latestframe/account.hpp"
+#include "latestframe/newest.hpp"
+
+namespace supplier::latestframe {
+
+// A serialized event that is no frame and does not stick.
+struct OneShot {
+  Owned<GstEvent> event;
+  StickiesRef stickies;
+  std::uint64_t position = 0;  // the sequence of the last frame before it
+};
+
+struct Step {
+  enum class Kind {
+    wait,      // nothing to do
+    frame,     // push `item`
+    event,     // push `event`
+    end,       // push `event`, the end of the stream
+    ask_key,   // ask upstream for a key frame
+    complain,  // say why the branch has ended
+    leave,     // end the thread
+  };
+  Kind kind = Kind::wait;
+  ItemRef item;
+  Owned<GstEvent> event;
+  StickiesRef stickies;  // what must have been sent before
+  bool gap = false;      // frames before this one are missing
+  bool resend = false;   // send all sticky events again
+};
+
+class Cursor {
+ public:
+  static constexpr std::size_t kMostEvents = 16;
+
+  const Account& account() const { return account_; }
+  std::uint64_t events_dropped() const { return events_dropped_; }
+
+  // Begins with the newest frame; with the one after it if the branch has had that already and is not `anew`.
+  void open(const Newest& newest, bool anew);
+  // The branch rests; what was pending is discarded.
+  void close(const Newest& newest);
+  // Everything before this moment is discarded.
+  void flush(const Newest& newest);
+  void post(OneShot event);
+
+  // Takes what it says. A frame handed in longer than `max_age` ago is refused (0: none is).
+  Step next(Newest& newest, std::uint64_t now, std::uint64_t max_age);
+
+ private:
+  // Whether the newest frame is to be pushed; it is accounted for in any case.
+  bool take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step& step);
+
+  Account account_;
+  std::uint64_t sequence_ = 0;  // of the last frame seen
+  bool broken_ = true;          // frames are missing since the last one pushed
+  std::deque<OneShot> events_;
+  std::uint64_t events_dropped_ = 0;
+  std::uint64_t end_told_ = 0;  // the serial of the last end pushed
+};
+
+}  // namespace supplier::latestframe

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Events and queries of the pads: what is kept for the branches, what is answered here, what goes upstream.
+#include <utility>
+
+#include "latestframe/fanout.hpp"
+
+namespace supplier::latestframe {
+namespace {
+
+// GStreamer's own macros mix two enumerations, which C++20 objects to.
+bool is_sticky(const GstEvent* event) {
+  return gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_STICKY;
+}
+bool is_serialized(const GstEvent* event) {
+  return gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_SERIALIZED;
+}
+bool is_serialized(const GstQuery* query) {
+  return gst_query_type_get_flags(GST_QUERY_TYPE(query)) & GST_QUERY_TYPE_SERIALIZED;
+}
+
+}  // namespace
+
+bool Fanout::sink_event(Owned<GstEvent> event) {
+  switch (GST_EVENT_TYPE(event.get())) {
+    case GST_EVENT_FLUSH_START:
+      flush_start(std::move(event));
+      return true;
+    case GST_EVENT_FLUSH_STOP:
+      flush_stop(std::move(event));
+      return true;
+    case GST_EVENT_EOS:
+      end(std::move(event));
+      return true;
+    case GST_EVENT_GAP:
+      publish(Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(event.release())), false);
+      return true;
+    default:
+      break;
+  }
+  if (is_sticky(event.get())) {
+    if (GST_EVENT_TYPE(event.get()) == GST_EVENT_STREAM_START) {
+      End over;
+      std::lock_guard hold(newest_.lock);
+      std::swap(over, newest_.end);
+    }
+    // The pad stores it when we return, and the next frame brings it along.
+    stickies_changed_.store(true, std::memory_order_release);
+    return true;
+  }
+  if (!is_serialized(event.get())) {
+    for (const auto& member : members()) member.branch->messenger.send(share(event.get()));
+    return true;
+  }
+  const StickiesRef before = stickies();
+  {
+    std::lock_guard hold(newest_.lock);
+    for (const auto& branch : branches_)
+      branch->post({share(event.get()), before, received_.load(std::memory_order_relaxed)});
+  }
+  newest_.pulse.beat();
+  return true;
+}
+
+void Fanout::end(Owned<GstEvent> event) {
+  const StickiesRef before = stickies();
+  {
+    std::lock_guard hold(newest_.lock);
+    newest_.end = {std::move(event), before, received_.load(std::memory_order_relaxed), ++newest_.ends};
+  }
+  newest_.pulse.beat();
+}
+
+// Odd epochs are flushes. A frame that upstream's thread was still handing in keeps its old epoch and is thrown away.
+void Fanout::flush_start(Owned<GstEvent> event) {
+  ItemRef newest;
+  End end;
+  std::vector<Member> flushed;  // a branch that comes later has nothing to flush
+  {
+    std::lock_guard hold(newest_.lock);
+    flushed = members_now();
+    newest_.epoch |= 1;
+    epoch_.store(newest_.epoch, std::memory_order_release);
+    for (const auto& branch : branches_) branch->flush(newest_);
+    std::swap(newest, newest_.item);
+    std::swap(end, newest_.end);
+  }
+  if (const ItemRef inboxed = inbox_.clear()) {
+    std::lock_guard hold(newest_.lock);
+    ++discarded_;
+    newest_.reached = std::max(newest_.reached, inboxed->sequence);
+  }
+  for (const auto& member : flushed) member.branch->messenger.flush_start(share(event.get()));
+}
+
+void Fanout::flush_stop(Owned<GstEvent> event) {
+  std::uint32_t epoch = 0;
+  {
+    std::lock_guard hold(newest_.lock);
+    newest_.epoch += newest_.epoch & 1;
+    epoch = newest_.epoch;
+    epoch_.store(epoch, std::memory_order_release);
+  }
+  stickies_changed_.store(true, std::memory_order_release);  // the pad has forgotten the segment
+  for (const auto& member : members()) {
+    bool awaited = false;
+    {
+      std::lock_guard hold(newest_.lock);
+      awaited = member.branch->awaits(epoch);  // one that came during the flush does not
+    }
+    if (awaited) member.branch->messenger.flush_stop(share(event.get()), epoch);
+  }
+}
+
+bool Fanout::source_event(Branch& branch, Owned<GstEvent> event) {
+  switch (GST_EVENT_TYPE(event.get())) {
+    case GST_EVENT_QOS:
+      // One late branch would make upstream drop frames for all.
+      return true;
+    case GST_EVENT_RECONFIGURE:
+      branch.reconfigured();
+      return true;
+    case GST_EVENT_SEEK:
+      if (!seeks_.first(gst_event_get_seqnum(event.get()))) return true;
+      break;
+    default:
+      break;
+  }
+  return gst_pad_push_event(sink_.get(), event.release());
+}
+
+bool Fanout::sink_query(GstQuery* query) {
+  switch (GST_QUERY_TYPE(query)) {
+    case GST_QUERY_CAPS:
+      negotiation_.caps(query);
+      return true;
+    case GST_QUERY_ACCEPT_CAPS:
+      negotiation_.accept_caps(query);
+      return true;
+    case GST_QUERY_ALLOCATION:
+      negotiation_.allocation(query);
+      return true;
+    case GST_QUERY_DRAIN:
+      return true;
+    default:
+      // What is serialized would wait for the frames before it, that is for the branches.
+      return !is_serialized(query) && any_branch_answers(query);
+  }
+}
+
+bool Fanout::any_branch_answers(GstQuery* query) {
+  for (const auto& member : members()) {
+    {
+      std::lock_guard hold(newest_.lock);
+      if (!member.branch->counts() || member.branch->busy()) continue;
+    }
+    if (gst_pad_peer_query(member.pad.get(), query)) return true;
+  }
+  return false;
+}
+
+bool Fanout::source_query(GstQuery* query, bool& result) {
+  switch (GST_QUERY_TYPE(query)) {
+    case GST_QUERY_SCHEDULING:
+      gst_query_set_scheduling(query, static_cast<GstSchedulingFlags>(0), 1, -1, 0);
+      gst_query_add_scheduling_mode(query, GST_PAD_MODE_PUSH);
+      result = true;
+      return true;
+    case GST_QUERY_LATENCY:
+      result = gst_pad_peer_query(sink_.get(), query);
+      if (result) warn_if_not_live(query);
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Fanout::warn_if_not_live(GstQuery* latency) {
+  gboolean live = FALSE;
+  gst_query_parse_latency(latency, &live, nullptr, nullptr);
+  if (live || liveness_checked_.exchange(true, std::memory_order_relaxed)) return;
+  if (const auto element = adopt(gst_pad_get_parent_element(sink_.get())))
+    GST_ELEMENT_WARNING(element.get(), STREAM, FAILED,
+                        ("The source is not live: frames come as fast as they can be read, and branches that show or "
+                         "record them in real time will miss most of them. Put clocksync in front of %s.",
+                         GST_OBJECT_NAME(element.get())),
+                        ("a LATENCY query upstream was answered with live=false"));
+}
+
+}  // namespace supplier::latestframe

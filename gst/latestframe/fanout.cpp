@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Frames: from the sink pad through the inbox into the one slot, and the coming and going of branches.
+#include "latestframe/fanout.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#include <gst/video/video.h>
+
+#include "transport/clock.hpp"
+
+GST_DEBUG_CATEGORY(gst_latest_frame_debug);
+
+namespace supplier::latestframe {
+
+Fanout::Fanout(GstElement* element, GstPad* sink)
+    : sink_(share(sink)),
+      negotiation_(*this),
+      monitor_(element, [this](std::vector<Watched>& workers) { watch(workers); }) {}
+
+Fanout::~Fanout() { stop(); }
+
+bool Fanout::start() {
+  {
+    std::lock_guard hold(newest_.lock);
+    newest_.epoch += newest_.epoch & 1;  // stopped in the middle of a flush
+    epoch_.store(newest_.epoch, std::memory_order_release);
+  }
+  stickies_changed_.store(true, std::memory_order_relaxed);
+  liveness_checked_.store(false, std::memory_order_relaxed);
+  inbox_.open();
+  try {
+    distribution_ = std::thread([this] { distribute(); });
+  } catch (const std::system_error& error) {
+    GST_ERROR_OBJECT(sink_.get(), "no thread to distribute from: %s", error.what());
+    return false;
+  }
+  return true;
+}
+
+void Fanout::stop() {
+  if (!distribution_.joinable()) return;
+  inbox_.close();
+  distribution_.join();
+  ItemRef inboxed = inbox_.clear();
+  ItemRef newest;
+  End end;
+  {
+    std::lock_guard hold(newest_.lock);
+    if (inboxed) ++discarded_;
+    newest_.reached = received_.load(std::memory_order_relaxed);
+    std::swap(newest, newest_.item);
+    std::swap(end, newest_.end);
+  }
+  stickies_.reset();
+  negotiation_.forget();
+}
+
+GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
+  // acquire: pairs with the release in flush_start() and flush_stop().
+  const std::uint32_t epoch = epoch_.load(std::memory_order_acquire);
+  if (epoch & 1) return GST_FLOW_FLUSHING;
+  ItemRef item(pool_.get());
+  item->frame = std::move(frame);
+  item->stickies = stickies();
+  item->sequence = received_.load(std::memory_order_relaxed) + 1;
+  item->at = shmring::now();
+  item->epoch = epoch;
+  item->delta = delta;
+  received_.store(item->sequence, std::memory_order_relaxed);
+  if (inbox_.put(std::move(item))) inbox_drops_.fetch_add(1, std::memory_order_relaxed);
+  return GST_FLOW_OK;
+}
+
+const StickiesRef& Fanout::stickies() {
+  if (stickies_changed_.load(std::memory_order_relaxed) && stickies_changed_.exchange(false, std::memory_order_acquire))
+    stickies_ = stickies_of(sink_.get());
+  return stickies_;
+}
+
+void Fanout::distribute() {
+  pthread_setname_np(pthread_self(), "latestframe");
+  prctl(PR_SET_TIMERSLACK, 1ul);  // a sleep that should end before the next frame must not end after it
+  Pace pace;
+  while (ItemRef item = inbox_.take(wake() == Wake::adaptive ? &pace : nullptr)) publish_newest(std::move(item));
+}
+
+void Fanout::publish_newest(ItemRef item) {
+  {
+    std::lock_guard hold(newest_.lock);
+    newest_.reached = std::max(newest_.reached, item->sequence);
+    if (item->epoch == newest_.epoch) {
+      item->number = ++newest_.number;
+      newest_.at = item->at;
+      if (!item->delta) newest_.key_asked = false;
+      std::swap(newest_.item, item);
+    } else {
+      ++discarded_;  // a flush came in between
+    }
+  }
+  newest_.pulse.beat();
+}
+
+void Fanout::add(const std::shared_ptr<Branch>& branch) {
+  std::lock_guard hold(newest_.lock);
+  branches_.push_back(branch);
+}
+
+void Fanout::remove(const Branch& branch) {
+  std::shared_ptr<Branch> removed;
+  {
+    std::lock_guard hold(newest_.lock);
+    const auto found = std::find_if(branches_.begin(), branches_.end(),
+                                    [&](const auto& candidate) { return candidate.get() == &branch; });
+    if (found == branches_.end()) return;
+    removed = std::move(*found);
+    branches_.erase(found);
+  }
+  reconsider();
+}
+
+std::vector<Fanout::Member> Fanout::members() {
+  std::lock_guard hold(newest_.lock);
+  return members_now();
+}
+
+std::vector<Fanout::Member> Fanout::members_now() const {
+  std::vector<Member> members;
+  for (const auto& branch : branches_) members.push_back({branch, share(branch->pad())});
+  return members;
+}
+
+void Fanout::ask_key() {
+  gst_pad_push_event(sink_.get(), gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+}
+
+void Fanout::reconfigure_upstream() { gst_pad_push_event(sink_.get(), gst_event_new_reconfigure()); }
+
+void Fanout::reconsider() {
+  if (negotiation_.outdated()) reconfigure_upstream();
+}
+
+Flow Fanout::flow() {
+  std::lock_guard hold(newest_.lock);
+  return {received_.load(std::memory_order_relaxed), newest_.number, inbox_drops_.load(std::memory_order_relaxed),
+          discarded_};
+}
+
+void Fanout::watch(std::vector<Watched>& workers) {
+  for (const auto& member : members()) workers.push_back(member.branch->watched());
+}
+
+}  // namespace supplier::latestframe

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The fan-out: inbox, distribution thread, the newest frame, the branches, and what passes between them and upstream.
+// The element owns it together with the threads that are still inside a push when the element is gone.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "common/health_monitor.hpp"
+#include "latestframe/branch.hpp"
+#include "latestframe/inbox.hpp"
+#include "latestframe/negotiation.hpp"
+#include "latestframe/newest.hpp"
+#include "latestframe/seeks.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
+#define GST_CAT_DEFAULT gst_latest_frame_debug
+
+namespace supplier::latestframe {
+
+enum class Wake { block, adaptive };
+
+// How much went through.
+struct Flow {
+  std::uint64_t received = 0;     // handed in
+  std::uint64_t published = 0;    // became the newest frame
+  std::uint64_t inbox_drops = 0;  // overwritten before the distribution thread saw them
+  std::uint64_t discarded = 0;    // by a flush or a stop, before they were published
+};
+
+class Fanout : public std::enable_shared_from_this<Fanout> {
+ public:
+  Fanout(GstElement* element, GstPad* sink);
+  ~Fanout();
+  Fanout(const Fanout&) = delete;
+  Fanout& operator=(const Fanout&) = delete;
+
+  // READY to PAUSED and back. False: there is no thread to be had.
+  bool start();
+  void stop();
+  void set_wake(Wake wake) { wake_.store(wake, std::memory_order_relaxed); }
+  Wake wake() const { return wake_.load(std::memory_order_relaxed); }
+
+  // The sink pad's functions. publish() is for one thread at a time (the pad's stream lock).
+  GstFlowReturn publish(Owned<GstMiniObject> frame, bool delta);
+  bool sink_event(Owned<GstEvent> event);
+  bool sink_query(GstQuery* query);
+  // The source pads' functions; false: not answered here.
+  bool source_event(Branch& branch, Owned<GstEvent> event);
+  bool source_query(GstQuery* query, bool& result);
+
+  void add(const std::shared_ptr<Branch>& branch);
+  void remove(const Branch& branch);
+
+  // For the branches.
+  Newest& newest() { return newest_; }
+  HealthMonitor& monitor() { return monitor_; }
+  void ask_key();
+  void reconfigure_upstream();
+  // A branch's wishes changed, or a branch came or went: upstream is told if that changes what it should do.
+  void reconsider();
+
+  Flow flow();
+  void watch(std::vector<Watched>& workers);
+  struct Member {
+    std::shared_ptr<Branch> branch;
+    Owned<GstPad> pad;
+  };
+  std::vector<Member> members();
+
+ private:
+  std::vector<Member> members_now() const;
+  void distribute();
+  void publish_newest(ItemRef item);
+  const StickiesRef& stickies();
+  void flush_start(Owned<GstEvent> event);
+  void flush_stop(Owned<GstEvent> event);
+  void end(Owned<GstEvent> event);
+  void warn_if_not_live(GstQuery* latency);
+  bool any_branch_answers(GstQuery* query);
+
+  const Owned<GstPad> sink_;
+  std::atomic<Wake> wake_{Wake::block};
+
+  // Of the streaming thread.
+  ItemPool pool_;
+  StickiesRef stickies_;
+  std::atomic<bool> stickies_changed_{true};
+  std::atomic<std::uint32_t> epoch_{0};  // as in newest_, for publish()
+  std::atomic<std::uint64_t> received_{0};
+  std::atomic<std::uint64_t> inbox_drops_{0};
+
+  Inbox inbox_;
+  Newest newest_;
+  std::vector<std::shared_ptr<Branch>> branches_;  // guarded by the lock of newest_
+  std::uint64_t discarded_ = 0;                    // likewise
+
+  Negotiation negotiation_;
+  Seeks seeks_;
+  std::atomic<bool> liveness_checked_{false};
+  std::thread distribution_;
+  HealthMonitor monitor_;
+};
+
+}  // namespace supplier::latestframe

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The GObject around a branch.
+
+/**
+ * GstLatestFramePad:
+ *
+ * A source pad of #GstLatestFrame: one branch, with a thread of its own and the health properties of its worker.
+ *
+ * Since: 0.1
+ */
+#include "latestframe/gstlatestframepad.h"
+
+#include "latestframe/stats.hpp"
+
+using namespace supplier;
+using namespace supplier::latestframe;
+
+struct _GstLatestFramePad {
+  GstPad parent;
+  std::shared_ptr<Branch>* branch;
+};
+
+G_DEFINE_TYPE(GstLatestFramePad, gst_latest_frame_pad, GST_TYPE_PAD)
+
+namespace {
+
+enum : guint { kHealth = 1, kStats = kHealth + HealthProperties::kCount };
+
+Branch* branch_of(gpointer pad) {
+  auto* branch = GST_LATEST_FRAME_PAD(pad)->branch;
+  return branch ? branch->get() : nullptr;
+}
+
+void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
+  Branch* branch = branch_of(object);
+  if (branch && !branch->properties().set(id, value)) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
+  Branch* branch = branch_of(object);
+  if (!branch) return;
+  if (id == kStats)
+    g_value_take_boxed(value, branch_stats(*branch).release());
+  else if (!branch->properties().get(id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+void dispose(GObject* object) {
+  if (Branch* branch = branch_of(object)) branch->home().remove(*branch);
+  G_OBJECT_CLASS(gst_latest_frame_pad_parent_class)->dispose(object);
+}
+
+void finalize(GObject* object) {
+  delete GST_LATEST_FRAME_PAD(object)->branch;
+  G_OBJECT_CLASS(gst_latest_frame_pad_parent_class)->finalize(object);
+}
+
+gboolean activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
+  if (mode != GST_PAD_MODE_PUSH) return FALSE;
+  if (active) return branch_of(pad)->activate();
+  branch_of(pad)->deactivate();
+  return TRUE;
+}
+
+gboolean source_event(GstPad* pad, GstObject*, GstEvent* event) {
+  Branch* branch = branch_of(pad);
+  return branch->home().source_event(*branch, adopt(event));
+}
+
+gboolean source_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  bool result = false;
+  if (branch_of(pad)->home().source_query(query, result)) return result;
+  return gst_pad_query_default(pad, parent, query);
+}
+
+}  // namespace
+
+static void gst_latest_frame_pad_class_init(GstLatestFramePadClass* klass) {
+  auto* object_class = G_OBJECT_CLASS(klass);
+  object_class->set_property = set_property;
+  object_class->get_property = get_property;
+  object_class->dispose = dispose;
+  object_class->finalize = finalize;
+  HealthProperties::install(object_class, kHealth, HealthProperties::Worker::own);
+
+  /**
+   * GstLatestFramePad:stats:
+   *
+   * `application/x-latestframe-pad-stats`: the fields of the message `frame-health` at this moment, and
+   * `events-dropped` (#guint64), one-shot events lost because the branch took none of the last 16.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property(
+      object_class, kStats,
+      g_param_spec_boxed("stats", "Statistics", "What became of the frames offered to this branch", GST_TYPE_STRUCTURE,
+                         static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+
+  auto* pad_class = GST_PAD_CLASS(klass);
+  pad_class->linked = [](GstPad* pad, GstPad*) { branch_of(pad)->linked(); };
+  pad_class->unlinked = [](GstPad* pad, GstPad*) { branch_of(pad)->unlinked(); };
+}
+
+static void gst_latest_frame_pad_init(GstLatestFramePad* self) {
+  GstPad* pad = GST_PAD(self);
+  gst_pad_set_activatemode_function(pad, GST_DEBUG_FUNCPTR(activate_mode));
+  gst_pad_set_event_function(pad, GST_DEBUG_FUNCPTR(source_event));
+  gst_pad_set_query_function(pad, GST_DEBUG_FUNCPTR(source_query));
+  GST_PAD_SET_PROXY_CAPS(pad);
+}
+
+GstPad* gst_latest_frame_pad_new(const std::shared_ptr<Fanout>& fanout, GstPadTemplate* templ, const char* name,
+                                 const Limits& limits) {
+  auto* pad = GST_PAD(
+      g_object_new(GST_TYPE_LATEST_FRAME_PAD, "name", name, "direction", GST_PAD_SRC, "template", templ, nullptr));
+  auto branch = std::make_shared<Branch>(fanout, pad, kHealth);
+  branch->properties().set_limits(limits);
+  fanout->add(branch);
+  GST_LATEST_FRAME_PAD(pad)->branch = new std::shared_ptr<Branch>(std::move(branch));
+  return pad;
+}

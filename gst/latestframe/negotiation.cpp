@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Caps and allocation of all branches.
+#include "latestframe/negotiation.hpp"
+
+#include <algorithm>
+
+#include "latestframe/fanout.hpp"
+
+namespace supplier::latestframe {
+namespace {
+
+// A branch that upstream's question is put to now, or the answer it gave before.
+struct Asked {
+  Owned<GstPad> pad;
+  std::shared_ptr<Branch> branch;
+  bool busy = false;
+  Owned<GstCaps> known;
+};
+
+std::vector<Asked> to_ask(Fanout& home) {
+  std::vector<Asked> asked;
+  for (auto& member : home.members()) {
+    std::lock_guard hold(home.newest().lock);
+    if (member.branch->counts())
+      asked.push_back(
+          {std::move(member.pad), member.branch, member.branch->busy(), share(member.branch->wishes.caps.get())});
+  }
+  return asked;
+}
+
+// A branch inside a push may hold any lock, so nobody asks it. What its pad can take at all is known without asking.
+Owned<GstCaps> caps_without_asking(const Asked& branch) {
+  if (branch.known) return share(branch.known.get());
+  const auto peer = adopt(gst_pad_get_peer(branch.pad.get()));
+  return adopt(peer ? gst_pad_get_pad_template_caps(peer.get()) : gst_caps_new_any());
+}
+
+}  // namespace
+
+void Negotiation::caps(GstQuery* query) {
+  GstCaps* filter = nullptr;
+  gst_query_parse_caps(query, &filter);
+  auto common = adopt(filter ? gst_caps_ref(filter) : gst_caps_new_any());
+  for (const Asked& branch : to_ask(home_)) {
+    const auto caps =
+        branch.busy ? caps_without_asking(branch) : adopt(gst_pad_peer_query_caps(branch.pad.get(), filter));
+    auto both = adopt(gst_caps_intersect_full(common.get(), caps.get(), GST_CAPS_INTERSECT_FIRST));
+    // A branch that has nothing in common with those before it must not stop them; it ends alone when the caps come.
+    if (!gst_caps_is_empty(both.get()))
+      common = std::move(both);
+    else if (!gst_caps_is_empty(common.get()))
+      GST_WARNING_OBJECT(branch.pad.get(), "has no caps in common with the branches before it");
+  }
+  gst_query_set_caps_result(query, common.get());
+}
+
+// True if anybody can take them: who cannot ends alone. False only if nobody can, for then upstream must look for
+// others.
+void Negotiation::accept_caps(GstQuery* query) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_accept_caps(query, &caps);
+  const auto branches = to_ask(home_);
+  const bool accepted = branches.empty() || std::any_of(branches.begin(), branches.end(), [caps](const Asked& branch) {
+                          return branch.busy ? gst_caps_can_intersect(caps, caps_without_asking(branch).get())
+                                             : gst_pad_peer_query_accept_caps(branch.pad.get(), caps);
+                        });
+  gst_query_set_accept_caps_result(query, accepted);
+}
+
+Demand Negotiation::demand(GstCaps* caps) {
+  std::vector<Owned<GstQuery>> answers;
+  guint unknown = 0;
+  for (const auto& member : home_.members()) {
+    Owned<GstCaps> asked_with;
+    Owned<GstQuery> allocation;
+    {
+      std::lock_guard hold(home_.newest().lock);
+      if (!member.branch->counts()) continue;
+      asked_with = share(member.branch->wishes.asked_with.get());
+      allocation = share(member.branch->wishes.allocation.get());
+    }
+    if (asked_with && caps && gst_caps_is_equal(asked_with.get(), caps))
+      answers.push_back(std::move(allocation));
+    else
+      ++unknown;
+  }
+  std::vector<GstQuery*> borrowed;
+  for (const auto& answer : answers) borrowed.push_back(answer.get());
+  return demand_of(borrowed, unknown);
+}
+
+void Negotiation::allocation(GstQuery* query) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_allocation(query, &caps, nullptr);
+  std::lock_guard hold(lock_);
+  caps_ = share(caps);
+  told_ = demand(caps);
+  hinted_.reset();
+  answer(*told_, query);
+}
+
+bool Negotiation::outdated() {
+  std::lock_guard hold(lock_);
+  if (!told_) return false;
+  Demand now = demand(caps_.get());
+  // While a branch has not said what it wishes, upstream would only have to be asked once more when it does; one that
+  // is stuck before it could say must not cost the others anything.
+  if (!now.complete || !must_hear(*told_, now) || (hinted_ && !must_hear(*hinted_, now))) return false;
+  hinted_ = std::move(now);
+  return true;
+}
+
+void Negotiation::forget() {
+  std::lock_guard hold(lock_);
+  caps_.reset();
+  told_.reset();
+  hinted_.reset();
+}
+
+}  // namespace supplier::latestframe

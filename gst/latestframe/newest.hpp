@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What all branches share: the one slot with the newest frame, and where the stream stands.
+#pragma once
+
+#include <mutex>
+
+#include "latestframe/futex.hpp"
+#include "latestframe/item.hpp"
+
+namespace supplier::latestframe {
+
+// The end of the stream; it comes after the frame before it.
+struct End {
+  Owned<GstEvent> event;
+  StickiesRef stickies;
+  std::uint64_t position = 0;  // the sequence of the last frame before it
+  std::uint64_t serial = 0;    // which end; 0: the stream goes on
+};
+
+struct Newest {
+  // Held for a few instructions, never while GStreamer is called; the publisher's streaming thread takes it for events
+  // only, never for a frame. It guards everything here and in every branch.
+  std::mutex lock;
+  // Beaten after every change that a branch may wait for.
+  Pulse pulse;
+
+  ItemRef item;
+  std::uint64_t number = 0;   // of the newest frame published
+  std::uint64_t reached = 0;  // every frame up to this sequence has been published, overwritten or discarded
+  std::uint64_t at = 0;       // when the newest frame was handed in
+  std::uint32_t epoch = 0;    // odd while upstream flushes
+  End end;
+  std::uint64_t ends = 0;  // how many there were
+  bool key_asked = false;  // a key frame was asked for and has not come
+};
+
+}  // namespace supplier::latestframe
