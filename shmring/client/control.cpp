@@ -24,7 +24,8 @@ constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
 constexpr std::size_t kMaxGreeting = 8;    // connections that have not said what they want, or not mapped yet
 constexpr std::size_t kMaxObservers = 16;
 constexpr std::size_t kMaxNames = 64;
-constexpr int kTick = 10;  // ms, while something waits to be carried out
+constexpr int kTick = 10;                                // ms, while something waits to be carried out
+constexpr std::uint64_t kLook = 50 * kMillisecond;       // between looks at what those who left still hold
 
 const char* const kProcessEnded = "its process ended";
 const char* const kHungUp = "it hung up without a goodbye";
@@ -68,6 +69,7 @@ Control::~Control() {
   stop_ = true;
   wake();
   if (thread_.joinable()) thread_.join();
+  announce_end();
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::closing;
   for (auto& [fd, connection] : connections_) send_message(fd, bye);
@@ -122,10 +124,13 @@ void Control::run() {
 
 // ms until something is due; -1: only an event wakes us.
 int Control::next_timeout() const {
-  if (ring_->has_changes() || !old_rings_.empty()) return kTick;
-  for (const auto& lane : ring_->lanes())
-    if (lane->wanted.load(std::memory_order_relaxed) != Lane::Stage::active) return kTick;
+  if (ring_->has_changes()) return kTick;
   std::uint64_t due = listener_rests_until_ ? listener_rests_until_ : UINT64_MAX;
+  // Frames of those who left are still held: look now and then.
+  if (!old_rings_.empty() || std::any_of(ring_->lanes().begin(), ring_->lanes().end(), [](const auto& lane) {
+        return lane->wanted.load(std::memory_order_relaxed) != Lane::Stage::active;
+      }))
+    due = std::min(due, now() + kLook);
   for (const auto& [fd, connection] : connections_)
     if (connection.deadline != 0) due = std::min(due, connection.deadline);
   if (due == UINT64_MAX) return -1;
@@ -280,7 +285,10 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   grant.depth = grant.policy == SHMRING_LATEST ? 1 : std::min(hello.depth ? hello.depth : options_.depth, options_.depth);
   grant.depth = std::min(grant.depth, left - 1);
   grant.max_held = std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
-  grant.generation = ++name_of(name).generation;
+  // Moving over to a new ring is no new attachment.
+  Name& known = name_of(name);
+  if (std::exchange(known.moving, 0u) != c.peer.pid || c.peer.pid == 0) ++known.generation;
+  grant.generation = known.generation;
 
   const LaneGeometry geometry = LaneGeometry::make(slots);
   auto memory = create_memory("shmring-lane", geometry.total_size);
@@ -428,6 +436,7 @@ void Control::settle() {
   // While frames flow the publishing side does it itself with the next one.
   if (ring_->has_changes() && t - shared_.last_published_at.get() > kIdle && shared_.gate.try_lock()) {
     ring_->settle(t);
+    ring_->mark_sleepers();
     shared_.gate.unlock();
     ring_bells();
   }
@@ -453,6 +462,7 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
     if (c.stage != Connection::Stage::reading || c.ring != ring_.get()) continue;
     if (c.lane->wanted.load() == Lane::Stage::active) {
       ring_->want(*c.lane, Lane::Stage::draining);
+      name_of(c.lane->grant.name).moving = c.lane->pid;
       readers_.fetch_sub(1, std::memory_order_relaxed);
     }
     send_message(fd, bye);

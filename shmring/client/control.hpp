@@ -59,6 +59,7 @@ class Control {
   // All lanes that ever had a name; those of now are added when asked for.
   struct Name {
     std::uint32_t generation = 0;
+    std::uint32_t moving = 0;  // the process that is to come again, because its ring was replaced
     std::uint64_t gone_at = 0;
     shmring_lane_stats total{};
     Histogram age, hold;

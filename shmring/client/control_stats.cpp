@@ -36,7 +36,9 @@ void add_present(shmring_lane_stats& stats, const Lane& lane) {
   const auto account = lane.writer.account();
   const std::uint32_t held = std::min(lane.counters.held.load(std::memory_order_relaxed), lane.grant.depth + lane.grant.max_held);
   stats.held += held;
-  if (account.pending != 0 || held != 0)
+  // Whoever keeps its last frame while it sleeps for the next is idle, not busy.
+  const bool sleeps = lane.page.waiting.load(std::memory_order_relaxed) != 0;
+  if (account.pending != 0 || (held != 0 && !sleeps))
     stats.unfinished_since = std::max({lane.busy_since.get(), lane.counters.taken_at.load(std::memory_order_relaxed),
                                        lane.counters.released_at.load(std::memory_order_relaxed)});
 }

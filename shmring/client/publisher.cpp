@@ -79,7 +79,7 @@ struct Publisher::Impl {
   void drop_for_all(Counter& why) {
     const std::uint64_t t = now();
     const std::lock_guard lock(shared.gate);
-    ring->settle(t);
+    if (ring->settle(t)) ring->mark_sleepers();
     sequence.add();
     why.add();
     shared.last_published_at.set(t);
@@ -183,11 +183,19 @@ std::uint64_t Publisher::slot_size() const { return impl_->current()->geometry()
 
 Result<Loan> Publisher::loan() {
   if (impl_->guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
-  std::uint32_t slot;
-  const std::lock_guard lock(impl_->shared.gate);
-  impl_->ring->settle(impl_->shared.last_published_at.get());
-  if (!impl_->ring->lend(slot)) return Error{SHMRING_FULL, {}};
-  return Loan(impl_->ring, slot);
+  std::uint32_t slot = 0;
+  std::shared_ptr<Ring> ring;
+  bool settled, lent;
+  {
+    const std::lock_guard lock(impl_->shared.gate);
+    ring = impl_->ring;
+    settled = ring->settle(impl_->shared.last_published_at.get());
+    if (settled) ring->mark_sleepers();
+    lent = ring->lend(slot);
+  }
+  if (settled) impl_->control->wake();
+  if (!lent) return Error{SHMRING_FULL, {}};
+  return Loan(std::move(ring), slot);
 }
 
 Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {

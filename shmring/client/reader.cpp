@@ -58,6 +58,7 @@ struct Reader::Impl {
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
   Fd socket, publisher;  // the publisher's process, where the kernel can tell
   bool ended = false, leaving = false;
+  bool moving = false;  // to a new ring of the same publisher
   Predictor predictor;  // for wake=adaptive
   std::uint64_t refused_since = 0;
 
@@ -107,6 +108,7 @@ struct Reader::Impl {
       if (!finder.due()) return {SHMRING_TIMEOUT};
       auto connected = finder.connect();
       if (!connected) {
+        if (connected.status() == SHMRING_DISCONNECTED && std::exchange(moving, false) && !options.reconnect) return gone();
         if (connected.status() == SHMRING_DISCONNECTED) return {SHMRING_TIMEOUT};
         return {connected.status(), connected.error().text};
       }
@@ -170,7 +172,7 @@ struct Reader::Impl {
     if (publisher) watch(publisher.get(), EPOLLIN);
     finder.found();
     refused_since = 0;
-    ended = false;
+    ended = moving = false;
     phase = Phase::attached;
     return {};
   }
@@ -187,12 +189,20 @@ struct Reader::Impl {
       }
       const std::span<const std::byte> bytes(buffer.data(), got.size);
       if (bytes.size() == 1 && bytes[0] == wire::kBell) continue;
-      if (wire::parse_end(bytes))
+      if (wire::parse_end(bytes)) {
         ended = true;
-      else
+      } else {
         leaving = true;  // BYE for whatever reason, or nonsense
+        const auto bye = wire::parse_bye(bytes);
+        moving = bye && bye->reason == wire::Goodbye::again;
+      }
     }
     if (publisher && readable(publisher.get())) leaving = true;
+  }
+
+  Outcome gone() const {
+    if (options.reconnect) return {};
+    return {SHMRING_DISCONNECTED, "the publisher at " + options.path + " is gone"};
   }
 
   // Nothing to take: why, and what next? On OK the lane is armed or things have moved: look again.
@@ -202,8 +212,7 @@ struct Reader::Impl {
     if (ended) return {SHMRING_END, "the publisher ended the stream"};
     if (leaving) {
       detach(true);
-      if (!options.reconnect) return {SHMRING_DISCONNECTED, "the publisher at " + options.path + " is gone"};
-      return {};
+      return moving ? Outcome{} : gone();
     }
     if (!attachment->arm()) {
       attachment->disarm();

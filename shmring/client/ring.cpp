@@ -216,11 +216,7 @@ void Ring::apply(std::uint64_t now) {
         break;
       case Lane::Stage::active:
         active_.push_back(lane);
-        if (newest_ != kNone) {
-          offer(*lane, newest_, newest_sequence_, now);
-          HardwareOps::fence();
-          if (lane->writer.claim_bell()) lane->ring_later.store(true, std::memory_order_relaxed);
-        }
+        if (newest_ != kNone) offer(*lane, newest_, newest_sequence_, now);
         break;
       case Lane::Stage::draining:
         ended_.push_back(lane);
@@ -237,6 +233,12 @@ void Ring::apply(std::uint64_t now) {
     lane->applied.store(wanted, std::memory_order_release);
   }
   collect_ended();
+}
+
+void Ring::mark_sleepers() {
+  HardwareOps::fence();
+  for (Lane* lane : active_)
+    if (lane->writer.claim_bell()) lane->ring_later.store(true, std::memory_order_relaxed);
 }
 
 void Ring::collect_all() {

@@ -48,10 +48,15 @@ class Ring {
                         std::shared_ptr<Lane>& sleeper);
   void offer_nothing(std::uint64_t now);
 
-  // Carries out what the control thread wants of its lanes. Cheap when it wants nothing.
-  void settle(std::uint64_t now) {
-    if (changes_.load(std::memory_order_relaxed) && changes_.exchange(false, std::memory_order_acquire)) apply(now);
+  // Carries out what the control thread wants of its lanes; cheap when it wants nothing. True: lanes may have got their first frame, and
+  // unless a publish follows, mark_sleepers() and waking the control thread are owed.
+  bool settle(std::uint64_t now) {
+    if (!changes_.load(std::memory_order_relaxed) || !changes_.exchange(false, std::memory_order_acquire)) return false;
+    apply(now);
+    return true;
   }
+  // Leaves the bells of all sleeping lanes to the control thread.
+  void mark_sleepers();
   // Takes back all that was released or given back, so that the figures are of this moment.
   void collect_all();
 

@@ -17,25 +17,33 @@ class Predictor {
   // A frame: its number, when it was published.
   void observe(std::uint64_t sequence, std::uint64_t published_at) {
     if (blocked_frames_ > 0) --blocked_frames_;
-    const std::uint64_t steps = sequence - last_sequence_, span = published_at - last_at_;
-    const bool follows = last_sequence_ != 0 && sequence > last_sequence_ && published_at > last_at_ && steps <= kMaxSteps;
-    last_sequence_ = sequence;
-    last_at_ = published_at;
+    const std::uint64_t steps = sequence - sequence_;
+    const bool follows = seen_ > 0 && sequence > sequence_ && published_at > phase_ - period_ / 2 && steps <= kMaxSteps;
+    sequence_ = sequence;
     next_ = 0;
-    if (!follows) return forget();
-    const std::uint64_t delta = span / steps;
-    if (seen_ == 0) {
-      period_ = delta;
-      jitter_ = 0;
-    } else {
-      const std::uint64_t off = delta > period_ ? delta - period_ : period_ - delta;
-      if (off > period_ / 2) return forget();  // another rate, or a pause: learn anew
-      // A plain mean at first, then one that forgets: the first figure must not weigh longer than any other.
-      const std::uint64_t weight = std::min<std::uint64_t>(seen_ + 1, kSmooth);
-      period_ = period_ + delta / weight - period_ / weight;
-      jitter_ = jitter_ + off / weight - jitter_ / weight;
+    if (!follows) return learn_anew(published_at);
+    ++seen_;
+    if (seen_ <= kLearn) {
+      // At first the mean of all there is.
+      period_ = (published_at - first_at_) / (sequence - first_sequence_);
+      phase_ = published_at;
+      return;
     }
-    if (seen_ < kSmooth) ++seen_;
+    // Then a phase-locked loop: a late frame moves phase, period and jitter by a part of its lateness, and by no more than a few times what is
+    // usual, so that one that was held up says little of the next.
+    phase_ += steps * period_;
+    const auto error = static_cast<std::int64_t>(published_at - phase_);
+    const auto limit = static_cast<std::int64_t>(std::max(4 * jitter_, kWakeTime));
+    if (error > static_cast<std::int64_t>(period_ / 2) || -error > static_cast<std::int64_t>(period_ / 2)) {
+      if (++strays_ > kMaxStrays) learn_anew(published_at);  // another rate
+      return;
+    }
+    strays_ = 0;
+    const std::int64_t usual = std::clamp(error, -limit, limit);
+    phase_ += static_cast<std::uint64_t>(usual / 4);
+    period_ += static_cast<std::uint64_t>(usual / static_cast<std::int64_t>(32 * steps));
+    const auto size = static_cast<std::uint64_t>(usual < 0 ? -usual : usual);
+    jitter_ = jitter_ + size / 16 - jitter_ / 16;
   }
 
   // Look without sleeping from `from` to `until`; until == 0: do not.
@@ -44,13 +52,10 @@ class Predictor {
   };
   // The next window that is not over yet.
   Window next(std::uint64_t now) {
-    if (seen_ < kLearn || blocked_frames_ > 0 || period_ < kShortest || period_ > kLongest) return {};
-    const std::uint64_t guard = std::clamp(4 * jitter_ + kWakeTime, 2 * kWakeTime, kMaxGuard);
-    if (2 * guard > period_ / 10) {
-      if (period_ / 20 < kWakeTime + 2 * jitter_) return {};  // too irregular for the time it may take
-    }
-    const std::uint64_t half = std::min(guard, period_ / 20);
-    if (next_ == 0) next_ = last_at_ + period_;
+    if (seen_ <= kLearn || blocked_frames_ > 0 || period_ < kShortest || period_ > kLongest) return {};
+    if (period_ / 20 < kWakeTime + 2 * jitter_) return {};  // too irregular for the time it may take
+    const std::uint64_t half = std::min({4 * jitter_ + kWakeTime, kMaxGuard, period_ / 20});
+    if (next_ == 0) next_ = phase_ + period_;
     // Frames may be missing: the next one is due a whole number of periods later. Bound: the gap, and then it is no longer predictable.
     for (unsigned i = 0; now >= next_ + half; ++i, next_ += period_)
       if (i == kMaxSteps) return {};
@@ -72,18 +77,22 @@ class Predictor {
     if (++good_ % 1024 == 0 && penalty_ > kPenalty) penalty_ /= 2;
   }
 
-  std::uint64_t period() const { return seen_ ? period_ : 0; }
+  std::uint64_t period() const { return seen_ > kLearn ? period_ : 0; }
 
   static constexpr std::uint64_t kPreempted = 50'000;  // a longer pause while looking means that somebody else ran
 
  private:
-  void forget() {
-    seen_ = 0;
+  void learn_anew(std::uint64_t published_at) {
+    first_sequence_ = sequence_;
+    first_at_ = phase_ = published_at;
+    seen_ = 1;
+    strays_ = 0;
     period_ = 0;
+    jitter_ = kWakeTime / 2;
   }
 
-  static constexpr unsigned kSmooth = 16;                   // frames that the means remember
   static constexpr unsigned kLearn = 8;                     // frames
+  static constexpr unsigned kMaxStrays = 4;                 // frames in a row, half a period off
   static constexpr std::uint64_t kMaxSteps = 64;            // missing frames in a row that leave the phase believable
   static constexpr std::uint64_t kWakeTime = 100'000;       // from a timer's end to running: the sleep ends that much early at least
   static constexpr std::uint64_t kMaxGuard = 1'000'000;
@@ -91,9 +100,10 @@ class Predictor {
   static constexpr std::uint64_t kLongest = 1'000'000'000;
   static constexpr std::uint32_t kPenalty = 100, kMaxPenalty = 12'800;
 
-  std::uint64_t last_sequence_ = 0, last_at_ = 0;
-  std::uint64_t period_ = 0, jitter_ = 0, next_ = 0;
-  unsigned seen_ = 0;
+  std::uint64_t sequence_ = 0, first_sequence_ = 0, first_at_ = 0;
+  std::uint64_t phase_ = 0, period_ = 0, jitter_ = 0;  // when the last frame was due; how far apart; how far off as a rule
+  std::uint64_t next_ = 0;                             // the due time that is looked for; 0: not yet worked out
+  unsigned seen_ = 0, strays_ = 0;
   std::uint32_t blocked_frames_ = 0, penalty_ = kPenalty, good_ = 0;
 };
 
