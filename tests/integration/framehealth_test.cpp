@@ -473,6 +473,9 @@ TEST_F(FrameHealthAlone, AFlushMakesAWorkerThatHadEndedWorkAgain) {
   answer(GST_FLOW_OK);
   gst_harness_push_event(harness_, gst_event_new_flush_start());
   gst_harness_push_event(harness_, gst_event_new_flush_stop(FALSE));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  gst_harness_push_event(harness_, gst_event_new_segment(&segment));
   ASSERT_TRUE(reports.wait_for("waiting"));
   EXPECT_EQ(push(), GST_FLOW_OK);
   ASSERT_TRUE(reports.wait_for("ok"));
