@@ -21,7 +21,7 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kHandshakeTime = 1000 * kMillisecond;
 constexpr std::uint64_t kIdle = 50 * kMillisecond;       // nothing published for so long: the gate is ours to try
 constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
-constexpr std::size_t kMaxGreeting = 8;    // connections that have not said what they want, or not mapped yet
+constexpr std::size_t kMaxGreeting = 8;    // connections that have not said what they want
 constexpr std::size_t kMaxObservers = 16;
 constexpr std::size_t kMaxNames = 64;
 constexpr int kTick = 10;                                // ms, while something waits to be carried out
@@ -156,24 +156,37 @@ void Control::handle(int fd) {
 }
 
 void Control::accept_all() {
-  for (;;) {
-    const auto greeting = std::count_if(connections_.begin(), connections_.end(), [](const auto& c) { return c.second.deadline != 0; });
-    Fd socket;
-    // With enough strangers waiting, or no descriptors left, the rest stay in the listener's queue for a while.
-    if (static_cast<std::size_t>(greeting) < kMaxGreeting) socket = listener_.accept();
+  // Bound: what may queue at the listener; whoever comes meanwhile is the next round's.
+  for (int i = 0; i < Listener::kBacklog; ++i) {
+    Fd socket = listener_.accept();
     if (!socket) {
-      if (static_cast<std::size_t>(greeting) < kMaxGreeting && errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) return;
+      if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) return;
+      // Out of descriptors: accept would fail for ever without a pause.
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
-      listener_rests_until_ = now() + (static_cast<std::size_t>(greeting) < kMaxGreeting ? kListenerRest : 5 * kMillisecond);
+      listener_rests_until_ = now() + kListenerRest;
       return;
     }
+    make_room_for_greeting();
     const int fd = socket.get();
     if (!watch(fd, EPOLLIN | EPOLLRDHUP)) continue;
     Connection& c = connections_[fd];
     c.peer = peer_of(fd);
     c.socket = std::move(socket);
     c.deadline = now() + kHandshakeTime;
+    serve(c);  // an honest reader's HELLO is there already
   }
+}
+
+// Of those who connect and say nothing the first has to leave: a crowd of them keeps nobody out.
+void Control::make_room_for_greeting() {
+  std::size_t silent = 0;
+  auto oldest = connections_.end();
+  for (auto it = connections_.begin(); it != connections_.end(); ++it) {
+    if (it->second.stage != Connection::Stage::greeting) continue;
+    ++silent;
+    if (oldest == connections_.end() || it->second.deadline < oldest->second.deadline) oldest = it;
+  }
+  if (silent >= kMaxGreeting) drop(oldest->first);
 }
 
 void Control::serve(Connection& c) {

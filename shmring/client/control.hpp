@@ -71,6 +71,7 @@ class Control {
   void run();
   void handle(int fd);
   void accept_all();
+  void make_room_for_greeting();
   void serve(Connection& connection);
   Next on_hello(Connection& connection, const wire::Hello& hello);
   Next on_mapped(Connection& connection);

@@ -116,7 +116,7 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   if (::lstat(path.c_str(), &file) != 0) return system_error("lstat");
   Listener listener(std::move(fd), path, file);
   // What the umask took away is wanted.
-  if (::chmod(path.c_str(), perms & 0777) != 0 || ::listen(listener.fd(), 64) != 0) {
+  if (::chmod(path.c_str(), perms & 0777) != 0 || ::listen(listener.fd(), kBacklog) != 0) {
     const Error error = system_error("listen");
     ::unlink(path.c_str());
     return error;

@@ -27,6 +27,7 @@ class Listener {
   // Removes the file; call in the process that made it.
   void close();
 
+  static constexpr int kBacklog = 64;
   int fd() const { return fd_.get(); }
   // A connection, or an invalid Fd with errno.
   Fd accept() const;
