@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Who may come in, under which name, with how much: the handshake, on the control thread.
+#include <algorithm>
+#include <array>
+
+#include <sys/epoll.h>
+
+#include "client/control.hpp"
+
+namespace shmring {
+namespace {
+
+constexpr std::size_t kMaxObservers = 16;
+
+}  // namespace
+
+Control::Next Control::refuse(Connection& c, Status status, const std::string& text) {
+  ++refused_readers_;
+  auto refused = wire::make<wire::Refused>();
+  refused.status = status;
+  wire::set_text(refused.text, text);
+  send_message(c.fd(), refused);
+  return Next::close;
+}
+
+Control::Next Control::on_hello(Connection& c, const wire::Hello& hello) {
+  const auto protocol = wire::negotiate(wire::kProtocol, wire::kProtocol, wire::kFeatures, hello);
+  if (!protocol) return refuse(c, protocol.status(), protocol.error().text);
+  if (hello.role == wire::Role::reader) return welcome_reader(c, hello, wire::kProtocol);
+
+  const auto observers = std::count_if(connections_.begin(), connections_.end(),
+                                       [](const auto& o) { return o.second.stage == Connection::Stage::observing; });
+  if (static_cast<std::size_t>(observers) >= kMaxObservers) return refuse(c, SHMRING_REFUSED, "16 observers are looking already");
+  auto welcome = wire::make<wire::Welcome>();
+  welcome.protocol = wire::kProtocol;
+  welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
+  welcome.depth = welcome.max_held = 1;
+  if (!send_message(c.fd(), welcome)) return Next::close;
+  c.stage = Connection::Stage::observing;
+  c.deadline = 0;
+  return Next::keep;
+}
+
+std::string Control::who_reads() const {
+  std::string text;
+  for (const auto& [fd, c] : connections_)
+    if (c.lane && c.ring == ring_.get() && c.lane->wanted.load() <= Lane::Stage::active)
+      text += (text.empty() ? "'" : ", '") + c.lane->grant.name + "' (process " + std::to_string(c.lane->pid) + ")";
+  return text;
+}
+
+Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, std::uint16_t protocol) {
+  const std::string name(hello.name);
+  if (!wire::valid_name(name)) return refuse(c, SHMRING_INVALID, "a reader needs a name: UTF-8, 1 to 63 bytes, no control characters");
+  find_the_gone();
+
+  std::uint32_t readers = 0, used = 1 + options_.loans;
+  bool spinner = false;
+  for (const auto& [fd, other] : connections_) {
+    if (!other.lane || other.ring != ring_.get() || other.lane->wanted.load() > Lane::Stage::active) continue;
+    if (other.lane->grant.name == name)
+      return refuse(c, SHMRING_IN_USE, "the name '" + name + "' belongs to process " + std::to_string(other.lane->pid) +
+                                           ", which lives: stop that one, or give this reader another name");
+    ++readers;
+    used += other.lane->grant.depth + other.lane->grant.max_held;
+    spinner |= other.lane->grant.wake == SHMRING_WAKE_ADAPTIVE;
+  }
+  if (readers >= options_.max_readers)
+    return refuse(c, SHMRING_IN_USE, "this ring takes " + std::to_string(options_.max_readers) +
+                                         (options_.max_readers == 1 ? " reader, and " : " readers, and ") + who_reads() +
+                                         (readers == 1 ? " has it" : " have them") + ": raise max-readers, or stop one");
+  for (const auto& lane : ring_->lanes())
+    if (lane->wanted.load() > Lane::Stage::active && lane->applied.load() != Lane::Stage::freed)
+      used += static_cast<std::uint32_t>(lane->owned.get());
+  // A lane's number is free when neither a lane nor a handshake has it.
+  std::uint32_t index = 0;
+  const auto taken = [&] {
+    return !ring_->lane_index_free(index) || std::any_of(connections_.begin(), connections_.end(), [&](const auto& o) {
+      return o.second.lane && o.second.ring == ring_.get() && o.second.lane->index == index;
+    });
+  };
+  while (index < ring_->geometry().lane_count && taken()) ++index;
+  const std::uint32_t slots = ring_->geometry().slot_count, left = slots > used ? slots - used : 0;
+  if (index == ring_->geometry().lane_count || left < 2)
+    return refuse(c, SHMRING_REFUSED, "of " + std::to_string(slots) + " slots " + std::to_string(left) +
+                                          " are left, a reader needs 2: frames of readers that went are still held, or slots is too small");
+
+  Lane::Grant grant;
+  grant.name = name;
+  grant.policy = hello.policy == SHMRING_POLICY_DEFAULT ? options_.policy : static_cast<shmring_policy>(hello.policy);
+  grant.wake = spinner ? SHMRING_WAKE_BLOCK : static_cast<shmring_wake>(hello.wake);
+  grant.depth = grant.policy == SHMRING_LATEST ? 1 : std::min(hello.depth ? hello.depth : options_.depth, options_.depth);
+  grant.depth = std::min(grant.depth, left - 1);
+  grant.max_held = std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
+  // Moving over to a new ring is no new attachment.
+  Name& known = name_of(name);
+  if (std::exchange(known.moving, 0u) != c.peer.pid || c.peer.pid == 0) ++known.generation;
+  grant.generation = known.generation;
+
+  const LaneGeometry geometry = LaneGeometry::make(slots);
+  auto memory = create_memory("shmring-lane", geometry.total_size);
+  if (!memory) return refuse(c, memory.status(), memory.error().text);
+  if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
+
+  auto welcome = wire::make<wire::Welcome>();
+  welcome.protocol = protocol;
+  welcome.policy = static_cast<std::uint8_t>(grant.policy);
+  welcome.wake = static_cast<std::uint8_t>(grant.wake);
+  welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
+  welcome.features = hello.optional_features & wire::kFeatures;
+  welcome.ring_id = ring_->id();
+  welcome.ring_size = ring_->geometry().total_size;
+  welcome.lane_size = geometry.total_size;
+  welcome.lane = index;
+  welcome.depth = grant.depth;
+  welcome.max_held = grant.max_held;
+  const std::array<int, 3> descriptors = {ring_->memory().get(), memory->fd.get(), own_pidfd_.get()};
+  if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 3 : 2)))
+    return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
+
+  c.lane = std::make_shared<Lane>(std::move(grant), index, std::move(c.peer), std::move(c.socket), *std::move(memory),
+                                  ring_->lane_block(index), slots);
+  c.ring = ring_.get();
+  c.stage = Connection::Stage::mapping;
+  return Next::keep;
+}
+
+Control::Next Control::on_mapped(Connection& c) {
+  if (c.ring != ring_.get()) return Next::close;  // replaced meanwhile: it comes again
+  // From here on nobody else can ever map the lane writable, or change its size.
+  if (auto ok = seal(c.lane->memory.fd, Seal::everything); !ok) {
+    ++liars_;
+    return refuse(c, SHMRING_PROTOCOL, "the lane's memory was sealed by the reader");
+  }
+  c.deadline = 0;
+  c.stage = Connection::Stage::reading;
+  if (c.lane->pidfd) {
+    process_of_[c.lane->pidfd.get()] = c.lane->socket.get();
+    watch(c.lane->pidfd.get(), EPOLLIN);
+  }
+  ring_->add_lane(c.lane);
+  readers_.fetch_add(1, std::memory_order_relaxed);
+  if (const auto after = shared_.ended_after.load(); after != 0) {
+    auto end = wire::make<wire::End>();
+    end.after_sequence = after;
+    send_message(c.fd(), end);
+  }
+  return Next::keep;
+}
+
+}  // namespace shmring
