@@ -134,6 +134,9 @@ Control::Next Control::on_mapped(Connection& c) {
   }
   c.deadline = 0;
   c.stage = Connection::Stage::reading;
+  Name& name = name_of(c.lane->grant.name);
+  ++name.generation;
+  name.gone_at = 0;
   if (c.lane->pidfd) {
     process_of_[c.lane->pidfd.get()] = c.lane->socket.get();
     watch(c.lane->pidfd.get(), EPOLLIN);

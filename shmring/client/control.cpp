@@ -353,7 +353,7 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
 Control::Name& Control::name_of(const std::string& name) {
   if (const auto found = names_.find(name); found != names_.end()) return found->second;
   if (names_.size() >= kMaxNames) {
-    // The one that is gone longest is forgotten. Of 64 names at most 63 are attached.
+    // The one that is gone longest is forgotten; those attached are not many more.
     auto oldest = names_.end();
     for (auto it = names_.begin(); it != names_.end(); ++it)
       if (it->second.gone_at != 0 && (oldest == names_.end() || it->second.gone_at < oldest->second.gone_at)) oldest = it;

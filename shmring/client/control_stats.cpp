@@ -72,11 +72,9 @@ void Control::fill_stats(Publisher::Stats& stats) const {
     auto age = std::make_unique<Histogram>(), hold = std::make_unique<Histogram>();
     age->add(name.age);
     hold->add(name.hold);
-    bool served = name.gone_at != 0;
     for (const Ring* ring : rings)
       for (const auto& l : ring->lanes()) {
         if (l->grant.name != text) continue;
-        served = true;
         add_counters(lane, *l);
         add_present(lane, *l);
         age->add(l->counters.age);
@@ -85,7 +83,6 @@ void Control::fill_stats(Publisher::Stats& stats) const {
         if (ended && lane.state == SHMRING_LANE_GONE) lane.state = SHMRING_LANE_RETIRED;
         if (!ended) lane.state = SHMRING_LANE_ACTIVE;
       }
-    if (!served) continue;  // a handshake that never came to anything
     if (lane.state == SHMRING_LANE_ACTIVE) {
       lane.reason[0] = '\0';
     } else {

@@ -32,7 +32,6 @@ struct Lane : std::enable_shared_from_this<Lane> {
     shmring_wake wake;
     std::uint32_t depth;
     std::uint32_t max_held;
-    std::uint32_t generation;
   };
 
   Lane(Grant granted, std::uint32_t number, Peer peer, Fd connection, SharedMemory own, LaneBlock& block, std::uint32_t slots)
