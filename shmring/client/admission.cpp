@@ -93,9 +93,6 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   grant.depth = std::min(grant.depth, left - 1);
   grant.max_held = std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
   // Moving over to a new ring is no new attachment.
-  Name& known = name_of(name);
-  if (std::exchange(known.moving, 0u) != c.peer.pid || c.peer.pid == 0) ++known.generation;
-  grant.generation = known.generation;
 
   const LaneGeometry geometry = LaneGeometry::make(slots);
   auto memory = create_memory("shmring-lane", geometry.total_size);
@@ -135,7 +132,8 @@ Control::Next Control::on_mapped(Connection& c) {
   c.deadline = 0;
   c.stage = Connection::Stage::reading;
   Name& name = name_of(c.lane->grant.name);
-  ++name.generation;
+  // One that was sent here from the former ring is the same as before.
+  if (const std::uint32_t pid = c.lane->pid; std::exchange(name.moving, 0u) != pid || pid == 0) ++name.generation;
   name.gone_at = 0;
   if (c.lane->pidfd) {
     process_of_[c.lane->pidfd.get()] = c.lane->socket.get();
