@@ -92,7 +92,6 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   grant.depth = grant.policy == SHMRING_LATEST ? 1 : std::min(hello.depth ? hello.depth : options_.depth, options_.depth);
   grant.depth = std::min(grant.depth, left - 1);
   grant.max_held = std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
-  // Moving over to a new ring is no new attachment.
 
   const LaneGeometry geometry = LaneGeometry::make(slots);
   auto memory = create_memory("shmring-lane", geometry.total_size);
