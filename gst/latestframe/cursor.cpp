@@ -10,7 +10,7 @@ namespace supplier::latestframe {
 void Cursor::open(const Newest& newest, bool anew) {
   const std::uint64_t before = newest.item ? newest.number - 1 : newest.number;
   account_.open(anew ? before : std::max(before, account_.seen()));
-  broken_ = true;
+  broken_ = !anew;
   if (anew) {
     sequence_ = 0;
     end_told_ = 0;

@@ -59,7 +59,7 @@ class Cursor {
 
   Account account_;
   std::uint64_t sequence_ = 0;  // of the last frame seen
-  bool broken_ = true;          // frames are missing since the last one pushed
+  bool broken_ = false;         // frames are missing since the last one pushed
   std::deque<OneShot> events_;
   std::uint64_t events_dropped_ = 0;
   std::uint64_t end_told_ = 0;  // the serial of the last end pushed

@@ -25,7 +25,7 @@ void Pace::relock(std::uint64_t at, double gap) {
   period_ = gap;
   due_ = static_cast<double>(at) + gap;
   error_ = gap / 16;
-  in_step_ = odd_ = 0;
+  in_step_ = odd_ = missing_ = 0;
 }
 
 void Pace::arrived(std::uint64_t at) {
@@ -45,6 +45,9 @@ void Pace::arrived(std::uint64_t at) {
     return;
   }
   odd_ = 0;
+  // Now and then a frame stays out; if one always does, the source has become slower.
+  missing_ = periods > 1 ? missing_ + 1 : 0;
+  if (missing_ >= kLocked) return relock(at, gap);
   ++in_step_;
   double error = static_cast<double>(at) - due_;
   error -= period_ * std::round(error / period_);

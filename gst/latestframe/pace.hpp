@@ -36,6 +36,7 @@ class Pace {
   std::uint64_t last_ = 0;
   unsigned in_step_ = 0;  // arrivals since the lock
   unsigned odd_ = 0;      // gaps in a row that are no multiple of the period
+  unsigned missing_ = 0;  // gaps in a row of more than one period
   unsigned pause_ = 0;    // frames to sit out
   unsigned penalty_ = 100;
   unsigned good_ = 0;  // frames since the last preemption

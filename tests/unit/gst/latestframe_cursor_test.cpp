@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The order in which a branch does things.
+#include "latestframe/cursor.hpp"
+
+#include "gst_fixture.hpp"
+
+namespace supplier::latestframe {
+namespace {
+
+using Kind = Step::Kind;
+
+class LatestFrameCursor : public support::GstFixture {
+ protected:
+  // As the streaming and the distribution thread do it.
+  void publish(bool delta = false, std::uint64_t at = 0) {
+    ItemRef item(pool_.get());
+    item->frame = Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(gst_buffer_new()));
+    item->sequence = ++sequence_;
+    item->delta = delta;
+    item->at = at;
+    item->number = ++newest_.number;
+    newest_.reached = sequence_;
+    if (!delta) newest_.key_asked = false;
+    newest_.item = item;
+  }
+  void lose() { ++sequence_; }  // overwritten in the inbox
+  void post(const char* name) {
+    sut_.post(
+        {adopt(gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(name))), nullptr, sequence_});
+  }
+  void end() { newest_.end = {adopt(gst_event_new_eos()), nullptr, sequence_, ++newest_.ends}; }
+
+  Step next(std::uint64_t now = 0, std::uint64_t max_age = 0) { return sut_.next(newest_, now, max_age); }
+  Figures figures() const { return sut_.account().read(newest_.number); }
+  static std::string name(const Step& step) {
+    return step.event ? gst_structure_get_name(gst_event_get_structure(step.event.get())) : "";
+  }
+
+  ItemPool pool_;
+  Newest newest_;
+  std::uint64_t sequence_ = 0;
+  Cursor sut_;
+};
+
+TEST_F(LatestFrameCursor, WaitsWhileNothingWasPublished) {
+  sut_.open(newest_, true);
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
+TEST_F(LatestFrameCursor, TakesEachFrameOnce) {
+  sut_.open(newest_, true);
+  publish();
+  EXPECT_EQ(next().kind, Kind::frame);
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
+TEST_F(LatestFrameCursor, TakesTheNewestAndSkipsWhatItMissed) {
+  sut_.open(newest_, true);
+  for (int i = 0; i < 5; ++i) publish();
+  EXPECT_EQ(next().item->number, 5u);
+  EXPECT_EQ(figures().dropped, 4u);
+}
+
+TEST_F(LatestFrameCursor, BeginsANewBranchWithTheNewestFrame) {
+  publish();
+  publish();
+  sut_.open(newest_, true);
+  EXPECT_EQ(next().item->number, 2u);
+  EXPECT_EQ(figures().offered, 1u);
+}
+
+TEST_F(LatestFrameCursor, DoesNotRepeatAFrameWhenTheBranchOnlyPaused) {
+  publish();
+  sut_.open(newest_, true);
+  EXPECT_EQ(next().kind, Kind::frame);
+  sut_.close(newest_);
+  sut_.open(newest_, false);
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
+TEST_F(LatestFrameCursor, SaysWhereFramesAreMissing) {
+  sut_.open(newest_, true);
+  publish();
+  EXPECT_FALSE(next().gap);
+  publish();
+  publish();
+  EXPECT_TRUE(next().gap);
+  publish();
+  EXPECT_FALSE(next().gap);
+  lose();
+  publish();
+  EXPECT_TRUE(next().gap) << "lost in the inbox";
+}
+
+TEST_F(LatestFrameCursor, PutsEventsBetweenTheFramesTheyCameBetween) {
+  sut_.open(newest_, true);
+  publish();
+  post("first");
+  publish();
+  post("second");
+  Step step = next();
+  EXPECT_EQ(name(step), "first") << "frame 1 was overwritten, what followed it comes before frame 2";
+  EXPECT_EQ(next().item->number, 2u);
+  step = next();
+  EXPECT_EQ(name(step), "second");
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
+TEST_F(LatestFrameCursor, HoldsAnEventBackUntilTheFrameBeforeItIsPublished) {
+  sut_.open(newest_, true);
+  ++sequence_;  // in the inbox, not yet distributed
+  post("after");
+  EXPECT_EQ(next().kind, Kind::wait);
+  newest_.reached = sequence_;  // overwritten or flushed
+  EXPECT_EQ(next().kind, Kind::event);
+}
+
+TEST_F(LatestFrameCursor, KeepsTheLastSixteenEventsAndCountsTheOthers) {
+  sut_.open(newest_, true);
+  for (int i = 0; i < 20; ++i) post(i == 4 ? "fifth" : "other");
+  EXPECT_EQ(sut_.events_dropped(), 4u);
+  EXPECT_EQ(name(next()), "fifth");
+  for (int i = 0; i < 15; ++i) EXPECT_EQ(next().kind, Kind::event);
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
+TEST_F(LatestFrameCursor, EndsAfterTheLastFrame) {
+  sut_.open(newest_, true);
+  publish();
+  publish();
+  end();
+  EXPECT_EQ(next().item->number, 2u);
+  EXPECT_EQ(next().kind, Kind::end);
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
+TEST_F(LatestFrameCursor, DoesNotEndBeforeTheLastFrameIsDistributed) {
+  sut_.open(newest_, true);
+  ++sequence_;
+  end();
+  EXPECT_EQ(next().kind, Kind::wait);
+  --sequence_;
+  publish();
+  EXPECT_EQ(next().kind, Kind::frame);
+  EXPECT_EQ(next().kind, Kind::end);
+}
+
+TEST_F(LatestFrameCursor, TellsALateBranchTheLastFrameAndTheEnd) {
+  publish();
+  end();
+  sut_.open(newest_, true);
+  EXPECT_EQ(next().kind, Kind::frame);
+  EXPECT_EQ(next().kind, Kind::end);
+}
+
+TEST_F(LatestFrameCursor, SkipsDeltaUnitsAfterALossUntilAKeyFrameAndAsksForItOnce) {
+  sut_.open(newest_, true);
+  publish();
+  EXPECT_EQ(next().kind, Kind::frame);
+  publish(true);
+  EXPECT_EQ(next().kind, Kind::frame);
+  publish(true);
+  publish(true);
+  EXPECT_EQ(next().kind, Kind::ask_key);
+  EXPECT_EQ(next().kind, Kind::wait);
+  publish(true);
+  EXPECT_EQ(next().kind, Kind::wait);
+  publish();
+  EXPECT_EQ(next().kind, Kind::frame);
+  publish(true);
+  EXPECT_EQ(next().kind, Kind::frame);
+  EXPECT_EQ(figures().delivered, 4u);
+  EXPECT_EQ(figures().dropped, 3u);
+}
+
+TEST_F(LatestFrameCursor, BeginsWithAKeyFrame) {
+  publish();
+  publish(true);
+  sut_.open(newest_, true);
+  EXPECT_EQ(next().kind, Kind::ask_key);
+  publish();
+  EXPECT_EQ(next().kind, Kind::frame);
+}
+
+TEST_F(LatestFrameCursor, AsksForAKeyFrameOnceForAllBranches) {
+  Cursor other;
+  publish();
+  publish(true);
+  sut_.open(newest_, true);
+  other.open(newest_, true);
+  EXPECT_EQ(next().kind, Kind::ask_key);
+  EXPECT_EQ(other.next(newest_, 0, 0).kind, Kind::wait);
+}
+
+TEST_F(LatestFrameCursor, RefusesAFrameThatIsTooOld) {
+  sut_.open(newest_, true);
+  publish(false, 1000);
+  EXPECT_EQ(next(2000, 999).kind, Kind::wait);
+  EXPECT_EQ(figures().stale, 1u);
+  EXPECT_EQ(figures().pending, 0u);
+  publish(false, 2000);
+  const Step step = next(2000, 999);
+  EXPECT_EQ(step.kind, Kind::frame);
+  EXPECT_TRUE(step.gap);
+}
+
+TEST_F(LatestFrameCursor, ForgetsFramesAndEventsInAFlush) {
+  sut_.open(newest_, true);
+  publish();
+  post("gone");
+  sut_.flush(newest_);
+  newest_.item = {};
+  EXPECT_EQ(next().kind, Kind::wait);
+  EXPECT_EQ(figures().discarded, 1u);
+}
+
+TEST_F(LatestFrameCursor, KeepsEventsOnlyWhileTheBranchIsServed) {
+  post("early");
+  sut_.open(newest_, true);
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
+}  // namespace
+}  // namespace supplier::latestframe
