@@ -63,8 +63,7 @@ async def run(options: argparse.Namespace, settings: config.Config, source: str,
             loop.add_signal_handler(number, interrupted.set)
         shown = asyncio.create_task(screen.show(supervisor))
         await supervisor.start()
-        # The run is as long as was asked for, and longer only where a worker is still on its way back.
-        job = asyncio.gather(asyncio.sleep(options.seconds), drill.run())
+        job = asyncio.create_task(drill.run())
         stop = asyncio.create_task(interrupted.wait())
         await asyncio.wait([job, stop], return_when=asyncio.FIRST_COMPLETED)
         living = {name: lives(watched) for name, watched in supervisor.workers.items()}
@@ -73,7 +72,8 @@ async def run(options: argparse.Namespace, settings: config.Config, source: str,
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await supervisor.stop()
-    results = report.checks(supervisor, drill.outcomes, living, len(settings.faults))
+    planned = len(drill.outcomes if interrupted.is_set() else settings.faults)
+    results = report.checks(supervisor, drill.outcomes, living, planned)
     summary = report.as_dict(supervisor, drill.outcomes, results,
                              {"input": source, "seconds": options.seconds, "interrupted": interrupted.is_set(),
                               "events": len(events)})

@@ -51,6 +51,7 @@ def annotate(image: np.ndarray, detections: list[Detection]) -> np.ndarray:
         left, top, width, height = detection.box
         colour = COLOURS.get(detection.label, (230, 230, 230))
         cv2.rectangle(picture, (left, top), (left + width, top + height), colour, 2)
-        cv2.putText(picture, f"{detection.label} {detection.score:.1f}", (left, max(top - 6, 14)),
-                    cv2.FONT_HERSHEY_SIMPLEX, 0.55, colour, 2, cv2.LINE_AA)
+        for ink, thickness in (((0, 0, 0), 4), (colour, 2)):  # readable on light and on dark
+            cv2.putText(picture, f"{detection.score:.1f}", (left, max(top - 6, 16)), cv2.FONT_HERSHEY_SIMPLEX, 0.6, ink,
+                        thickness, cv2.LINE_AA)
     return picture

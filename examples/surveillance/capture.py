@@ -34,6 +34,7 @@ def source(address: str) -> str:
 
 
 def launch_line(arguments: argparse.Namespace) -> str:
+    """The encoder's own wish for buffers is dropped: so the ring's are the only ones, and the converter writes into them."""
     stall = int(arguments.stall_timeout * Gst.SECOND)
     return f"""
         {source(arguments.input)} ! videoconvert ! video/x-raw,format=BGR
@@ -41,7 +42,7 @@ def launch_line(arguments: argparse.Namespace) -> str:
               src_0::worker=recorder-branch src_0::stall-timeout={stall}
               src_1::worker=ring-branch src_1::stall-timeout={stall}
         supply.src_0 ! framehealth name=recorder worker=recorder stall-timeout={stall}
-          ! jpegenc quality=80 ! matroskamux ! filesink async=false location="{arguments.record}"
+          ! identity drop-allocation=true ! jpegenc quality=80 ! matroskamux ! filesink async=false location="{arguments.record}"
         supply.src_1 ! shmringsink name=ring socket-path="{arguments.socket}" max-readers={arguments.readers}
               depth={arguments.depth} max-held={arguments.max_held} stall-timeout={stall}
     """
@@ -150,7 +151,6 @@ class Capture:
             last=last,
             ring=plain(self._ring.get_property("stats")),
             supply=plain(self._supply.get_property("stats")),
-            branches=[plain(pad.get_property("stats")) for pad in self._supply.srcpads],
             recorder=plain(self._recorder.get_property("stats")),
         )
 

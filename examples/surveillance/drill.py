@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Faults on purpose: a signal to a worker at a known time, what was seen of it, and what it cost the others."""
+"""The run: faults on purpose at known times, what was seen of each, and what it cost the others."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .config import Fault
 from .record import Account, now
-from .supervisor import Supervisor, lives
+from .supervisor import Supervisor, lives, settled
 
 RECOVERS = 30.0  # s: longest wait for a worker to come back
 
@@ -51,12 +51,19 @@ class Drill:
     def __init__(self, supervisor: Supervisor, faults: tuple[Fault, ...], seconds: float):
         self.outcomes: list[Outcome] = []
         self._supervisor = supervisor
+        self._seconds = seconds
         self._plan = sorted((fault.at * seconds, fault) for fault in faults)
 
     async def run(self) -> None:
+        """Begins once everybody lives; the run is as long as was asked for, or until the last worker is back."""
+        workers = self._supervisor.workers.values()
+        await _until(lambda: all(map(settled, workers)), RECOVERS)
+        begin = now()
         for at, fault in self._plan:
-            await asyncio.sleep(max(0.0, self._supervisor.started_at + at - now()))
+            await asyncio.sleep(max(0.0, begin + at - now()))
             self.outcomes.append(await self._strike(fault))
+        await asyncio.sleep(max(0.0, begin + self._seconds - now()))
+        await _until(lambda: all(map(settled, workers)), RECOVERS)
 
     async def _strike(self, fault: Fault) -> Outcome:
         supervisor, watched = self._supervisor, self._supervisor.workers[fault.worker]

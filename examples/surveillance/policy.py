@@ -40,11 +40,20 @@ class Kill:
 
 
 @dataclass(frozen=True)
-class GiveUp:
+class Leave:
+    """Ill, but without a restart left: killing it would only make it worse, and it may come back by itself."""
+
     reason: str
 
 
-Action = Start | Kill | GiveUp | None
+@dataclass(frozen=True)
+class GiveUp:
+    """Gone for good."""
+
+    reason: str
+
+
+Action = Start | Kill | Leave | GiveUp | None
 
 ALIVE = frozenset({"waiting", "ok", "slow", "starved"})
 
@@ -52,7 +61,7 @@ ALIVE = frozenset({"waiting", "ok", "slow", "starved"})
 class Lifecycle:
     """One child's life. Restarts on `stuck` and `dead`: `starved` is the source's fault and `slow` is no illness."""
 
-    def __init__(self, budget: int, window: float = 60.0, grace: float = 15.0, first_delay: float = 0.25,
+    def __init__(self, budget: int, window: float = 60.0, grace: float = 30.0, first_delay: float = 0.25,
                  longest_delay: float = 8.0):
         self.phase = Phase.IDLE
         self.budget = budget
@@ -62,12 +71,12 @@ class Lifecycle:
         self._longest_delay = longest_delay
         self._restarts: deque[float] = deque()
         self._started_at = 0.0
-        self._told = False  # that a stuck child is left alone for want of budget: once per illness
+        self._left_alone = False  # told once per illness
 
     def started(self, now: float) -> None:
         self.phase = Phase.STARTING
         self._started_at = now
-        self._told = False
+        self._left_alone = False
 
     def stop(self) -> None:
         self.phase = Phase.STOPPED
@@ -77,11 +86,11 @@ class Lifecycle:
         if state in ALIVE:
             if self.phase is Phase.STARTING:
                 self.phase = Phase.RUNNING
-            self._told = False
+            self._left_alone = False
             return None
         if self.phase is not Phase.RUNNING:
             return None
-        return self._end(state, now)
+        return self._end(f"its lane is {state}", now)
 
     def exited(self, reason: str, now: float) -> Action:
         if self.phase in (Phase.STOPPED, Phase.GIVEN_UP):
@@ -103,11 +112,10 @@ class Lifecycle:
         if self._left(now) > 0:
             self.phase = Phase.ENDING
             return Kill(reason)
-        # Killing what cannot be started again only makes it worse: a stuck child may still come back by itself.
-        if self._told:
+        if self._left_alone:
             return None
-        self._told = True
-        return GiveUp(f"{reason}; no restart left of {self.budget} in {self._window:g} s, left as it is")
+        self._left_alone = True
+        return Leave(f"{reason}; no restart left of {self.budget} in {self._window:g} s")
 
     def _left(self, now: float) -> int:
         while self._restarts and now - self._restarts[0] > self._window:

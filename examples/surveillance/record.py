@@ -91,7 +91,7 @@ class Record:
 @dataclass(frozen=True)
 class Event:
     at: float  # seconds since the start
-    kind: str  # health, start, restart, kill, exit, give-up, fault, warning, error
+    kind: str  # health, start, restart, kill, left, exit, give-up, fault, warning, error
     worker: str
     text: str
 

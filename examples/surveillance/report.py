@@ -86,7 +86,7 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
             for name, watched in supervisor.workers.items()},
         "branches": {name: _account(record) for name, record in supervisor.branches.items()},
         "capture": {"restarts": supervisor.capture.record.restarts, "ring": _without(supervisor.ring, "lanes"),
-                    "latestframe": supervisor.supply},
+                    "latestframe": _without(supervisor.supply, "branches")},
         "faults": [asdict(outcome) | {"others": {neighbour.name: asdict(neighbour) | {"lost": neighbour.lost}
                                                  for neighbour in outcome.others}} for outcome in outcomes],
         "checks": [asdict(check) for check in results],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .child import Child
 from .config import Config, Worker
-from .policy import ALIVE, GiveUp, Kill, Level, Lifecycle, Phase, Start
+from .policy import ALIVE, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
 from .record import KEPT, Event, Record, now
 
 CAPTURE = "capture"
@@ -120,8 +120,9 @@ class Supervisor:
             if self.capture.record.state != "ok" or self.capture.life.phase is Phase.STARTING:
                 self._health(self.capture, "ok", "")
         elif kind == "health" and not self._stopping:  # at the end everybody leaves
-            name, state, reason = message.get("worker", ""), message.get("state", ""), message.get("reason", "")
-            self.event("health", name, f"{message.get('previous-state')} → {state}: {reason}")
+            name, state, before, reason = (message[key] for key in ("worker", "state", "previous-state", "reason"))
+            if state != before:  # else it only says how things are
+                self.event("health", name, f"{before} → {state}: {reason}")
             if name in self.workers:
                 self._health(self.workers[name], state, reason)
             else:
@@ -135,7 +136,7 @@ class Supervisor:
         for lane in self.ring["lanes"]:
             if lane["worker"] in self.workers:
                 self.workers[lane["worker"]].record.took_stats(lane, at)
-        for branch in [*message["branches"], message["recorder"]]:
+        for branch in [*self.supply["branches"], message["recorder"]]:
             name = branch["worker"]
             self.branches.setdefault(name, Record(name)).took_stats(branch, at)
         self._for_all.append((at, self.ring["dropped-no-slot"], self.supply["inbox-drops"]))
@@ -172,6 +173,8 @@ class Supervisor:
                 watched.child.send_signal(signal.SIGKILL)  # the only one that a stopped process obeys
             case Start(delay, _):
                 self._run(self._start_again(watched, delay))
+            case Leave(reason):
+                self.event("left", name, reason)
             case GiveUp(reason):
                 self.event("give-up", name, reason)
 
@@ -204,6 +207,10 @@ class Supervisor:
 def _program(command: tuple[str, ...]) -> list[str]:
     """`python3` is the interpreter that runs this."""
     return [sys.executable if word == "python3" else word for word in command[:1]] + list(command[1:])
+
+
+def settled(watched: Watched) -> bool:
+    return lives(watched) or watched.life.phase is Phase.GIVEN_UP
 
 
 def lives(watched: Watched) -> bool:

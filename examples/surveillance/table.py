@@ -15,7 +15,7 @@ from .supervisor import Supervisor
 STATE_STYLE = {"ok": "green", "waiting": "cyan", "slow": "yellow", "starved": "yellow", "stuck": "bold red",
                "dead": "bold red"}
 EVENT_STYLE = {"fault": "bold magenta", "kill": "red", "exit": "red", "give-up": "bold red", "error": "bold red",
-               "restart": "green", "health": "default", "warning": "yellow"}
+               "restart": "green", "left": "yellow", "health": "default", "warning": "yellow"}
 LINE_EVERY = 5.0  # s, where there is no terminal
 
 

@@ -2,7 +2,7 @@
 """The policy alone, with a clock made of numbers."""
 
 import pytest
-from surveillance.policy import GiveUp, Kill, Level, Lifecycle, Phase, Start
+from surveillance.policy import GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
 
 
 def running(budget=2, **options):
@@ -25,13 +25,13 @@ def test_a_dead_process_is_started_again():
 
 def test_a_stuck_worker_is_killed_and_its_end_starts_it_again():
     life = running()
-    assert life.health("stuck", 5.0) == Kill("stuck")
+    assert life.health("stuck", 5.0) == Kill("its lane is stuck")
     assert life.phase is Phase.ENDING
     assert isinstance(life.exited("killed by SIGKILL", 5.1), Start)
 
 
 def test_a_lane_that_is_dead_while_its_process_lives_is_killed_too():
-    assert running().health("dead", 5.0) == Kill("dead")
+    assert running().health("dead", 5.0) == Kill("its lane is dead")
 
 
 @pytest.mark.parametrize("state", ["starved", "slow", "waiting", "ok"])
@@ -89,11 +89,11 @@ def test_restarts_are_forgotten_after_the_window():
 
 def test_a_best_effort_worker_that_is_stuck_is_left_alone_and_told_once():
     life = running(budget=0)
-    assert isinstance(life.health("stuck", 5.0), GiveUp)
+    assert life.health("stuck", 5.0) == Leave("its lane is stuck; no restart left of 0 in 60 s")
     assert life.health("stuck", 6.0) is None
     life.health("ok", 7.0)
     assert life.phase is Phase.RUNNING
-    assert isinstance(life.health("stuck", 9.0), GiveUp)
+    assert isinstance(life.health("stuck", 9.0), Leave)
 
 
 def test_nothing_is_started_again_while_stopping():
