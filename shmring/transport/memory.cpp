@@ -101,6 +101,10 @@ Result<void> check_received(const Fd& fd, std::uint64_t size, int needed_seals) 
   if (::fstat(fd.get(), &st) != 0) return system_error("fstat");
   if (!S_ISREG(st.st_mode) || static_cast<std::uint64_t>(st.st_size) != size)
     return {SHMRING_PROTOCOL, "the memory received has " + std::to_string(st.st_size) + " bytes instead of " + std::to_string(size)};
+  // Whoever touches a hole pays for the page: a sparse terabyte would have us killed for lack of memory.
+  if (static_cast<std::uint64_t>(st.st_blocks) * 512 < size)
+    return {SHMRING_PROTOCOL, "the memory received is not there: of " + std::to_string(size) + " bytes " +
+                                  std::to_string(static_cast<std::uint64_t>(st.st_blocks) * 512) + " are allocated"};
   const int seals = ::fcntl(fd.get(), F_GET_SEALS);
   if (seals < 0 || (seals & needed_seals) != needed_seals)
     return {SHMRING_PROTOCOL, "the memory received is not sealed: it could shrink or change under us"};

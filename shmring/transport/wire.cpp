@@ -34,10 +34,16 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
+// Bytes of the character at text[0], 0 if it is none that may be shown.
+std::size_t printable_length(std::string_view text) {
+  const std::size_t n = utf8_length(text);
+  return n == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F) ? 0 : n;
+}
+
 bool printable(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t n = utf8_length(text);
-    if (n == 0 || (n == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F))) return false;
+    const std::size_t n = printable_length(text);
+    if (n == 0) return false;
     text.remove_prefix(n);
   }
   return true;
@@ -49,7 +55,25 @@ bool closed_text(const char (&field)[N]) {
   return end != nullptr && printable({field, static_cast<std::size_t>(static_cast<const char*>(end) - field)});
 }
 
+// An enum of the C API may hold any number when it comes from elsewhere.
+template <class Enum>
+void keep_in_range(Enum& value, Enum highest, Enum otherwise) {
+  if (static_cast<unsigned>(value) > static_cast<unsigned>(highest)) value = otherwise;
+}
+
 }  // namespace
+
+void set_text(std::span<char> field, std::string_view text) {
+  std::size_t at = 0;
+  while (!text.empty()) {
+    const std::size_t n = printable_length(text), taken = n ? n : 1;
+    if (at + taken >= field.size()) break;
+    std::memcpy(field.data() + at, n ? text.data() : "?", taken);
+    at += taken;
+    text.remove_prefix(taken);
+  }
+  std::memset(field.data() + at, 0, field.size() - at);
+}
 
 bool valid_name(std::string_view name) { return !name.empty() && name.size() < SHMRING_NAME_SIZE && printable(name); }
 
@@ -103,6 +127,9 @@ std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring
   for (std::size_t i = 0; i < m->lane_count && i < lanes.size(); ++i, at += m->lane_size) {
     lanes[i] = {};
     std::memcpy(&lanes[i], at, std::min<std::size_t>(m->lane_size, sizeof lanes[i]));
+    keep_in_range(lanes[i].state, SHMRING_LANE_GONE, SHMRING_LANE_GONE);
+    keep_in_range(lanes[i].policy, SHMRING_LATEST, SHMRING_POLICY_DEFAULT);
+    keep_in_range(lanes[i].wake, SHMRING_WAKE_ADAPTIVE, SHMRING_WAKE_BLOCK);
     lanes[i].name[SHMRING_NAME_SIZE - 1] = '\0';
     lanes[i].reason[sizeof lanes[i].reason - 1] = '\0';
   }

@@ -133,11 +133,8 @@ Message make() {
   return m;
 }
 
-inline void set_text(std::span<char> field, std::string_view text) {
-  const std::size_t n = text.size() < field.size() - 1 ? text.size() : field.size() - 1;
-  std::memcpy(field.data(), text.data(), n);
-  std::memset(field.data() + n, 0, field.size() - n);
-}
+// What fits of a text, closed by zeros and such that closed text is found there: cut between characters, '?' for bytes that are none.
+void set_text(std::span<char> field, std::string_view text);
 
 // The type that the bytes claim to be; nothing if they are no message of ours.
 std::optional<Type> type_of(std::span<const std::byte> bytes);
