@@ -79,12 +79,19 @@ void FrameWatch::record(shmring::Histogram& times, Mark since, std::uint64_t now
 
 Observation FrameWatch::observe(std::int64_t clock_offset) const {
   Observation seen;
-  // From the inner counters to the outer one, so that the account balances whatever happens meanwhile.
-  seen.discarded = discarded_.load(std::memory_order_acquire);
-  seen.dropped = dropped_.load(std::memory_order_acquire);
-  seen.delivered = delivered_.load(std::memory_order_acquire);
-  const std::uint64_t busy_since = busy_since_.load(std::memory_order_acquire);
-  seen.offered = offered_.load(std::memory_order_acquire);
+  std::uint64_t busy_since = 0;
+  // From the inner counters to the outer one, so that the account balances whatever happens meanwhile; and again while
+  // something does, so that `pending` is what is inside the worker and not what passed between two loads.
+  for (int tries = 0; tries < 100; ++tries) {
+    seen.discarded = discarded_.load(std::memory_order_acquire);
+    seen.dropped = dropped_.load(std::memory_order_acquire);
+    seen.delivered = delivered_.load(std::memory_order_acquire);
+    busy_since = busy_since_.load(std::memory_order_acquire);
+    seen.offered = offered_.load(std::memory_order_acquire);
+    if (seen.delivered == delivered_.load(std::memory_order_acquire) &&
+        seen.dropped == dropped_.load(std::memory_order_acquire))
+      break;
+  }
   seen.pending = seen.offered - seen.delivered - seen.dropped;
   seen.generation = generation_.load(std::memory_order_relaxed);
   seen.consecutive_drops = consecutive_drops_.load(std::memory_order_relaxed);
