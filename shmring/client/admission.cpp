@@ -110,14 +110,14 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   welcome.lane = index;
   welcome.depth = grant.depth;
   welcome.max_held = grant.max_held;
-  const std::array<int, 3> descriptors = {ring_->memory().get(), memory->fd.get(), own_pidfd_.get()};
-  if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 3 : 2)))
-    return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
-
+  // The lane first: it clears what its predecessor left in the ring, and the reader may look as soon as it has the descriptors.
   c.lane = std::make_shared<Lane>(std::move(grant), index, std::move(c.peer), std::move(c.socket), *std::move(memory),
                                   ring_->lane_block(index), slots);
   c.ring = ring_.get();
   c.stage = Connection::Stage::mapping;
+  const std::array<int, 3> descriptors = {ring_->memory().get(), c.lane->memory.fd.get(), own_pidfd_.get()};
+  if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 3 : 2)))
+    return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
   return Next::keep;
 }
 
