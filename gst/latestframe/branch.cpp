@@ -48,12 +48,15 @@ Branch::Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property)
     : home_(std::move(home)), pad_(pad), name_(GST_OBJECT_NAME(pad)), properties_(first_property) {}
 
 bool Branch::activate() {
+  const bool ready = peer_is_ready(pad_);
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   active_ = anew_ = true;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   epoch_ = newest.epoch + (newest.epoch & 1);
+  if (ready) open(newest);
+  newest.pulse.beat();
   // A thread that was inside a push when it was told to leave goes on.
   if (running_) return true;
   try {
@@ -87,15 +90,15 @@ void Branch::deactivate() {
 }
 
 void Branch::linked() {
+  const bool ready = peer_is_ready(pad_);
   Newest& newest = home_->newest();
-  {
-    std::lock_guard hold(newest.lock);
-    linked_ = anew_ = true;
-    resting_ = dead_ = complain_ = false;
-    refused_caps_.reset();
-    cursor_.close(newest);
-  }
-  newest.pulse.beat();
+  std::lock_guard hold(newest.lock);
+  linked_ = anew_ = true;
+  resting_ = dead_ = complain_ = false;
+  refused_caps_.reset();
+  cursor_.close(newest);
+  if (ready && active_) open(newest);
+  newest.pulse.beat();  // under the lock: see decide()
 }
 
 void Branch::reconfigured() {
@@ -145,7 +148,7 @@ void Branch::run(GstPad* pad) {
   for (;;) {
     // In this order: whatever changes after it was looked at beats the pulse.
     const std::uint32_t seen = newest.pulse.look();
-    Step step = decide(peer_is_ready(pad), shmring::now());
+    Step step = decide(seen, peer_is_ready(pad), shmring::now());
     if (step.kind == Step::Kind::leave) break;
     if (step.kind == Step::Kind::wait)
       newest.pulse.wait(seen);
@@ -155,7 +158,7 @@ void Branch::run(GstPad* pad) {
   post_status(pad, GST_STREAM_STATUS_TYPE_LEAVE);
 }
 
-Step Branch::decide(bool ready, std::uint64_t now) {
+Step Branch::decide(std::uint32_t seen, bool ready, std::uint64_t now) {
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   Step step;
@@ -165,19 +168,23 @@ Step Branch::decide(bool ready, std::uint64_t now) {
   } else if (epoch_ != newest.epoch) {
     step.kind = Step::Kind::wait;
   } else if (may_go_on(newest, now) && ready) {
-    if (!cursor_.account().is_open()) {
-      cursor_.open(newest, std::exchange(anew_, false));
-      ++generation_;
-      resend_ = true;
-    }
+    open(newest);
     step = cursor_.next(newest, now, properties_.limits().max_frame_age);
-  } else {
+  } else if (ready || newest.pulse.look() == seen) {  // else it may have been linked since it was looked at
     if (cursor_.account().is_open()) cursor_.close(newest);
     if (std::exchange(complain_, false)) step.kind = Step::Kind::complain;
   }
   count_step(step, now);
   if (busy_) step.resend = std::exchange(resend_, false);
   return step;
+}
+
+// From here on frames are offered.
+void Branch::open(const Newest& newest) {
+  if (cursor_.account().is_open()) return;
+  cursor_.open(newest, std::exchange(anew_, false));
+  ++generation_;
+  resend_ = true;
 }
 
 // Not while it has ended, rests, or does not take the caps.

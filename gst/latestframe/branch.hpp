@@ -67,7 +67,8 @@ class Branch : public std::enable_shared_from_this<Branch> {
   struct Run;  // what only the thread has
 
   void run(GstPad* pad);
-  Step decide(bool ready, std::uint64_t now);
+  Step decide(std::uint32_t seen, bool ready, std::uint64_t now);
+  void open(const Newest& newest);
   bool may_go_on(const Newest& newest, std::uint64_t now);
   void count_step(const Step& step, std::uint64_t now);
   GstFlowReturn deliver(Run& run, Step& step);
