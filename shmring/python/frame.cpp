@@ -114,6 +114,8 @@ int Frame::get_buffer(PyObject* self, Py_buffer* view, int flags) {
 void Frame::bind(py::module_& module) {
   py::class_<Frame>(module, "Frame", py::custom_type_setup([](PyHeapTypeObject* type) {
                       type->as_buffer.bf_getbuffer = get_buffer;
+                      // numpy.frombuffer holds on to the view, not merely to the frame, only where it must be released.
+                      type->as_buffer.bf_releasebuffer = [](PyObject*, Py_buffer*) {};
                       type->ht_type.tp_as_buffer = &type->as_buffer;
                     }))
       .def_property_readonly("array", &Frame::array)

@@ -15,7 +15,7 @@ class AsyncFrames:
         self._loop = None  # set while the descriptor is watched
         self._fd = -1
         self._waiter = None
-        self._ready = None  # a frame taken by the event loop's callback and not yet handed out
+        self._ready = None  # a frame, or an error, met by the event loop's callback and not yet handed out
         self._waited = True
 
     def __aiter__(self):
@@ -28,9 +28,13 @@ class AsyncFrames:
         self._waited = False
         try:
             while True:
-                frame, self._ready = self._ready or self._reader.read(0), None
-                if frame is not None:
-                    return frame
+                ready, self._ready = self._ready, None
+                if isinstance(ready, Error):
+                    raise ready
+                if ready is None:
+                    ready = self._reader.read(0)
+                if ready is not None:
+                    return ready
                 await self._wait()
         except (End, Closed):
             self.stop()
@@ -72,8 +76,8 @@ def _on_readable(reference):
     if frames._ready is None:
         try:
             frames._ready = frames._reader.read(0)
-            if frames._ready is None:
-                return
-        except Error:
-            pass  # the task meets it too, and raises it where the caller is
+        except Error as error:
+            frames._ready = error  # raised where the caller is
+        if frames._ready is None:
+            return
     waiter.set_result(None)

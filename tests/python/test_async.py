@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`async for`: no thread, no polling, no lost frame, and nothing left in the event loop."""
+
+import asyncio
+import gc
+
+import pytest
+import shmring
+from conftest import attach, pattern
+
+IMAGE = pattern(6, 8)
+
+
+@pytest.fixture
+def publisher(path):
+    with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
+        yield publisher
+
+
+def watched():
+    """How many descriptors the event loop watches, beside its own."""
+    return len(asyncio.get_running_loop()._selector.get_map()) - 1
+
+
+def test_frames_come_as_they_are_published_until_the_end(path, publisher):
+    async def main():
+        async def publish():
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+                publisher.publish(IMAGE)
+            publisher.end()
+
+        with shmring.Reader(path) as reader:
+            attach(reader)
+            task = asyncio.create_task(publish())
+            seen = [frame.seq async for frame in reader]
+            await task
+            assert seen == list(range(1, 21))
+            assert watched() == 0
+
+    asyncio.run(main())
+
+
+def test_the_loop_may_begin_before_there_is_a_publisher_and_outlives_its_restart(path, publisher_process):
+    async def main():
+        with shmring.Reader(path) as reader:
+            frames = aiter(reader)
+            for _ in range(2):
+                waiting = asyncio.ensure_future(anext(frames))
+                await asyncio.sleep(0.05)
+                child = await asyncio.to_thread(publisher_process)
+                while not reader.connected or reader.stats()["publisher_pid"] != child.pid:
+                    await asyncio.sleep(0.01)
+                child.say()
+                assert (await waiting).seq == 1
+                child.kill()
+
+    asyncio.run(main())
+
+
+def test_other_tasks_run_while_frames_wait_and_while_they_do_not(path, publisher):
+    async def main():
+        ticks = 0
+
+        async def tick():
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        with shmring.Reader(path) as reader:
+            attach(reader)
+            ticking = asyncio.create_task(tick())
+            count = 0
+            publisher.publish(IMAGE)
+            async for _ in reader:
+                publisher.publish(IMAGE)  # there is always one ready
+                count += 1
+                if count == 100:
+                    break
+            ticking.cancel()
+            assert ticks >= 50
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_wait_loses_no_frame_and_the_iterator_goes_on(path, publisher):
+    async def main():
+        with shmring.Reader(path) as reader:
+            attach(reader)
+            frames = aiter(reader)
+            seen = []
+            for number in range(1, 30):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(anext(frames), 0.002)
+                waiting = asyncio.ensure_future(anext(frames))
+                await asyncio.sleep(0)
+                publisher.publish(IMAGE)
+                if number % 2:
+                    await asyncio.sleep(0)
+                    waiting.cancel()
+                try:
+                    seen.append((await waiting).seq)
+                except asyncio.CancelledError:
+                    seen.append((await anext(frames)).seq)
+            assert seen == list(range(1, 30))
+
+    asyncio.run(main())
+
+
+def test_close_ends_the_loop_of_another_task(path, publisher):
+    async def main():
+        reader = attach(shmring.Reader(path))
+
+        async def work():
+            return [frame.seq async for frame in reader]
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.02)
+        publisher.publish(IMAGE)
+        await asyncio.sleep(0.02)
+        reader.close()
+        assert await task == [1]
+        assert watched() == 0
+
+    asyncio.run(main())
+
+
+def test_an_error_reaches_the_caller(path, publisher_process):
+    async def main():
+        child = await asyncio.to_thread(publisher_process)
+        with shmring.Reader(path, reconnect=False) as reader:
+            attach(reader)
+            waiting = asyncio.ensure_future(anext(aiter(reader)))
+            await asyncio.sleep(0.02)
+            child.kill()
+            with pytest.raises(shmring.Disconnected):
+                await waiting
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_is_left_watches_nothing_and_its_descriptor_can_be_used_again(path, publisher):
+    async def main():
+        for _ in range(5):
+            with shmring.Reader(path) as reader:
+                attach(reader)
+                publisher.publish(IMAGE)
+                async for frame in reader:
+                    break
+                gc.collect()
+                assert watched() == 0
+                waiting = asyncio.ensure_future(anext(aiter(reader)))
+                await asyncio.sleep(0.01)
+                assert watched() == 1
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+            del waiting
+            gc.collect()
+            assert watched() == 0
+
+    asyncio.run(main())
+
+
+def test_two_readers_in_one_event_loop(tmp_path):
+    async def main():
+        paths = [tmp_path / "a.sock", tmp_path / "b.sock"]
+        publishers = [shmring.Publisher(path, format="GRAY8", width=8, height=6, depth=20) for path in paths]
+
+        async def work(path):
+            with shmring.Reader(path) as reader:
+                attach(reader)
+                return [frame.seq async for frame in reader]
+
+        tasks = [asyncio.create_task(work(path)) for path in paths]
+        await asyncio.sleep(0.05)
+        for _ in range(10):
+            for publisher in publishers:
+                publisher.publish(IMAGE)
+            await asyncio.sleep(0.002)
+        for publisher in publishers:
+            publisher.end()
+        assert await asyncio.gather(*tasks) == [list(range(1, 11))] * 2
+        for publisher in publishers:
+            publisher.close()
+
+    asyncio.run(main())

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A forked child: it sees the frames its parent held, and nothing it does or leaves undone reaches the ring."""
+
+import multiprocessing
+import os
+import threading
+
+import numpy as np
+import pytest
+import shmring
+from conftest import attach, eventually, pattern
+
+
+@pytest.fixture
+def ring(path):
+    with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
+        with shmring.Reader(path, worker="parent") as reader:
+            attach(reader)
+            yield publisher, reader
+
+
+def in_child(work):
+    """Runs work in a forked child and returns what it returned, or the name of what it raised."""
+    ours, theirs = multiprocessing.get_context("fork").Pipe(duplex=False)
+
+    def run():
+        try:
+            theirs.send(work())
+        except Exception as error:
+            theirs.send(type(error).__name__)
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    result = ours.recv()
+    child.join()
+    assert child.exitcode == 0
+    return result
+
+
+def test_a_child_reads_the_views_of_its_parent_also_after_the_parent_released_them(ring):
+    publisher, reader = ring
+    publisher.publish(pattern(6, 8))
+    frame = reader.read()
+    array = frame.array
+    assert in_child(lambda: np.array_equal(array, pattern(6, 8)) and bytes(frame) == pattern(6, 8).tobytes())
+
+
+def test_what_a_child_releases_stays_held_by_the_parent(ring):
+    publisher, reader = ring
+    publisher.publish(pattern(6, 8))
+    frame = reader.read()
+    assert in_child(lambda: frame.release()) is None
+    assert in_child(lambda: reader.close()) is None
+    for _ in range(30):
+        publisher.publish(np.zeros((6, 8), np.uint8))
+        reader.read()
+    np.testing.assert_array_equal(frame.array, pattern(6, 8))
+    assert reader.stats()["held"] == 1
+
+
+def test_a_child_that_uses_the_parent_s_reader_is_told(ring):
+    _, reader = ring
+    assert in_child(lambda: reader.read(0)) == "Forked"
+    assert in_child(lambda: next(reader)) == "Forked"
+
+
+def test_a_child_that_uses_the_parent_s_publisher_is_told_and_its_end_closes_nothing(ring, path):
+    publisher, reader = ring
+    assert in_child(lambda: publisher.publish(pattern(6, 8))) == "Forked"
+    assert in_child(lambda: publisher.loan()) == "Forked"
+    assert in_child(lambda: publisher.close()) is None
+    assert os.path.exists(path)
+    assert publisher.publish(pattern(6, 8)) == 1
+    assert reader.read(10).seq == 1
+
+
+def test_a_child_forked_while_another_thread_waits_in_the_reader_does_not_hang(ring):
+    publisher, reader = ring
+    waiting = threading.Thread(target=reader.read)
+    waiting.start()
+    try:
+        for _ in range(5):
+            assert in_child(lambda: reader.read(0)) == "Forked"
+            assert in_child(lambda: reader.close()) is None
+    finally:
+        publisher.publish(pattern(6, 8))
+        waiting.join()
+
+
+def test_a_child_opens_a_reader_of_its_own(path):
+    with shmring.Publisher(path, format="GRAY8", width=8, height=6, max_readers=2) as publisher:
+        with shmring.Reader(path, worker="parent") as reader:
+            attach(reader)
+
+            def work():
+                with shmring.Reader(path, worker="child") as own:
+                    return own.read().seq
+
+            publisher.publish(pattern(6, 8))
+            assert in_child(work) == 1
+            names = {lane["name"] for lane in eventually(lambda: publisher.stats()["lanes"])}
+            assert names == {"parent", "child"}

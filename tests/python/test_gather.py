@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Streams in step: every complete set comes whole and once, every other is counted."""
+
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+import shmring
+from conftest import attach
+
+
+@pytest.fixture
+def streams(tmp_path):
+    """streams(n): n publishers and their readers, of one-byte frames."""
+    with ExitStack() as stack:
+        def make(count):
+            publishers = [stack.enter_context(shmring.Publisher(tmp_path / f"{i}.sock", slot_size=1, depth=32)) for i in range(count)]
+            readers = [stack.enter_context(shmring.Reader(tmp_path / f"{i}.sock", worker="gather")) for i in range(count)]
+            for reader in readers:
+                attach(reader)
+            return publishers, readers
+
+        yield make
+
+
+def send(publisher, *times):
+    for pts in times:
+        assert publisher.publish(bytes([pts % 256]), pts=pts)
+
+
+def end(publishers):
+    for publisher in publishers:
+        publisher.end()
+
+
+def test_sets_have_one_frame_of_each_stream_in_the_order_of_the_readers(streams):
+    publishers, readers = streams(3)
+    for pts in range(10):
+        for number, publisher in enumerate(publishers):
+            publisher.publish(bytes([number]), pts=pts)
+    end(publishers)
+    sets = shmring.gather(readers)
+    assert [[(frame.pts, bytes(frame)[0]) for frame in frames] for frames in sets] == [
+        [(pts, 0), (pts, 1), (pts, 2)] for pts in range(10)]
+    assert (sets.complete, sets.incomplete, sets.missing) == (10, 0, [0, 0, 0])
+
+
+def test_a_frame_whose_partner_is_lost_is_let_go_and_counted_once(streams):
+    publishers, readers = streams(3)
+    send(publishers[0], 1, 2, 3, 4, 5, 6)
+    send(publishers[1], 1, 3, 4, 6)
+    send(publishers[2], 1, 2, 4, 5, 6)
+    end(publishers)
+    sets = shmring.gather(readers)
+    assert [frames[0].pts for frames in sets] == [1, 4, 6]
+    assert (sets.complete, sets.incomplete) == (3, 3)
+    assert sets.dropped == [3, 1, 2]
+    assert sets.missing == [0, 2, 1]
+
+
+def test_frames_within_the_tolerance_belong_together(streams):
+    publishers, readers = streams(2)
+    ms = 1_000_000
+    send(publishers[0], 0, 33 * ms, 66 * ms)
+    send(publishers[1], 4 * ms, 30 * ms, 80 * ms)
+    end(publishers)
+    sets = shmring.gather(readers, tolerance=0.005)
+    assert [tuple(frame.pts // ms for frame in frames) for frames in sets] == [(0, 4), (33, 30)]
+    assert (sets.incomplete, sets.missing) == (2, [1, 1])
+
+
+def test_streams_can_be_aligned_by_number_or_by_anything_that_grows(streams):
+    publishers, readers = streams(2)
+    send(publishers[0], 100, 200, 300)
+    send(publishers[1], 7, 8, 9)
+    assert [frame.seq for frame in next(shmring.gather(readers, key="seq"))] == [1, 1]
+    assert [frame.pts for frame in next(shmring.gather(readers, key=lambda frame: bytes(frame)[0], tolerance=1000))] == [200, 8]
+
+
+def test_a_set_waits_for_its_last_frame(streams):
+    publishers, readers = streams(2)
+    send(publishers[0], 1)
+    timer = threading.Timer(0.1, send, (publishers[1], 1))
+    timer.start()
+    assert [frame.pts for frame in next(shmring.gather(readers))] == [1, 1]
+    timer.join()
+
+
+def test_a_stream_that_stays_away_is_named_and_the_others_are_not_lost(streams):
+    publishers, readers = streams(3)
+    send(publishers[1], 1)
+    sets = shmring.gather(readers, timeout=0.05)
+    with pytest.raises(shmring.Timeout, match="stream 0, 2"):
+        next(sets)
+    send(publishers[0], 1)
+    send(publishers[2], 1)
+    assert [frame.pts for frame in next(sets)] == [1, 1, 1]
+    assert sets.incomplete == 0
+
+
+def test_sixteen_streams_of_which_each_loses_frames_of_its_own_stay_in_step(streams):
+    publishers, readers = streams(16)
+    lost = {pts: pts % 16 for pts in range(5, 300, 17)}
+
+    def publish():
+        for pts in range(300):
+            for number, publisher in enumerate(publishers):
+                if lost.get(pts) != number:
+                    send(publisher, pts)
+            time.sleep(0.001)
+        end(publishers)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    sets = shmring.gather(readers)
+    seen = []
+    for frames in sets:
+        assert len({frame.pts for frame in frames}) == 1
+        seen.append(frames[0].pts)
+    thread.join()
+    assert seen == [pts for pts in range(300) if pts not in lost]
+    assert sets.incomplete == len(lost)
+    assert sets.missing == [sum(1 for number in lost.values() if number == stream) for stream in range(16)]
+
+
+def test_nothing_is_held_after_the_end(streams):
+    publishers, readers = streams(2)
+    send(publishers[0], 1, 2, 3)
+    send(publishers[1], 1)
+    end(publishers)
+    sets = shmring.gather(readers)
+    assert len(list(sets)) == 1
+    assert [reader.stats()["held"] for reader in readers] == [0, 0]
+    assert sets.incomplete == 2 or sets.dropped == [1, 0]
+
+
+def test_frames_without_the_key_are_an_error_that_says_so(streams):
+    publishers, readers = streams(1)
+    publishers[0].publish(b"x")
+    with pytest.raises(shmring.Invalid, match="do-timestamp"):
+        next(shmring.gather(readers))
+    with pytest.raises(shmring.Invalid):
+        shmring.gather([])
