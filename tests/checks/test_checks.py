@@ -123,6 +123,8 @@ def test_a_page_becomes_sessions():
 
 def test_a_source_comment_becomes_a_session():
     source = "/**\n * |[\n * gst-launch-1.0 videotestsrc ! \\\n *     fakesink\n * ]|\n */\n"
+    wrapped = "/**\n * |[\n * gst-launch-1.0 videotestsrc !\n * fakesink\n * ]| does it.\n */\n"
+    assert launch_lines.source_sessions(wrapped) == launch_lines.source_sessions(source)
     assert launch_lines.source_sessions(source) == [(2, [["gst-launch-1.0", "videotestsrc", "!", "fakesink"]])]
 
 
