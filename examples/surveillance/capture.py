@@ -17,20 +17,25 @@ gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
 
 from .channel import Sender  # noqa: E402
+from .loop import Loop  # noqa: E402
 
 STATS_EVERY = 250  # ms
 READERS_LEAVE = 4.0  # s: how long the readers may take to notice the end
 
 
 def source(address: str) -> str:
-    """The camera's part of the launch line. A file is paced by its own times, and decoded before it is paced."""
+    """The camera's part of the launch line. What is not live by itself is paced by its own times, once decoded."""
     if address == "test":
         return "videotestsrc is-live=true pattern=ball ! video/x-raw,width=768,height=576,framerate=10/1"
     if address.startswith("/dev/"):
-        return f'v4l2src device="{address}" ! decodebin'
+        return f"v4l2src device={quoted(address)} ! decodebin"
     if "://" in address:
-        return f'uridecodebin uri="{address}"'
-    return f'filesrc location="{address}" ! decodebin name=file ! clocksync'
+        return f"uridecodebin uri={quoted(address)}" + (" ! clocksync" if address.startswith("http") else "")
+    return f"filesrc location={quoted(address)} ! decodebin name=file ! clocksync"
+
+
+def quoted(text) -> str:
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def launch_line(arguments: argparse.Namespace) -> str:
@@ -42,8 +47,8 @@ def launch_line(arguments: argparse.Namespace) -> str:
               src_0::worker=recorder-branch src_0::stall-timeout={stall}
               src_1::worker=ring-branch src_1::stall-timeout={stall}
         supply.src_0 ! framehealth name=recorder worker=recorder stall-timeout={stall}
-          ! identity drop-allocation=true ! jpegenc quality=80 ! matroskamux ! filesink async=false location="{arguments.record}"
-        supply.src_1 ! shmringsink name=ring socket-path="{arguments.socket}" max-readers={arguments.readers}
+          ! identity drop-allocation=true ! jpegenc quality=80 ! matroskamux ! filesink async=false location={quoted(arguments.record)}
+        supply.src_1 ! shmringsink name=ring socket-path={quoted(arguments.socket)} max-readers={arguments.readers}
               depth={arguments.depth} max-held={arguments.max_held} stall-timeout={stall}
     """
 
@@ -68,7 +73,8 @@ class Capture:
         self._supply = self._pipeline.get_by_name("supply")
         self._ring = self._pipeline.get_by_name("ring")
         self._recorder = self._pipeline.get_by_name("recorder")
-        self._file = self._pipeline.get_by_name("file")
+        file = self._pipeline.get_by_name("file")
+        self._loop_file = Loop(file, lambda: self._pipeline.set_state(Gst.State.PLAYING)) if file else None
         self._ending_since: float | None = None
         self._ended = False
         self.failed = False
@@ -80,13 +86,8 @@ class Capture:
         for number in (signal.SIGTERM, signal.SIGINT):
             GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, self._end)
         GLib.timeout_add(STATS_EVERY, self._tick)
-        if self._file:
-            # The file is a camera that never ends: played as segments, one after the other, in one running time. The
-            # first one, and playing, begins once the file's streams are known.
-            self._file.connect("no-more-pads", lambda *_: GLib.idle_add(self._begin_file))
-            started = self._pipeline.set_state(Gst.State.PAUSED)
-        else:
-            started = self._pipeline.set_state(Gst.State.PLAYING)
+        begin = Gst.State.PAUSED if self._loop_file else Gst.State.PLAYING  # a file plays once its first segment is there
+        started = self._pipeline.set_state(begin)
         if started == Gst.StateChangeReturn.FAILURE:
             self._say_why(bus)
         else:
@@ -94,20 +95,10 @@ class Capture:
         self._tell_stats(last=True)
         self._pipeline.set_state(Gst.State.NULL)
 
-    def _begin_file(self) -> bool:
-        self._seek(Gst.SeekFlags.FLUSH)
-        self._pipeline.set_state(Gst.State.PLAYING)
-        return GLib.SOURCE_REMOVE
-
     def _say_why(self, bus: Gst.Bus) -> None:
         self.failed = True
         if message := bus.pop_filtered(Gst.MessageType.ERROR):
             self._on_message(bus, message)
-
-    def _seek(self, flags: Gst.SeekFlags) -> None:
-        pad = self._file.srcpads[0]
-        flags |= Gst.SeekFlags.SEGMENT
-        pad.send_event(Gst.Event.new_seek(1.0, Gst.Format.TIME, flags, Gst.SeekType.SET, 0, Gst.SeekType.NONE, 0))
 
     def _end(self) -> bool:
         """End of stream after the newest frame: the recorder finishes its file, the readers come to their end."""
@@ -121,7 +112,7 @@ class Capture:
         if kind == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "frame-health":
             self._sender.send("health", **plain(message.get_structure()))
         elif kind == Gst.MessageType.SEGMENT_DONE:
-            self._seek(Gst.SeekFlags(0))
+            self._loop_file.again()
         elif kind == Gst.MessageType.EOS:
             self._ended = True
             if self._ending_since is None:  # the input ended by itself
