@@ -3,7 +3,7 @@
 #include "common/health.hpp"
 
 #include <algorithm>
-#include <cstdarg>
+#include <array>
 #include <cstdio>
 #include <utility>
 
@@ -16,16 +16,14 @@ constexpr double kLeave = 0.8;  // slow ends only this far inside the limit, so 
 
 std::uint64_t since(std::uint64_t then, std::uint64_t now) { return now > then ? now - then : 0; }
 
-[[gnu::format(printf, 1, 2)]] std::string text(const char* format, ...) {
-  char line[200];
-  va_list args;
-  va_start(args, format);
-  std::vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  return line;
+std::string decimal(double value, int digits, const char* unit) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f %s", digits, value, unit);
+  return text.data();
 }
 
-std::string duration(double ns) { return ns < kSecond ? text("%.0f ms", ns / 1e6) : text("%.1f s", ns / 1e9); }
+std::string duration(double ns) { return ns < kSecond ? decimal(ns / 1e6, 0, "ms") : decimal(ns / 1e9, 1, "s"); }
+std::string duration(std::uint64_t ns) { return duration(static_cast<double>(ns)); }
 
 // What the drop window, the smoothing and the hysteresis go by; also where nobody can be stuck.
 std::uint64_t window_length(const Limits& limits) { return limits.stall_timeout ? limits.stall_timeout : 30 * kSecond; }
@@ -99,8 +97,10 @@ std::optional<Verdict> WorkerHealth::evaluate(const Observation& seen, const Lim
   if (look_at_ && now < *look_at_) told_at_ = token_at_ = now;
   const std::uint64_t step = look_at_ ? std::min(since(*look_at_, now), window_length(limits) / 4) : 0;
   if (seen.generation != last_.generation || (last_.gone && !seen.gone)) begin_again(seen);
-  count_time(seen, now, step);
-  judge(seen, limits, step);
+  const Step since_last{step, progress(seen) != progress(last_),
+                        seen.offered != last_.offered || seen.last_offered_at != last_.last_offered_at};
+  count_time(seen, now, since_last);
+  judge(seen, limits, since_last);
   verdict_.at = now;
   verdict_.drop_rate = window_.rate();
   look_at_ = now;
@@ -130,65 +130,59 @@ void WorkerHealth::begin_again(const Observation& seen) {
   stuck_for_ = starved_for_ = 0;
   enter(WorkerState::waiting, seen.generation == last_.generation
                                   ? "it is back"
-                                  : text("generation %llu begins", static_cast<unsigned long long>(seen.generation)));
+                                  : "generation " + std::to_string(seen.generation) + " begins");
 }
 
 // An accumulator runs on while nothing moves, and restarts where something did.
-void WorkerHealth::count_time(const Observation& seen, std::uint64_t now, std::uint64_t step) {
-  const bool finished = progress(seen) != progress(last_);
-  const bool came = seen.offered != last_.offered || seen.last_offered_at != last_.last_offered_at;
+void WorkerHealth::count_time(const Observation& seen, std::uint64_t now, const Step& step) {
   const bool busy = seen.unfinished_since != 0;
   const bool idle = !busy && seen.expecting;
 
   if (!busy)
     stuck_for_ = 0;
-  else if (finished || !last_.unfinished_since)
-    stuck_for_ = std::min(since(std::max(seen.unfinished_since, seen.last_consumed_at), now), step);
+  else if (step.finished || !last_.unfinished_since)
+    stuck_for_ = std::min(since(std::max(seen.unfinished_since, seen.last_consumed_at), now), step.time);
   else
-    stuck_for_ += step;
+    stuck_for_ += step.time;
 
   if (!idle)
     starved_for_ = 0;
-  else if (finished || came || last_.unfinished_since || !last_.expecting)
-    starved_for_ = std::min(since(std::max(seen.last_offered_at, seen.last_consumed_at), now), step);
+  else if (step.finished || step.came || last_.unfinished_since || !last_.expecting)
+    starved_for_ = std::min(since(std::max(seen.last_offered_at, seen.last_consumed_at), now), step.time);
   else
-    starved_for_ += step;
+    starved_for_ += step.time;
 }
 
-void WorkerHealth::judge(const Observation& seen, const Limits& limits, std::uint64_t step) {
+void WorkerHealth::judge(const Observation& seen, const Limits& limits, const Step& step) {
   const WorkerState before = verdict_.state;
-  const bool finished = progress(seen) != progress(last_);
+  const std::uint64_t timeout = limits.stall_timeout;
   const bool busy = seen.unfinished_since != 0;
   // A state once reached holds until something moves, also over a pause.
-  const bool stuck = limits.stall_timeout && busy &&
-                     (stuck_for_ >= limits.stall_timeout || (before == WorkerState::stuck && !finished));
-  const bool starved =
-      limits.stall_timeout && !busy && seen.expecting &&
-      (starved_for_ >= limits.stall_timeout || (before == WorkerState::starved && seen.offered == last_.offered &&
-                                                !finished && seen.last_offered_at == last_.last_offered_at));
-  const auto count = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  const bool stuck = timeout && busy && (stuck_for_ >= timeout || (before == WorkerState::stuck && !step.finished));
+  const bool starved = timeout && !busy && seen.expecting &&
+                       (starved_for_ >= timeout || (before == WorkerState::starved && !step.finished && !step.came));
 
   if (seen.gone)
     enter(WorkerState::dead, seen.reason.empty() ? "it is gone" : seen.reason);
   else if (stuck)
-    enter(WorkerState::stuck, text("nothing finished for %s: %llu pending, %llu held, last finished frame %llu",
-                                   duration(static_cast<double>(stuck_for_)).c_str(), count(seen.pending),
-                                   count(seen.held), count(seen.last_consumed_seq)));
+    enter(WorkerState::stuck, "nothing finished for " + duration(stuck_for_) + ": " + std::to_string(seen.pending) +
+                                  " pending, " + std::to_string(seen.held) + " held, last finished frame " +
+                                  std::to_string(seen.last_consumed_seq));
   else if (starved)
-    enter(WorkerState::starved, text("no frame came in for %s", duration(static_cast<double>(starved_for_)).c_str()));
+    enter(WorkerState::starved, "no frame came in for " + duration(starved_for_));
   else if (progress(seen) == baseline_)
-    enter(WorkerState::waiting, why_well_again(before, seen, finished));
+    enter(WorkerState::waiting, why_well_again(before, seen, step.finished));
   else if (base(before))
-    judge_limits(seen, limits, step);
+    judge_limits(seen, limits, step.time);
   else
-    enter(WorkerState::ok, why_well_again(before, seen, finished));
+    enter(WorkerState::ok, why_well_again(before, seen, step.finished));
 }
 
-void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, std::uint64_t step) {
+void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, std::uint64_t time) {
   const std::uint64_t length = window_length(limits);
   const std::uint64_t delivered = since(last_.delivered, seen.delivered);
   const std::uint64_t discarded = since(last_.discarded, seen.discarded);
-  window_.add(delivered, since(discarded, since(last_.dropped, seen.dropped)), step, length);
+  window_.add(delivered, since(discarded, since(last_.dropped, seen.dropped)), time, length);
 
   if (seen.offered != last_.offered || seen.delivered != last_.delivered) {
     const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(seen.lateness.value_or(0), 0));
@@ -205,17 +199,15 @@ void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, s
   const bool inside = age_ <= kLeave * age_limit && dropped <= kLeave * drop_limit * decided;
 
   const bool slow = verdict_.state == WorkerState::slow;
-  turning_for_ = (slow ? inside : old || drops) ? turning_for_ + step : 0;
+  turning_for_ = (slow ? inside : old || drops) ? turning_for_ + time : 0;
   if (turning_for_ < length / 10) return;
   if (slow)
     enter(WorkerState::ok, "within its limits again");
   else if (drops)
-    enter(WorkerState::slow,
-          text("%.1f %% of the frames of the last %s dropped, the limit is %.1f %%", 100 * window_.rate(),
-               duration(static_cast<double>(length)).c_str(), 100 * drop_limit));
+    enter(WorkerState::slow, decimal(100 * window_.rate(), 1, "%") + " of the frames of the last " + duration(length) +
+                                 " dropped, the limit is " + decimal(100 * drop_limit, 1, "%"));
   else
-    enter(WorkerState::slow,
-          text("frames are %s old, the limit is %s", duration(age_).c_str(), duration(age_limit).c_str()));
+    enter(WorkerState::slow, "frames are " + duration(age_) + " old, the limit is " + duration(limits.max_frame_age));
 }
 
 void WorkerHealth::enter(WorkerState state, std::string reason) {

@@ -96,8 +96,8 @@ class DropWindow {
 // machine or a stopped process makes nobody stuck or starved.
 class WorkerHealth {
  public:
-  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 20 in a row and then
-  // one a second; what is held back is told later if it is still true.
+  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 20 in a row and
+  // then one a second; what is held back is told later if it is still true.
   std::optional<Verdict> evaluate(const Observation& seen, const Limits& limits, std::uint64_t now);
   // Watching begins anew (PLAYING again): the time since the last look does not count.
   void resume();
@@ -110,12 +110,17 @@ class WorkerHealth {
     std::uint64_t seq = 0;
     bool operator==(const Progress&) const = default;
   };
+  struct Step {          // from the last look to this one
+    std::uint64_t time;  // watched
+    bool finished;
+    bool came;
+  };
   static Progress progress(const Observation& seen) { return {seen.last_consumed_at, seen.last_consumed_seq}; }
 
   void begin_again(const Observation& seen);
-  void count_time(const Observation& seen, std::uint64_t now, std::uint64_t step);
-  void judge(const Observation& seen, const Limits& limits, std::uint64_t step);
-  void judge_limits(const Observation& seen, const Limits& limits, std::uint64_t step);
+  void count_time(const Observation& seen, std::uint64_t now, const Step& step);
+  void judge(const Observation& seen, const Limits& limits, const Step& step);
+  void judge_limits(const Observation& seen, const Limits& limits, std::uint64_t time);
   void enter(WorkerState state, std::string reason);
   void restart_limits();
   bool may_tell(std::uint64_t now);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The monitor's thread: look, judge, post, sleep.
+// The thread that looks, judges, posts and sleeps.
 #include "common/health_monitor.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Registers framehealth.
+// Registers the element with GStreamer.
 #include "gstframehealth.h"
 
 #define PACKAGE "gst-frame-supplier"

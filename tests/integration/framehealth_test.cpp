@@ -1,164 +1,24 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// framehealth in real pipelines: what it says of the worker behind it, and that it changes nothing on the way.
+// framehealth in real pipelines: what it says of the worker behind it.
 #include <atomic>
-#include <condition_variable>
-#include <cstdint>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
-#include <gst/check/gstharness.h>
-#include <gtest/gtest.h>
 
 #include "child_process.hpp"
-#include "gst_fixture.hpp"
+#include "framehealth_fixture.hpp"
 
+namespace framehealth_test {
 namespace {
 
-using namespace std::chrono_literals;
-using supplier::adopt;
-using supplier::Owned;
-using supplier::share;
 using support::ChildProcess;
 using support::eventually;
-using support::Pipeline;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// Short, and still many times what a loaded machine needs for one frame.
-constexpr guint64 kStallTimeout = 400'000'000ull * support::kSlowdown;
-const std::string kStall = "stall-timeout=" + std::to_string(kStallTimeout) + " ";
-
-std::string text(const GstStructure* structure, const char* field) {
-  const char* value = gst_structure_get_string(structure, field);
-  return value ? value : "";
-}
-
-std::uint64_t number(const GstStructure* structure, const char* field) {
-  guint64 value = 0;
-  EXPECT_TRUE(gst_structure_get_uint64(structure, field, &value)) << field;
-  return value;
-}
-
-Owned<GstStructure> stats(GstElement* element) {
-  GstStructure* structure = nullptr;
-  g_object_get(element, "stats", &structure, nullptr);
-  return adopt(structure);
-}
-
-void expect_balance(const GstStructure* structure) {
-  EXPECT_EQ(number(structure, "offered"),
-            number(structure, "delivered") + number(structure, "dropped") + number(structure, "pending"));
-}
-
-// Holds up whoever passes while it is closed.
-class Gate {
- public:
-  ~Gate() { open(); }
-  void close() { set(true); }
-  void open() { set(false); }
-  void pass() {
-    std::unique_lock hold(lock_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(hold, [&] { return !closed_; });
-    --waiting_;
-  }
-  void wait_for_somebody() {
-    std::unique_lock hold(lock_);
-    changed_.wait(hold, [&] { return closed_ && waiting_ > 0; });
-  }
-
- private:
-  void set(bool closed) {
-    std::lock_guard hold(lock_);
-    closed_ = closed;
-    changed_.notify_all();
-  }
-  std::mutex lock_;
-  std::condition_variable changed_;
-  bool closed_ = false;
-  int waiting_ = 0;
-};
-
-// Lets a gate stand in the way of a pad's data.
-void guard(GstElement* element, const char* pad_name, GstPadProbeType what, Gate& gate) {
-  const auto pad = adopt(gst_element_get_static_pad(element, pad_name));
-  gst_pad_add_probe(
-      pad.get(), what,
-      [](GstPad*, GstPadProbeInfo*, gpointer data) {
-        static_cast<Gate*>(data)->pass();
-        return GST_PAD_PROBE_OK;
-      },
-      &gate, nullptr);
-}
-
-// The frame-health messages on a bus.
-class Reports {
- public:
-  explicit Reports(GstBus* bus) : bus_(bus) {}
-
-  // Waits until `state` is reported; returns that message's structure, or none after a while.
-  Owned<GstStructure> wait_for(const std::string& state, std::chrono::milliseconds limit = 20s) {
-    const auto end = std::chrono::steady_clock::now() + limit * support::kSlowdown;
-    while (std::chrono::steady_clock::now() < end) {
-      const auto message = adopt(gst_bus_timed_pop_filtered(bus_, 10 * GST_MSECOND, GST_MESSAGE_ELEMENT));
-      if (!message || !gst_message_has_name(message.get(), "frame-health")) continue;
-      auto report = adopt(gst_structure_copy(gst_message_get_structure(message.get())));
-      states_.push_back(text(report.get(), "state"));
-      if (states_.back() == state) return report;
-    }
-    ADD_FAILURE() << "never reported: " << state;
-    return nullptr;
-  }
-  // Everything reported up to now.
-  const std::vector<std::string>& states() {
-    while (const auto message = adopt(gst_bus_pop_filtered(bus_, GST_MESSAGE_ELEMENT)))
-      if (gst_message_has_name(message.get(), "frame-health"))
-        states_.push_back(text(gst_message_get_structure(message.get()), "state"));
-    return states_;
-  }
-
- private:
-  GstBus* const bus_;
-  std::vector<std::string> states_;
-};
-
-using FrameHealth = support::GstFixture;
-
-// framehealth alone between two pads of the test, playing, with a bus of its own.
-class FrameHealthAlone : public support::GstFixture {
- protected:
-  void SetUp() override {
-    harness_ = gst_harness_new("framehealth");
-    g_object_set(harness_->element, "stall-timeout", kStallTimeout, nullptr);
-    bus_ = adopt(gst_bus_new());
-    gst_element_set_bus(harness_->element, bus_.get());
-    gst_harness_set_src_caps_str(harness_, "video/x-raw,format=GRAY8,width=8,height=8,framerate=10/1");
-    gst_harness_play(harness_);
-  }
-  void TearDown() override {
-    gst_element_set_bus(harness_->element, nullptr);
-    gst_harness_teardown(harness_);
-  }
-  GstElement* sut() { return harness_->element; }
-  GstFlowReturn push() { return gst_harness_push(harness_, gst_harness_create_buffer(harness_, 64)); }
-  // What the next pushes get from downstream.
-  void answer(GstFlowReturn flow) {
-    g_object_set_data(G_OBJECT(harness_->sinkpad), "flow", GINT_TO_POINTER(flow));
-    gst_pad_set_chain_function(harness_->sinkpad, [](GstPad* pad, GstObject*, GstBuffer* buffer) {
-      gst_buffer_unref(buffer);
-      return static_cast<GstFlowReturn>(GPOINTER_TO_INT(g_object_get_data(G_OBJECT(pad), "flow")));
-    });
-  }
-
-  GstHarness* harness_ = nullptr;
-  Owned<GstBus> bus_;
-};
 
 // States.
 
@@ -344,125 +204,6 @@ TEST_F(FrameHealthAlone, GapEventsShowThatTheSourceOfASparseStreamLives) {
   EXPECT_THAT(reports.states(), ElementsAre("ok"));
 }
 
-// Nothing is changed on the way.
-
-TEST_F(FrameHealthAlone, PassesTheVeryBufferAndKeepsNoReference) {
-  GstBuffer* buffer = gst_harness_create_buffer(harness_, 64);
-  ASSERT_EQ(gst_harness_push(harness_, buffer), GST_FLOW_OK);
-  const auto out = adopt(gst_harness_pull(harness_));
-  EXPECT_EQ(out.get(), buffer);
-  EXPECT_EQ(GST_MINI_OBJECT_REFCOUNT_VALUE(out.get()), 1);
-}
-
-TEST_F(FrameHealthAlone, PassesBufferListsAsListsAndCountsTheirFrames) {
-  static std::atomic<int> lists{0};
-  static std::atomic<int> singles{0};
-  const auto source = adopt(gst_element_get_static_pad(sut(), "src"));
-  gst_pad_add_probe(
-      source.get(), static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
-      [](GstPad*, GstPadProbeInfo* info, gpointer) {
-        ++(GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST ? lists : singles);
-        return GST_PAD_PROBE_OK;
-      },
-      nullptr, nullptr);
-  for (guint count : {5u, 1u, 0u}) {
-    GstBufferList* list = gst_buffer_list_new();
-    for (guint i = 0; i < count; ++i) gst_buffer_list_add(list, gst_harness_create_buffer(harness_, 64));
-    gst_pad_push_list(harness_->srcpad, list);
-  }
-  EXPECT_EQ(lists, 3);
-  EXPECT_EQ(singles, 0);
-  EXPECT_EQ(number(stats(sut()).get(), "delivered"), 6u);
-  EXPECT_EQ(number(stats(sut()).get(), "last-consumed-seq"), 6u);
-}
-
-TEST_F(FrameHealthAlone, ReturnsTheFlowOfDownstreamAndKeepsTheAccount) {
-  std::uint64_t dropped = 0;
-  for (const GstFlowReturn flow :
-       {GST_FLOW_OK, GST_FLOW_CUSTOM_SUCCESS, GST_FLOW_FLUSHING, GST_FLOW_EOS, GST_FLOW_NOT_LINKED,
-        GST_FLOW_NOT_NEGOTIATED, GST_FLOW_ERROR, GST_FLOW_CUSTOM_ERROR}) {
-    answer(flow);
-    EXPECT_EQ(push(), flow);
-    if (flow < GST_FLOW_OK) ++dropped;
-  }
-  const auto now = stats(sut());
-  EXPECT_EQ(number(now.get(), "offered"), 8u);
-  EXPECT_EQ(number(now.get(), "dropped"), dropped);
-  EXPECT_EQ(number(now.get(), "discarded"), 1u) << "a flush is nobody's fault";
-  expect_balance(now.get());
-}
-
-TEST_F(FrameHealthAlone, PassesTheAllocationQueryWithItsAnswers) {
-  GstAllocationParams params;
-  gst_allocation_params_init(&params);
-  params.align = 63;
-  gst_harness_set_propose_allocator(harness_, nullptr, &params);
-  gst_harness_add_propose_allocation_meta(harness_, GST_PARENT_BUFFER_META_API_TYPE, nullptr);
-  const auto caps = adopt(gst_caps_from_string("video/x-raw,format=GRAY8,width=8,height=8"));
-  const auto query = adopt(gst_query_new_allocation(caps.get(), TRUE));
-  ASSERT_TRUE(gst_pad_peer_query(harness_->srcpad, query.get()));
-  EXPECT_TRUE(gst_query_find_allocation_meta(query.get(), GST_PARENT_BUFFER_META_API_TYPE, nullptr));
-  ASSERT_EQ(gst_query_get_n_allocation_params(query.get()), 1u);
-  GstAllocationParams got;
-  gst_query_parse_nth_allocation_param(query.get(), 0, nullptr, &got);
-  EXPECT_EQ(got.align, 63u);
-}
-
-TEST_F(FrameHealthAlone, PassesCapsQueriesBothWays) {
-  gst_harness_set_sink_caps_str(harness_, "video/x-raw,format=GRAY8,width=8,height=8");
-  const auto fitting = adopt(gst_caps_from_string("video/x-raw,format=GRAY8,width=8,height=8"));
-  const auto other = adopt(gst_caps_from_string("audio/x-raw"));
-  EXPECT_TRUE(gst_pad_peer_query_accept_caps(harness_->srcpad, fitting.get()));
-  EXPECT_FALSE(gst_pad_peer_query_accept_caps(harness_->srcpad, other.get()));
-  const auto allowed = adopt(gst_pad_peer_query_caps(harness_->srcpad, nullptr));
-  EXPECT_TRUE(gst_caps_is_equal(allowed.get(), fitting.get()));
-}
-
-TEST_F(FrameHealthAlone, PassesLatencyAndPosition) {
-  gst_harness_set_upstream_latency(harness_, 20 * GST_MSECOND);
-  EXPECT_EQ(gst_harness_query_latency(harness_), 20 * GST_MSECOND);
-}
-
-TEST_F(FrameHealthAlone, PassesEventsInOrderBothWays) {
-  while (auto early = adopt(gst_harness_try_pull_event(harness_))) {
-  }
-  const std::vector<GstEventType> types = {
-      GST_EVENT_TAG,         GST_EVENT_CUSTOM_DOWNSTREAM, GST_EVENT_CUSTOM_DOWNSTREAM_OOB,
-      GST_EVENT_FLUSH_START, GST_EVENT_FLUSH_STOP,        GST_EVENT_STREAM_START,
-      GST_EVENT_EOS};
-  for (const GstEventType type : types) {
-    GstEvent* event = type == GST_EVENT_TAG           ? gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "x", nullptr))
-                      : type == GST_EVENT_FLUSH_START ? gst_event_new_flush_start()
-                      : type == GST_EVENT_FLUSH_STOP  ? gst_event_new_flush_stop(TRUE)
-                      : type == GST_EVENT_STREAM_START ? gst_event_new_stream_start("second")
-                      : type == GST_EVENT_EOS          ? gst_event_new_eos()
-                                                       : gst_event_new_custom(type, gst_structure_new_empty("x"));
-    const guint32 seqnum = gst_event_get_seqnum(event);
-    gst_harness_push_event(harness_, event);
-    const auto out = adopt(gst_harness_pull_event(harness_));
-    ASSERT_TRUE(out);
-    EXPECT_EQ(GST_EVENT_TYPE(out.get()), type);
-    EXPECT_EQ(gst_event_get_seqnum(out.get()), seqnum);
-  }
-  EXPECT_EQ(gst_harness_events_in_queue(harness_), 0u);
-  while (auto early = adopt(gst_harness_try_pull_upstream_event(harness_))) {
-  }
-  gst_harness_push_upstream_event(harness_, gst_event_new_seek(1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH,
-                                                               GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, 0));
-  const auto seek = adopt(gst_harness_pull_upstream_event(harness_));
-  EXPECT_EQ(GST_EVENT_TYPE(seek.get()), GST_EVENT_SEEK);
-}
-
-TEST_F(FrameHealth, OffersPushModeOnlyWhereUpstreamCouldBePulled) {
-  Pipeline pipeline("filesrc name=f location=/proc/self/exe ! framehealth name=h ! fakesink");
-  pipeline.set_state(GST_STATE_PAUSED);
-  const auto source = adopt(gst_element_get_static_pad(pipeline.find("h").get(), "src"));
-  const auto query = adopt(gst_query_new_scheduling());
-  ASSERT_TRUE(gst_pad_query(source.get(), query.get()));
-  EXPECT_FALSE(gst_query_has_scheduling_mode(query.get(), GST_PAD_MODE_PULL));
-  EXPECT_TRUE(gst_query_has_scheduling_mode(query.get(), GST_PAD_MODE_PUSH));
-}
-
 TEST_F(FrameHealthAlone, AFlushMakesAWorkerThatHadEndedWorkAgain) {
   Reports reports(bus_.get());
   EXPECT_EQ(push(), GST_FLOW_OK);
@@ -626,3 +367,4 @@ TEST_F(FrameHealth, GstLaunchShowsTheMessages) {
 }
 
 }  // namespace
+}  // namespace framehealth_test
