@@ -41,7 +41,7 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
     *out = nullptr;
     shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
     std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
-    if (o.policy > SHMRING_LATEST) return fail(SHMRING_INVALID, "there is no such policy");
+    if (static_cast<unsigned>(o.policy) > SHMRING_LATEST) return fail(SHMRING_INVALID, "there is no such policy");
     auto opened = Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);
     *out = new shmring_publisher{.publisher = *std::move(opened), .mutex = {}, .loans = {}};

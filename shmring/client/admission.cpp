@@ -140,11 +140,6 @@ Control::Next Control::on_mapped(Connection& c) {
   }
   ring_->add_lane(c.lane);
   readers_.fetch_add(1, std::memory_order_relaxed);
-  if (const auto after = shared_.ended_after.load(); after != 0) {
-    auto end = wire::make<wire::End>();
-    end.after_sequence = after;
-    send_message(c.fd(), end);
-  }
   return Next::keep;
 }
 

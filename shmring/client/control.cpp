@@ -107,7 +107,6 @@ void Control::run() {
     ring_bells();  // first: a worker waits for it
     for (int i = 0; i < n; ++i) handle(events[static_cast<std::size_t>(i)].data.fd);
     end_liars();
-    announce_end();
     const std::uint64_t t = now();
     if (listener_rests_until_ != 0 && t >= listener_rests_until_) {
       listener_rests_until_ = 0;
@@ -118,12 +117,16 @@ void Control::run() {
       if (connection.deadline != 0 && t >= connection.deadline) late.push_back(fd);
     for (int fd : late) drop(fd);
     settle();
+    announce_end();
   }
 }
 
 // ms until something is due; -1: only an event wakes us.
 int Control::next_timeout() const {
   if (ring_->has_changes()) return kTick;
+  if (shared_.ended_after.load(std::memory_order_relaxed) != 0)  // somebody is still to be told
+    for (const auto& [fd, c] : connections_)
+      if (c.stage == Connection::Stage::reading && c.ring == ring_.get() && c.told_end == 0) return kTick;
   std::uint64_t due = listener_rests_until_ ? listener_rests_until_ : UINT64_MAX;
   // Frames of those who left are still held: look now and then.
   if (!old_rings_.empty() || std::any_of(ring_->lanes().begin(), ring_->lanes().end(), [](const auto& lane) {
@@ -273,15 +276,21 @@ void Control::ring_bells() {
     }
 }
 
+// To each reader once, and not before its lane has the frame that it starts with.
 void Control::announce_end() {
   const std::uint64_t after = shared_.ended_after.load();
-  if (after == announced_end_) return;
-  announced_end_ = after;
-  if (after == 0) return;
-  auto end = wire::make<wire::End>();
-  end.after_sequence = after;
-  for (auto& [fd, c] : connections_)
-    if (c.stage == Connection::Stage::reading && c.ring == ring_.get()) send_message(fd, end);
+  for (auto& [fd, c] : connections_) {
+    if (c.told_end == after || !has_first_frame(c)) continue;
+    c.told_end = after;
+    if (after == 0) continue;
+    auto end = wire::make<wire::End>();
+    end.after_sequence = after;
+    send_message(fd, end);
+  }
+}
+
+bool Control::has_first_frame(const Connection& c) const {
+  return c.stage == Connection::Stage::reading && c.ring == ring_.get() && c.lane->applied.load() >= Lane::Stage::active;
 }
 
 void Control::end_liars() {
@@ -336,13 +345,15 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::again;
   for (auto& [fd, c] : connections_) {
-    if (c.stage == Connection::Stage::mapping) lost.push_back(fd);
-    if (c.stage != Connection::Stage::reading || c.ring != ring_.get()) continue;
-    if (c.lane->wanted.load() == Lane::Stage::active) {
+    if (!c.lane || c.ring != ring_.get()) continue;
+    const bool mapping = c.stage == Connection::Stage::mapping;
+    const bool active = !mapping && c.lane->wanted.load() == Lane::Stage::active;
+    if (mapping) lost.push_back(fd);
+    if (active) {
       ring_->want(*c.lane, Lane::Stage::draining);
-      name_of(c.lane->grant.name).moving = c.lane->pid;
       readers_.fetch_sub(1, std::memory_order_relaxed);
     }
+    if (mapping || active) name_of(c.lane->grant.name).moving = c.lane->pid;
     send_message(fd, bye);
   }
   for (int fd : lost) drop(fd);

@@ -54,6 +54,7 @@ class Control {
     std::uint64_t deadline = 0;  // of the handshake
     std::shared_ptr<Lane> lane;  // mapping, reading; it owns the socket then
     Ring* ring = nullptr;        // that the lane is of
+    std::uint64_t told_end = 0;  // the end that it was told of
     int fd() const { return lane ? lane->socket.get() : socket.get(); }
   };
   // All lanes that ever had a name; those of now are added when asked for.
@@ -83,6 +84,7 @@ class Control {
   void find_the_gone();
   void ring_bells();
   void announce_end();
+  bool has_first_frame(const Connection& connection) const;
   void end_liars();
   void settle();
   void forget_freed(Ring& ring);
@@ -107,7 +109,6 @@ class Control {
   std::unordered_map<int, int> process_of_;  // a pidfd's connection
   std::map<std::string, Name> names_;
   std::uint64_t listener_rests_until_ = 0;
-  std::uint64_t announced_end_ = 0;
   std::uint64_t refused_readers_ = 0;
   std::uint64_t liars_ = 0;
 

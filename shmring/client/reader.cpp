@@ -58,6 +58,7 @@ struct Reader::Impl {
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
   Fd socket, publisher;  // the publisher's process, where the kernel can tell
   bool ended = false, leaving = false;
+  std::uint64_t end_after = 0, newest = 0;  // the last frame before the end; the last one taken from this publisher
   bool moving = false;  // to a new ring of the same publisher
   Predictor predictor;  // for wake=adaptive
   std::uint64_t refused_since = 0;
@@ -162,7 +163,7 @@ struct Reader::Impl {
     {
       const std::lock_guard lock(mutex);
       attachment = *made;
-      ++totals.attachments;
+      if (!moving) ++totals.attachments;
     }
     if (!send_message(socket.get(), wire::make<wire::Mapped>())) {
       detach(false);
@@ -173,6 +174,7 @@ struct Reader::Impl {
     finder.found();
     refused_since = 0;
     ended = moving = false;
+    newest = 0;
     phase = Phase::attached;
     return {};
   }
@@ -189,8 +191,9 @@ struct Reader::Impl {
       }
       const std::span<const std::byte> bytes(buffer.data(), got.size);
       if (bytes.size() == 1 && bytes[0] == wire::kBell) continue;
-      if (wire::parse_end(bytes)) {
-        ended = true;
+      if (const auto end = wire::parse_end(bytes)) {
+        end_after = end->after_sequence == UINT64_MAX ? 0 : end->after_sequence;
+        ended = newest <= end_after;  // else it goes on already
       } else {
         leaving = true;  // BYE for whatever reason, or nonsense
         const auto bye = wire::parse_bye(bytes);
@@ -247,6 +250,8 @@ struct Reader::Impl {
   }
 
   void note(std::uint64_t sequence) {
+    newest = sequence;
+    if (sequence > end_after) ended = false;  // published after an end: the stream goes on
     taken.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t last = last_sequence.exchange(sequence, std::memory_order_relaxed);
     if (last != 0 && sequence > last + 1) missed.fetch_add(sequence - last - 1, std::memory_order_relaxed);
@@ -346,8 +351,10 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& given) {
   if (options.name.empty()) options.name = default_name();
   if (!wire::valid_name(options.name))
     return {SHMRING_INVALID, "a reader's name is UTF-8, 1 to 63 bytes, without control characters"};
-  if (options.policy > SHMRING_LATEST && options.policy != SHMRING_POLICY_DEFAULT) return {SHMRING_INVALID, "there is no such policy"};
-  if (options.wake > SHMRING_WAKE_ADAPTIVE) return {SHMRING_INVALID, "there is no such way to wake"};
+  // Unsigned: to the compiler an enum without negative values may still hold some.
+  const auto policy = static_cast<unsigned>(options.policy), wake = static_cast<unsigned>(options.wake);
+  if (policy > SHMRING_LATEST && policy != SHMRING_POLICY_DEFAULT) return {SHMRING_INVALID, "there is no such policy"};
+  if (wake > SHMRING_WAKE_ADAPTIVE) return {SHMRING_INVALID, "there is no such way to wake"};
   if (options.depth > kMaxDepth || options.max_held > kMaxHeld)
     return {SHMRING_INVALID, "depth and max-held are between 0 (as granted) and 256"};
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC)), cancel(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
