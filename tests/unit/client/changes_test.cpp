@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What changes while readers are there: larger frames, the end, another publisher, another attachment under the same
+// name.
+#include "ring_fixture.hpp"
+
+namespace shmring {
+namespace {
+
+class Changes : public RingFixture {};
+
+TEST_F(Changes, ALargerFormatMovesReadersToANewRingAfterTheyDrainedTheOld) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  publish();
+  ASSERT_TRUE(publisher->resize(5000));
+  EXPECT_EQ(publisher->slot_size(), 5000u);
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  EXPECT_EQ(checked(*reader->read(kPatience)), 2u);
+  EXPECT_EQ(reader->read(20'000'000).status(), SHMRING_TIMEOUT);  // moves over
+  ASSERT_EQ(publish(5000), SHMRING_OK);
+  auto large = reader->read(kPatience);
+  ASSERT_TRUE(large) << large.error().text;
+  EXPECT_EQ(checked(*large), 3u);
+  EXPECT_EQ(large->info().size, 5000u);
+  expect_balance();
+}
+
+TEST_F(Changes, TheOldRingLivesUntilItsLastFrameIsReleased) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  Frame held = *reader->read(kPatience);
+  ASSERT_TRUE(publisher->resize(5000));
+  EXPECT_TRUE(support::eventually([&] {
+    publish();
+    return next(*reader) != 0;
+  }));
+  EXPECT_EQ(publisher->stats().ring.rings, 2u);
+  EXPECT_EQ(checked(held), 1u);
+  held = Frame();
+  EXPECT_TRUE(support::eventually([&] { return publisher->stats().ring.rings == 1; }));
+}
+
+TEST_F(Changes, ManyNewRingsInARowLoseNoReader) {
+  open_publisher();
+  const auto reader = attach();
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    ASSERT_TRUE(publisher->resize(kFrameSize + i));
+    publish();
+  }
+  EXPECT_TRUE(support::eventually([&] {
+    auto frame = reader->read(0);
+    return frame && checked(*frame) == 20;
+  }));
+  EXPECT_TRUE(support::eventually([&] { return publisher->stats().ring.rings == 1; }));
+}
+
+TEST_F(Changes, AReaderThatDoesNotWaitForPublishersStaysThroughANewRing) {
+  open_publisher();
+  auto o = reader_options("worker");
+  o.reconnect = false;
+  const auto reader = attach(o);
+  ASSERT_TRUE(publisher->resize(5000));
+  ASSERT_EQ(publish(5000), SHMRING_OK);
+  auto frame = reader->read(kPatience);
+  ASSERT_TRUE(frame) << frame.error().text;
+  publisher.reset();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_DISCONNECTED);
+}
+
+TEST_F(Changes, ALoanOfTheOldRingIsRefusedAndHarmless) {
+  open_publisher();
+  auto loan = *publisher->loan();
+  ASSERT_TRUE(publisher->resize(5000));
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  EXPECT_EQ(publisher->publish(loan, info).status(), SHMRING_INVALID);
+  EXPECT_EQ(publish(5000), SHMRING_OK);
+}
+
+TEST_F(Changes, TheEndComesAfterTheLastFrame) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  publish();
+  publisher->end();
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  EXPECT_EQ(checked(*reader->read(kPatience)), 2u);
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  EXPECT_EQ(reader->read(0).status(), SHMRING_END);
+}
+
+TEST_F(Changes, AReaderThatComesAfterTheEndGetsTheLastFrameAndTheEnd) {
+  open_publisher();
+  publish();
+  publisher->end();
+  const auto reader = open(reader_options("worker"));
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+}
+
+TEST_F(Changes, AStreamWithoutFramesEndsToo) {
+  open_publisher();
+  const auto reader = attach();
+  publisher->end();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+}
+
+TEST_F(Changes, ASlowReaderGetsTheEndOfAPublisherThatIsGone) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  publisher->end();
+  publisher.reset();
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+}
+
+TEST_F(Changes, FramesAfterAnEndAreAStreamThatGoesOn) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  publisher->end();
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  publish();
+  auto frame = reader->read(kPatience);
+  ASSERT_TRUE(frame) << frame.error().text;
+  EXPECT_EQ(checked(*frame), 2u);
+  EXPECT_EQ(reader->read(0).status(), SHMRING_TIMEOUT);
+  publisher->end();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+}
+
+TEST_F(Changes, AReaderGoesOnWithTheNextPublisher) {
+  const auto reader = open(reader_options("worker"));
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    open_publisher();
+    publish();
+    auto frame = reader->read(kPatience);
+    ASSERT_TRUE(frame) << frame.error().text;
+    EXPECT_EQ(reader->stats().attachments, i);
+    publisher.reset();
+  }
+}
+
+TEST_F(Changes, AFrameOfTheFormerPublisherStaysWholeBesideThoseOfTheNext) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  const Frame old = *reader->read(kPatience);
+  publisher.reset();
+  open_publisher();
+  publish();
+  const auto fresh = reader->read(kPatience);
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(checked(old), 1u);
+}
+
+TEST_F(Changes, AnAccountGoesOnUnderTheSameName) {
+  open_publisher();
+  for (std::uint32_t generation = 1; generation <= 4; ++generation) {
+    const auto reader = attach();
+    for (int i = 0; i < 3; ++i) publish();
+    while (next(*reader) != 0) {
+    }
+    publish();  // stays pending: dropped when the reader leaves
+    EXPECT_EQ(lane("worker").generation, generation);
+  }
+  EXPECT_TRUE(support::eventually([&] { return lane("worker").state == SHMRING_LANE_GONE; }));
+  const auto l = lane("worker");
+  // Each attachment but the first began with the newest frame.
+  EXPECT_EQ(l.offered, 4u * 4 + 3);
+  EXPECT_EQ(l.delivered, 4u * 3 + 3);
+  EXPECT_EQ(l.dropped, 4u);
+  EXPECT_EQ(l.pending, 0u);
+}
+
+TEST_F(Changes, MovingToANewRingIsNoNewAttachmentAndKeepsTheAccount) {
+  open_publisher();
+  const auto reader = attach();
+  for (int i = 0; i < 3; ++i) publish();
+  while (next(*reader) != 0) {
+  }
+  ASSERT_TRUE(publisher->resize(5000));
+  EXPECT_TRUE(support::eventually([&] {
+    publish();
+    return next(*reader) != 0;
+  }));
+  EXPECT_EQ(lane("worker").generation, 1u);
+  EXPECT_GE(lane("worker").delivered, 4u);
+  EXPECT_EQ(lane("worker").state, SHMRING_LANE_ACTIVE);
+  expect_balance();
+}
+
+TEST_F(Changes, ManyNamesAreForgottenOldestFirstAndThoseOfTheLivingNever) {
+  open_publisher();
+  // Comes back, so that its name was once gone.
+  attach("living");
+  const auto living = attach("living");
+  publish();
+  for (int i = 0; i < 100; ++i) attach("visitor-" + std::to_string(i));
+  EXPECT_LE(publisher->stats().lanes.size(), 66u);
+  EXPECT_EQ(lane("living").generation, 2u);
+  EXPECT_GE(lane("living").offered, 1u);
+  EXPECT_EQ(lane("visitor-99").generation, 1u);
+}
+
+}  // namespace
+}  // namespace shmring
