@@ -37,10 +37,10 @@ extern "C" {
 
 shmring_status shmring_publisher_open(const shmring_publisher_options* given, shmring_publisher** out) {
   return guarded([&] {
-    if (!given || !out || !given->path) return fail(SHMRING_INVALID, "options, their path and the place for the publisher must not be NULL");
-    *out = nullptr;
     shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
-    std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
+    if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
+    if (!o.path || !out) return fail(SHMRING_INVALID, "options, their path and the place for the publisher must not be NULL");
+    *out = nullptr;
     if (static_cast<unsigned>(o.policy) > SHMRING_LATEST) return fail(SHMRING_INVALID, "there is no such policy");
     auto opened = Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);

@@ -38,10 +38,10 @@ extern "C" {
 
 shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_reader** out) {
   return guarded([&] {
-    if (!given || !out || !given->path) return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
-    *out = nullptr;
     shmring_reader_options o = SHMRING_READER_OPTIONS_INIT;
-    std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
+    if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
+    if (!o.path || !out) return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
+    *out = nullptr;
     auto opened = Reader::open({o.path, o.name ? o.name : "", o.policy, o.wake, o.depth, o.max_held, o.max_frame_age, o.reconnect});
     if (!opened) return status_of(opened);
     *out = new shmring_reader{*std::move(opened)};

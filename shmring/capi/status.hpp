@@ -25,7 +25,7 @@ Status guarded(Body&& body) noexcept {
   try {
     return std::forward<Body>(body)();
   } catch (const std::bad_alloc&) {
-    return SHMRING_NO_MEMORY;
+    return fail(SHMRING_NO_MEMORY, {});  // its name is short enough to need no heap
   } catch (const std::exception& e) {
     return fail(SHMRING_SYSTEM, e.what());
   }
