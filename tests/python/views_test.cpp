@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The shapes of arrays on frames, and that no publisher can make one that leaves its frame.
+#include "views.hpp"
+
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace shmring::python {
+namespace {
+
+constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
+
+struct Frame {
+  shmring_format format = SHMRING_FORMAT_INIT;
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+};
+
+Frame frame(shmring_pixel_format pixel_format, std::uint32_t width, std::uint32_t height, std::uint64_t size,
+            const std::vector<shmring_plane>& planes) {
+  Frame made;
+  made.format.pixel_format = pixel_format;
+  made.format.width = width;
+  made.format.height = height;
+  made.info.size = size;
+  made.info.plane_count = static_cast<std::uint32_t>(planes.size());
+  for (std::size_t i = 0; i < planes.size(); ++i) made.info.planes[i] = planes[i];
+  return made;
+}
+
+// Why there are no views, or "".
+std::string refusal(const Frame& frame) {
+  Planes planes;
+  std::string why;
+  return plane_views(frame.format, frame.info, planes, why) ? "" : why;
+}
+
+// By counting, not by the arithmetic under test: is every byte of the view one of the frame's?
+bool lies_inside(const View& view, std::uint64_t size) {
+  const int last = view.dimensions;
+  __int128 low = view.offset, high = static_cast<__int128>(view.offset) + view.item_size - 1;
+  for (int i = 0; i < last; ++i) {
+    const __int128 reach = static_cast<__int128>(view.shape[i] - 1) * view.strides[i];
+    if (view.shape[i] < 1) return false;
+    if (reach < 0) low += reach;
+    if (reach > 0) high += reach;
+  }
+  return low >= 0 && high < static_cast<__int128>(size);
+}
+
+TEST(Views, EveryFormatHasANameThatLeadsBackToIt) {
+  for (int i = SHMRING_GRAY8; i <= SHMRING_GRAY16_LE; ++i) {
+    const auto format = static_cast<shmring_pixel_format>(i);
+    ASSERT_NE(format_name(format), nullptr) << i;
+    EXPECT_EQ(format_of(format_name(format)), format);
+  }
+  EXPECT_EQ(format_name(SHMRING_BYTES), nullptr);
+  EXPECT_EQ(format_name(static_cast<shmring_pixel_format>(15)), nullptr);
+  EXPECT_EQ(format_of("YUY2"), SHMRING_BYTES);
+  EXPECT_EQ(format_of(""), SHMRING_BYTES);
+}
+
+TEST(Views, AFrameThatFillsItsSizeToTheLastByteHasAView) {
+  EXPECT_EQ(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 30, {{0, 32, 0}})), "");
+  EXPECT_NE(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 29, {{0, 32, 0}})), "");
+  EXPECT_EQ(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 37, {{7, 32, 0}})), "");
+  EXPECT_NE(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 36, {{7, 32, 0}})), "");
+}
+
+TEST(Views, AnImageUpsideDownLiesInsideWhenItsFirstRowIsTheLastInMemory) {
+  EXPECT_EQ(refusal(frame(SHMRING_GRAY8, 8, 4, 32, {{24, -8, 0}})), "");
+  EXPECT_NE(refusal(frame(SHMRING_GRAY8, 8, 4, 32, {{23, -8, 0}})), "");
+  EXPECT_NE(refusal(frame(SHMRING_GRAY8, 8, 4, 32, {{25, -8, 0}})), "");
+}
+
+TEST(Views, ARefusalSaysWhatIsWrong) {
+  EXPECT_EQ(refusal(frame(SHMRING_NV12, 8, 4, 48, {{0, 8, 0}})), "NV12 8x4 needs 2 planes; the frame has 1");
+  EXPECT_EQ(refusal(frame(SHMRING_BGR, 0, 4, 48, {{0, 8, 0}})), "BGR 0x4 is no size of an image");
+  EXPECT_EQ(refusal(frame(SHMRING_NV12, 8, 4, 47, {{0, 8, 0}, {32, 8, 0}})),
+            "plane 1 of NV12 8x4 does not lie inside the frame of 47 bytes");
+}
+
+TEST(Views, TheLargestNumbersAreRefusedAndDoNotOverflow) {
+  for (const std::uint32_t side : {most, most - 1, 1U << 31, (1U << 31) - 1}) {
+    for (const std::int32_t stride :
+         {std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()}) {
+      for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1} << 63, std::uint64_t{SHMRING_TIME_NONE}}) {
+        for (const std::uint64_t size : {std::uint64_t{1} << 32, std::uint64_t{SHMRING_TIME_NONE}}) {
+          EXPECT_NE(refusal(frame(SHMRING_RGBA, side, side, size, {{offset, stride, 0}})), "");
+          EXPECT_NE(refusal(frame(SHMRING_GRAY16_LE, 1, side, size, {{offset, stride, 0}})), "");
+        }
+      }
+    }
+  }
+}
+
+TEST(Views, NoFrameWhateverItSaysHasAViewThatLeavesIt) {
+  std::mt19937_64 random(20261121);
+  const auto any = [&](std::uint64_t limit) { return random() % limit; };
+  int accepted = 0;
+  for (int round = 0; round < 200000; ++round) {
+    Frame made = frame(static_cast<shmring_pixel_format>(any(16)), static_cast<std::uint32_t>(any(40)),
+                       static_cast<std::uint32_t>(any(40)), any(4000), {});
+    made.info.plane_count = static_cast<std::uint32_t>(any(5));
+    for (auto& plane : made.info.planes) plane = {any(1000), static_cast<std::int32_t>(any(200)) - 100, 0};
+    Planes planes;
+    std::string why;
+    View whole;
+    if (whole_view(made.format, made.info, whole, why)) {
+      ASSERT_TRUE(made.info.size == 0 || lies_inside(whole, made.info.size)) << round;
+    }
+    if (!plane_views(made.format, made.info, planes, why)) continue;
+    ++accepted;
+    for (int i = 0; i < planes.count; ++i) {
+      ASSERT_TRUE(made.info.size == 0 || lies_inside(planes.view[i], made.info.size)) << round;
+    }
+  }
+  EXPECT_GT(accepted, 1000);
+}
+
+TEST(Views, PlanesThatFollowEachOtherAreOneImage) {
+  View view;
+  std::string why;
+  const Frame nv12 = frame(SHMRING_NV12, 6, 4, 48, {{0, 8, 0}, {32, 8, 0}});  // padded rows are no obstacle
+  ASSERT_TRUE(whole_view(nv12.format, nv12.info, view, why)) << why;
+  EXPECT_EQ(view.shape[0], 6);
+  EXPECT_EQ(view.shape[1], 6);
+  EXPECT_EQ(view.strides[0], 8);
+  const Frame i420 = frame(SHMRING_I420, 8, 4, 48, {{0, 8, 0}, {32, 4, 0}, {40, 4, 0}});
+  ASSERT_TRUE(whole_view(i420.format, i420.info, view, why)) << why;
+  EXPECT_EQ(view.shape[0], 6);
+}
+
+TEST(Views, PlanesWithAGapInAnotherOrderOrWithPaddedHalfRowsAreNoSingleImage) {
+  View view;
+  std::string why;
+  for (const Frame& made : {
+           frame(SHMRING_NV12, 8, 4, 64, {{0, 8, 0}, {40, 8, 0}}),              // a gap
+           frame(SHMRING_NV12, 8, 4, 64, {{16, 8, 0}, {0, 8, 0}}),              // the other way round
+           frame(SHMRING_NV12, 8, 4, 64, {{0, 8, 0}, {32, 16, 0}}),             // other strides
+           frame(SHMRING_NV12, 7, 4, 64, {{0, 8, 0}, {32, 8, 0}}),              // an odd width
+           frame(SHMRING_NV12, 8, 3, 64, {{0, 8, 0}, {24, 8, 0}}),              // an odd height
+           frame(SHMRING_I420, 6, 4, 64, {{0, 8, 0}, {32, 4, 0}, {40, 4, 0}}),  // padded half rows
+           frame(SHMRING_I420, 8, 4, 64, {{0, 8, 0}, {40, 4, 0}, {32, 4, 0}}),  // V before U
+       }) {
+    EXPECT_FALSE(whole_view(made.format, made.info, view, why));
+    EXPECT_NE(why.find("use planes"), std::string::npos) << why;
+  }
+}
+
+}  // namespace
+}  // namespace shmring::python
