@@ -39,7 +39,7 @@ def quoted(text) -> str:
 
 
 def launch_line(arguments: argparse.Namespace) -> str:
-    """The encoder's own wish for buffers is dropped: so the ring's are the only ones, and the converter writes into them."""
+    """The encoder's wish for buffers is dropped: the ring's are the only ones, and the converter writes into them."""
     stall = int(arguments.stall_timeout * Gst.SECOND)
     return f"""
         {source(arguments.input)} ! videoconvert ! video/x-raw,format=BGR
@@ -47,7 +47,8 @@ def launch_line(arguments: argparse.Namespace) -> str:
               src_0::worker=recorder-branch src_0::stall-timeout={stall}
               src_1::worker=ring-branch src_1::stall-timeout={stall}
         supply.src_0 ! framehealth name=recorder worker=recorder stall-timeout={stall}
-          ! identity drop-allocation=true ! jpegenc quality=80 ! matroskamux ! filesink async=false location={quoted(arguments.record)}
+          ! identity drop-allocation=true ! jpegenc quality=80 ! matroskamux
+          ! filesink async=false location={quoted(arguments.record)}
         supply.src_1 ! shmringsink name=ring socket-path={quoted(arguments.socket)} max-readers={arguments.readers}
               depth={arguments.depth} max-held={arguments.max_held} stall-timeout={stall}
     """
@@ -86,8 +87,8 @@ class Capture:
         for number in (signal.SIGTERM, signal.SIGINT):
             GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, self._end)
         GLib.timeout_add(STATS_EVERY, self._tick)
-        begin = Gst.State.PAUSED if self._loop_file else Gst.State.PLAYING  # a file plays once its first segment is there
-        started = self._pipeline.set_state(begin)
+        # A file plays once its first segment is there.
+        started = self._pipeline.set_state(Gst.State.PAUSED if self._loop_file else Gst.State.PLAYING)
         if started == Gst.StateChangeReturn.FAILURE:
             self._say_why(bus)
         else:

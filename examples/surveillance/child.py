@@ -2,6 +2,7 @@
 """One child process: its start, its lines, its end. It decides nothing."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -30,16 +31,25 @@ class Child:
 
     async def start(self) -> None:
         ours, theirs = channel.pair()
+        environment = {**os.environ, **self._environment, "REPORT_FD": str(theirs.fileno())}
         try:
             with theirs, open(self._log, "ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                    pass_fds=[theirs.fileno()], env={**os.environ, **self._environment, "REPORT_FD": str(theirs.fileno())})
+                    pass_fds=[theirs.fileno()], env=environment)
         except OSError:
             ours.close()
             raise
         asyncio.get_running_loop().add_reader(ours, self._read, ours)
         self._watch = asyncio.create_task(self._wait(self._process, ours))
+
+    def waited_for_cpu(self) -> float:
+        """Seconds that its threads were ready to run and had no processor."""
+        waited = 0
+        for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                waited += int(path.read_text().split()[1])
+        return waited * 1e-9
 
     def send_signal(self, number: signal.Signals) -> None:
         if self._process:

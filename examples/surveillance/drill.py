@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .config import Fault
 from .record import Account, now
-from .supervisor import Supervisor, lives, settled
+from .supervisor import CAPTURE, Supervisor, lives, settled
 
 RECOVERS = 30.0  # s: longest wait for a worker to come back
 
@@ -21,8 +21,7 @@ class Outcome:
     seen_after: float | None = None
     recovered_after: float | None = None
     others: list["Neighbour"] = field(default_factory=list)
-    no_slot: int = 0
-    inbox_drops: int = 0
+    no_slot: int = 0  # frames that nobody could get: the ring's slots were all taken
 
     @property
     def survived(self) -> bool:
@@ -38,13 +37,22 @@ class Neighbour:
     before: Account
     during: Account
     alone: int  # frames missed while it was free, which no slowness of its own explains
+    cpu_wait: float  # seconds that its process was ready to run and had no processor
+    seconds: float  # how long the fault took
 
     @property
     def lost(self) -> int:
-        """Frames that it lost because of the fault."""
+        """Frames that it lost during the fault and would not have lost otherwise."""
         if self.keeps_up:
             return max(0, self.during.dropped - self.before.dropped)
         return self.alone
+
+    @property
+    def blamed(self) -> int:
+        """Of these, what the fault is blamed for. A machine that is too busy proves nothing: who lost n frames for want
+        of a processor waited for one about as long as n frames take."""
+        period = self.seconds / max(1, self.during.offered)
+        return 0 if self.lost * period <= self.cpu_wait else self.lost
 
 
 class Drill:
@@ -70,6 +78,7 @@ class Drill:
         if not await _until(lambda: lives(watched), RECOVERS):
             return Outcome(fault.worker, fault.signal.name, now() - supervisor.started_at, "alive before the fault")
         begin, pid = now(), watched.child.pid
+        waited = self._waited()
         expected = "stuck" if fault.signal in (signal.SIGSTOP, signal.SIGTSTP) else "dead"
         outcome = Outcome(fault.worker, fault.signal.name, begin - supervisor.started_at, expected)
         supervisor.event("fault", fault.worker, f"{fault.signal.name} to pid {pid}")
@@ -79,20 +88,26 @@ class Drill:
         if await _until(lambda: lives(watched) and watched.child.pid != pid, RECOVERS):
             outcome.recovered_after = now() - begin
         await asyncio.sleep(0.5)  # the accounts of that moment arrive
-        self._compare(outcome, begin, now())
+        self._compare(outcome, begin, now(), waited)
         return outcome
 
-    def _compare(self, outcome: Outcome, begin: float, end: float) -> None:
+    def _waited(self) -> dict[str, float]:
+        return {watched.record.name: watched.child.waited_for_cpu() for watched in self._supervisor.everybody}
+
+    def _compare(self, outcome: Outcome, begin: float, end: float, waited: dict[str, float]) -> None:
         supervisor = self._supervisor
         before = max(supervisor.started_at, 2 * begin - end)
-        outcome.no_slot, outcome.inbox_drops = supervisor.lost_for_all(begin, end)
+        outcome.no_slot = supervisor.without_slot(begin, end)
+        waited = {name: total - waited[name] for name, total in self._waited().items()}
         for name, watched in supervisor.workers.items():
             if name != outcome.worker:
                 record = watched.record
                 outcome.others.append(Neighbour(name, watched.policy != "latest", record.between(before, begin),
-                                                record.between(begin, end), record.missed_alone(begin, end)))
-        for name, record in supervisor.branches.items():
-            outcome.others.append(Neighbour(name, True, record.between(before, begin), record.between(begin, end), 0))
+                                                record.between(begin, end), record.missed_alone(begin, end),
+                                                waited[name], end - begin))
+        for record in (supervisor.inbox, *supervisor.branches.values()):
+            outcome.others.append(Neighbour(record.name, True, record.between(before, begin),
+                                            record.between(begin, end), 0, waited[CAPTURE], end - begin))
 
 
 async def _until(condition, timeout: float) -> bool:

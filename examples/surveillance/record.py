@@ -40,7 +40,8 @@ class Record:
     states: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, state), as told
     course: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, Account)
     unbalanced: list[Account] = field(default_factory=list)
-    ages: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # seconds, publish to take
+    ages: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # seconds, publish to take, as the worker told
+    element_ages: dict[int, float] = field(default_factory=dict)  # percent → seconds, as the element told
     works: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # seconds, take to done
     alone: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, frames missed while the worker was free)
     heard: int = 0  # frames the worker itself told of
@@ -54,11 +55,17 @@ class Record:
         self.states.append((now, state))
 
     def took_stats(self, stats: dict, now: float) -> None:
-        self.account = Account.of(stats)
         self.generation = stats["generation"]
-        self.course.append((now, self.account))
+        self.took_account(Account.of(stats), now)
+        for percent in (50, 99):
+            if age := stats.get(f"age-p{percent}"):  # nothing, or 0: not measured there
+                self.element_ages[percent] = age * 1e-9
         if not self.account.balanced and len(self.unbalanced) < 10:
             self.unbalanced.append(self.account)
+
+    def took_account(self, account: Account, now: float) -> None:
+        self.account = account
+        self.course.append((now, account))
 
     def took_frame(self, message: dict, now: float) -> None:
         self.heard += 1
@@ -67,6 +74,11 @@ class Record:
         self.works.append(float(message.get("work", 0)))
         if alone := int(message.get("alone", 0)):
             self.alone.append((now, alone))
+
+    def age(self, percent: int) -> float | None:
+        """Exactly, from the worker's own lines; to an eighth, from the element, where there are none."""
+        exact = percentile(self.ages, percent / 100)
+        return self.element_ages.get(percent) if exact is None else exact
 
     def account_at(self, when: float) -> Account:
         """The last account known at that time."""

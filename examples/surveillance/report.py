@@ -40,13 +40,14 @@ def fault(outcome: Outcome) -> list[Check]:
     else:
         seen = "never seen" if outcome.seen_after is None else "seen"
         course = f"{outcome.expected} {seen}, " + ("never back" if outcome.recovered_after is None else "back")
-    lost = {neighbour.name: neighbour.lost for neighbour in outcome.others if neighbour.lost}
-    for_all = {"no slot": outcome.no_slot, "inbox": outcome.inbox_drops}
-    lost |= {name: count for name, count in for_all.items() if count}
+    losses = [f"{other.name} lost {other.lost}, waited {other.cpu_wait:.1f} s for a processor"
+              for other in outcome.others if other.lost]
+    losses += [f"{outcome.no_slot} frames found no slot"] if outcome.no_slot else []
+    blamed = outcome.no_slot + sum(other.blamed for other in outcome.others)
     return [
         Check(f"{name}: seen and recovered", outcome.survived, course),
-        Check(f"{name}: nobody else lost a frame", not lost and bool(outcome.others),
-              ", ".join(f"{name} lost {count}" for name, count in lost.items()) or "none lost"),
+        Check(f"{name}: nobody else lost a frame by it", blamed == 0 and bool(outcome.others),
+              "; ".join(losses) or "none lost"),
     ]
 
 
@@ -70,9 +71,12 @@ def checks(supervisor: Supervisor, outcomes: list[Outcome], living: dict[str, bo
     return result
 
 
+def ages(record: Record) -> dict[str, float | None]:
+    return {f"p{percent}": _ms(record.age(percent)) for percent in (50, 99)}
+
+
 def times(values) -> dict[str, float | None]:
-    return {f"p{percent}": None if (value := percentile(values, percent / 100)) is None else round(1000 * value, 2)
-            for percent in (50, 99)}
+    return {f"p{percent}": _ms(percentile(values, percent / 100)) for percent in (50, 99)}
 
 
 def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check], facts: dict) -> dict:
@@ -80,14 +84,16 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
         **facts,
         "workers": {
             name: {"level": watched.level.value, "policy": watched.policy, **_account(watched.record),
-                   "age_ms": times(watched.record.ages), "work_ms": times(watched.record.works),
+                   "age_ms": ages(watched.record), "work_ms": times(watched.record.works),
                    "detections": watched.record.found, "restarts": watched.record.restarts,
                    "generation": watched.record.generation}
             for name, watched in supervisor.workers.items()},
-        "branches": {name: _account(record) for name, record in supervisor.branches.items()},
+        "branches": {name: {**_account(record), "age_ms": ages(record)}
+                     for name, record in supervisor.branches.items()},
         "capture": {"restarts": supervisor.capture.record.restarts, "ring": _without(supervisor.ring, "lanes"),
                     "latestframe": _without(supervisor.supply, "branches")},
-        "faults": [asdict(outcome) | {"others": {neighbour.name: asdict(neighbour) | {"lost": neighbour.lost}
+        "faults": [asdict(outcome) | {"others": {neighbour.name: asdict(neighbour)
+                                                 | {"lost": neighbour.lost, "blamed": neighbour.blamed}
                                                  for neighbour in outcome.others}} for outcome in outcomes],
         "checks": [asdict(check) for check in results],
         "passed": all(check.holds for check in results),
@@ -96,6 +102,10 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
 
 def save(report: dict, path: Path) -> None:
     path.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1000 * seconds, 2)
 
 
 def _account(record: Record) -> dict:

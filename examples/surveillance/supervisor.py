@@ -12,7 +12,7 @@ from pathlib import Path
 from .child import Child
 from .config import Config, Worker
 from .policy import ALIVE, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
-from .record import KEPT, Event, Record, now
+from .record import KEPT, Account, Event, Record, now
 
 CAPTURE = "capture"
 LEAVE = 6.0  # s for everybody to end by themselves
@@ -38,8 +38,9 @@ class Supervisor:
         self.ring: dict = {}
         self.supply: dict = {}
         self.branches: dict[str, Record] = {}
+        self.inbox = Record("inbox")  # of latestframe, before all branches
         self.slots_lost: list[dict] = []
-        self._for_all: deque[tuple[float, int, int]] = deque(maxlen=KEPT)  # when, frames without a slot, inbox drops
+        self._without_slot: deque[tuple[float, int]] = deque(maxlen=KEPT)  # when, frames for which no slot was free
         self._on_event = on_event
         self._tasks: set[asyncio.Task] = set()
         self._stopping = False
@@ -82,11 +83,11 @@ class Supervisor:
     def event(self, kind: str, worker: str, text: str) -> None:
         self._on_event(Event(now() - self.started_at, kind, worker, text))
 
-    def lost_for_all(self, begin: float, end: float) -> tuple[int, int]:
-        """Frames that no worker could get in that time: no slot was free, or the fan-out itself did not keep up."""
-        def at(when):
-            return next(((slot, inbox) for told, slot, inbox in reversed(self._for_all) if told <= when), (0, 0))
-        return tuple(after - before for before, after in zip(at(begin), at(end)))
+    def without_slot(self, begin: float, end: float) -> int:
+        """Frames that no worker could get in that time, because the ring had no free slot."""
+        def until(when):
+            return next((count for told, count in reversed(self._without_slot) if told <= when), 0)
+        return until(end) - until(begin)
 
     # What children say
 
@@ -139,7 +140,9 @@ class Supervisor:
         for branch in [*self.supply["branches"], message["recorder"]]:
             name = branch["worker"]
             self.branches.setdefault(name, Record(name)).took_stats(branch, at)
-        self._for_all.append((at, self.ring["dropped-no-slot"], self.supply["inbox-drops"]))
+        self._without_slot.append((at, self.ring["dropped-no-slot"]))
+        received, published, dropped = (self.supply[name] for name in ("received", "published", "inbox-drops"))
+        self.inbox.took_account(Account(received, published, dropped, 0), at)
         if sum(self.ring[f"slots-{use}"] for use in ("free", "owned", "loaned")) != self.ring["slots"]:
             self.slots_lost.append(self.ring)
 

@@ -9,13 +9,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .record import Event, Record, now, percentile
+from .record import Event, Record, now
 from .supervisor import Supervisor
 
 STATE_STYLE = {"ok": "green", "waiting": "cyan", "slow": "yellow", "starved": "yellow", "stuck": "bold red",
                "dead": "bold red"}
 EVENT_STYLE = {"fault": "bold magenta", "kill": "red", "exit": "red", "give-up": "bold red", "error": "bold red",
                "restart": "green", "left": "yellow", "health": "default", "warning": "yellow"}
+WIDE = 140  # columns that the whole table needs
 LINE_EVERY = 5.0  # s, where there is no terminal
 
 
@@ -35,44 +36,48 @@ class Screen:
         if self._console.is_terminal:
             with Live(console=self._console, refresh_per_second=4, transient=True) as live:
                 while True:
-                    live.update(Group(worker_table(supervisor, self._title), *map(_event_line, self._events)))
+                    table = worker_table(supervisor, self._title, self._console.width)
+                    live.update(Group(table, *map(_event_line, self._events)))
                     await asyncio.sleep(0.25)
         while True:
             await asyncio.sleep(LINE_EVERY)
             for record in _records(supervisor):
                 account = record.account
                 self._console.print(
-                    f"{now() - supervisor.started_at:6.1f}  {record.name:<16} {record.state:<8} offered {account.offered}"
-                    f" delivered {account.delivered} dropped {account.dropped} pending {account.pending}"
-                    f" age {_ms(percentile(record.ages, 0.5))} found {record.found} restarts {record.restarts}",
+                    f"{now() - supervisor.started_at:6.1f}  {record.name:<16} {record.state:<8}"
+                    f" offered {account.offered} delivered {account.delivered} dropped {account.dropped}"
+                    f" pending {account.pending} age {_ms(record.age(50))} found {record.found} restarts {record.restarts}",
                     highlight=False, soft_wrap=True)
 
 
-def worker_table(supervisor: Supervisor, title: str) -> Table:
+def worker_table(supervisor: Supervisor, title: str, width: int) -> Table:
     table = Table(title=f"{title} · {now() - supervisor.started_at:.0f} s", title_justify="left")
-    for heading in ("worker", "level", "policy", "state", "pid"):
+    about = ("level", "policy", "pid") if width >= WIDE else ()
+    for heading in ("worker", *about, "state"):
         table.add_column(heading)
-    for heading in ("offered", "delivered", "dropped", "pending", "age p50", "p99", "found", "restarts"):
+    for heading in ("offered", "delivered", "dropped", "pending", "age p50", "p99", "found", "restarts", "gen"):
         table.add_column(heading, justify="right")
     for watched in supervisor.workers.values():
         state = watched.record.state if watched.child.pid else f"{watched.record.state} ({watched.life.phase.value})"
-        table.add_row(watched.record.name, watched.level.value, watched.policy, _state(watched.record.state, state),
-                      str(watched.child.pid or ""), *_figures(watched.record))
+        about = (watched.level.value, watched.policy, str(watched.child.pid or "")) if width >= WIDE else ()
+        table.add_row(watched.record.name, *about, _state(watched.record.state, state), *_figures(watched.record))
     for record in supervisor.branches.values():
-        table.add_row(record.name, "", "in process", _state(record.state, record.state), "", *_figures(record))
+        about = ("", "in process", "") if width >= WIDE else ()
+        table.add_row(record.name, *about, _state(record.state, record.state), *_figures(record))
     return table
 
 
 def print_report(console: Console, supervisor: Supervisor, report: dict) -> None:
-    console.print(worker_table(supervisor, "Report"))
+    console.print(worker_table(supervisor, "Report", console.width))
     for fault in report["faults"]:
         others = Table(title=f"{fault['signal']} of {fault['worker']}: the others during it and as long before",
                        title_justify="left")
-        for heading in ("worker", "offered", "dropped", "offered before", "dropped before", "lost because of it"):
+        for heading in ("worker", "offered", "dropped", "offered before", "dropped before", "lost", "CPU wait",
+                        "lost by it"):
             others.add_column(heading, justify="left" if heading == "worker" else "right")
         for name, other in fault["others"].items():
             figures = [other[when][what] for when in ("during", "before") for what in ("offered", "dropped")]
-            others.add_row(name, *map(str, [*figures, other["lost"]]))
+            others.add_row(name, *map(str, [*figures, other["lost"], f"{other['cpu_wait']:.1f} s", other["blamed"]]))
         console.print(others)
     for check in report["checks"]:
         mark = Text("ok    ", "green") if check["holds"] else Text("FAILED", "bold red")
@@ -87,7 +92,7 @@ def _records(supervisor: Supervisor) -> list[Record]:
 def _figures(record: Record) -> list[str]:
     account = record.account
     return [str(figure) for figure in (account.offered, account.delivered, account.dropped, account.pending)] + [
-        _ms(percentile(record.ages, 0.5)), _ms(percentile(record.ages, 0.99)), str(record.found), str(record.restarts)]
+        _ms(record.age(50)), _ms(record.age(99)), str(record.found), str(record.restarts), str(record.generation)]
 
 
 def _event_line(event: Event) -> Text:

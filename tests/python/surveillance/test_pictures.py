@@ -99,8 +99,8 @@ def test_the_clip_is_taken_out_of_its_package(tmp_path, packed):
     control = tmp_path / "tree/DEBIAN/control"
     control.parent.mkdir()
     control.write_text("Package: opencv-doc\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y.z>\nDescription: x\n")
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", tmp_path / "tree", tmp_path / "p.deb"], check=True,
-                   stdout=subprocess.DEVNULL)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", tmp_path / "tree", tmp_path / "p.deb"],
+                   check=True, stdout=subprocess.DEVNULL)
     path, why = clip.unpack(tmp_path / "p.deb", tmp_path / "out" / clip.NAME)
     assert (path.read_bytes(), why) == (content, "")
     assert [entry.name for entry in path.parent.iterdir()] == [clip.NAME]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The supervisor with real child processes: a capture that says what the test tells it to, and workers that only live."""
+"""The supervisor with real child processes: a capture that says what the test wants, and workers that only live."""
 
 import asyncio
 import json
@@ -177,14 +177,16 @@ def test_what_the_publisher_tells_becomes_the_workers_account(tmp_path):
         async with system(tmp_path, one=(LIVES, "high")) as made:
             lane = {"worker": "one", "offered": 9, "delivered": 5, "dropped": 3, "pending": 1, "generation": 2}
             slots = {"slots": 4, "slots-free": 1, "slots-owned": 2, "slots-loaned": 1}
-            made.say("stats", ring={"lanes": [lane], "dropped-no-slot": 3, **slots},
-                     supply={"inbox-drops": 1, "branches": [lane | {"worker": "b"}]}, recorder=lane | {"worker": "r"})
+            supply = {"received": 9, "published": 8, "inbox-drops": 1, "branches": [lane | {"worker": "b"}]}
+            made.say("stats", ring={"lanes": [lane], "dropped-no-slot": 3, **slots}, supply=supply,
+                     recorder=lane | {"worker": "r"})
             await made.until(lambda: made["one"].record.account.offered)
             assert made["one"].record.account.balanced and made["one"].record.generation == 2
             assert made.supervisor.branches["b"].account.delivered == 5
             assert made.supervisor.slots_lost == []
             now = made["one"].record.course[-1][0]
-            assert made.supervisor.lost_for_all(now - 60, now) == (3, 1)
+            assert made.supervisor.without_slot(now - 60, now) == 3
+            assert made.supervisor.inbox.account.dropped == 1
 
     asyncio.run(scenario())
 
