@@ -72,7 +72,6 @@ void DropWindow::add(std::uint64_t delivered, std::uint64_t dropped, std::uint64
   for (; in_part_ >= part; in_part_ -= part) {
     current_ = (current_ + 1) % parts_.size();
     parts_[current_] = {};
-    filled_ = std::min(filled_ + 1, parts_.size() - 1);
   }
 }
 
@@ -94,7 +93,6 @@ double DropWindow::rate() const {
 }
 
 std::optional<Verdict> WorkerHealth::evaluate(const Observation& seen, const Limits& limits, std::uint64_t now) {
-  if (look_at_ && now < *look_at_) told_at_ = token_at_ = now;
   const std::uint64_t step = look_at_ ? std::min(since(*look_at_, now), window_length(limits) / 4) : 0;
   if (seen.generation != last_.generation || (last_.gone && !seen.gone)) begin_again(seen);
   const Step since_last{step, progress(seen) != progress(last_),
@@ -136,8 +134,6 @@ void WorkerHealth::begin_again(const Observation& seen) {
 // An accumulator runs on while nothing moves, and restarts where something did.
 void WorkerHealth::count_time(const Observation& seen, std::uint64_t now, const Step& step) {
   const bool busy = seen.unfinished_since != 0;
-  const bool idle = !busy && seen.expecting;
-
   if (!busy)
     stuck_for_ = 0;
   else if (step.finished || !last_.unfinished_since)
@@ -145,9 +141,9 @@ void WorkerHealth::count_time(const Observation& seen, std::uint64_t now, const 
   else
     stuck_for_ += step.time;
 
-  if (!idle)
+  if (busy)
     starved_for_ = 0;
-  else if (step.finished || step.came || last_.unfinished_since || !last_.expecting)
+  else if (step.finished || step.came || !last_.expecting)
     starved_for_ = std::min(since(std::max(seen.last_offered_at, seen.last_consumed_at), now), step.time);
   else
     starved_for_ += step.time;
@@ -159,7 +155,7 @@ void WorkerHealth::judge(const Observation& seen, const Limits& limits, const St
   const bool busy = seen.unfinished_since != 0;
   // A state once reached holds until something moves, also over a pause.
   const bool stuck = timeout && busy && (stuck_for_ >= timeout || (before == WorkerState::stuck && !step.finished));
-  const bool starved = timeout && !busy && seen.expecting &&
+  const bool starved = timeout && seen.expecting &&
                        (starved_for_ >= timeout || (before == WorkerState::starved && !step.finished && !step.came));
 
   if (seen.gone)
@@ -184,30 +180,29 @@ void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, s
   const std::uint64_t discarded = since(last_.discarded, seen.discarded);
   window_.add(delivered, since(discarded, since(last_.dropped, seen.dropped)), time, length);
 
-  if (seen.offered != last_.offered || seen.delivered != last_.delivered) {
-    const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(seen.lateness.value_or(0), 0));
-    const auto age = static_cast<double>(std::max(seen.age, late));
-    age_ = age_ > 0 ? age_ + (age - age_) / 4 : age;
-  }
+  const auto age_limit = static_cast<double>(limits.max_frame_age);
+  const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(seen.lateness.value_or(0), 0));
+  const auto age = static_cast<double>(std::max(seen.age, late));
+  // Cut at twice the limit, so that a single frame, however old, is no trend.
+  if (seen.offered != last_.offered) age_ += (std::min(age, 2 * age_limit) - age_) / 4;
+  const bool old = age_ > age_limit && limits.max_frame_age;
+  const bool fresh = age_ <= kLeave * age_limit || !limits.max_frame_age;
 
-  const double age_limit = limits.max_frame_age ? static_cast<double>(limits.max_frame_age) : 1e300;
-  const double drop_limit = limits.max_drop_rate < 1 ? limits.max_drop_rate : 1e300;
-  const auto decided = static_cast<double>(window_.decided()), dropped = static_cast<double>(window_.dropped());
-  // One lost frame is no rate, and neither is the time between two frames of a worker that takes few.
-  const bool representative = window_.full() || decided - dropped >= 10;
-  const bool old = age_ > age_limit, drops = representative && dropped > drop_limit * decided + 1;
-  const bool inside = age_ <= kLeave * age_limit && dropped <= kLeave * drop_limit * decided;
+  const auto dropped = static_cast<double>(window_.dropped()), decided = static_cast<double>(window_.decided());
+  const bool drops = dropped > limits.max_drop_rate * decided + 1;  // one lost frame is no rate
+  const bool keeps = dropped <= kLeave * limits.max_drop_rate * decided || limits.max_drop_rate >= 1;
 
   const bool slow = verdict_.state == WorkerState::slow;
-  turning_for_ = (slow ? inside : old || drops) ? turning_for_ + time : 0;
+  turning_for_ = (slow ? fresh && keeps : old || drops) ? turning_for_ + time : 0;
   if (turning_for_ < length / 10) return;
   if (slow)
     enter(WorkerState::ok, "within its limits again");
   else if (drops)
     enter(WorkerState::slow, decimal(100 * window_.rate(), 1, "%") + " of the frames of the last " + duration(length) +
-                                 " dropped, the limit is " + decimal(100 * drop_limit, 1, "%"));
+                                 " dropped, the limit is " + decimal(100 * limits.max_drop_rate, 1, "%"));
   else
-    enter(WorkerState::slow, "frames are " + duration(age_) + " old, the limit is " + duration(limits.max_frame_age));
+    enter(WorkerState::slow,
+          "frames are too old: the last one " + duration(age) + ", the limit is " + duration(age_limit));
 }
 
 void WorkerHealth::enter(WorkerState state, std::string reason) {

@@ -77,7 +77,6 @@ class DropWindow {
   std::uint64_t decided() const;
   std::uint64_t dropped() const;
   double rate() const;
-  bool full() const { return filled_ + 1 == parts_.size(); }
 
  private:
   struct Part {
@@ -86,7 +85,6 @@ class DropWindow {
   };
   std::array<Part, 10> parts_{};
   std::size_t current_ = 0;
-  std::size_t filled_ = 0;
   std::uint64_t in_part_ = 0;
 };
 
@@ -139,7 +137,7 @@ class WorkerHealth {
   std::uint64_t starved_for_ = 0;         // watched time: no work there, none came
   std::uint64_t turning_for_ = 0;         // watched time: the limits say otherwise than the state
   DropWindow window_;
-  double age_ = 0;  // smoothed over looks
+  double age_ = 0;  // smoothed
 };
 
 }  // namespace supplier
