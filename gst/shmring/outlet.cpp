@@ -13,8 +13,10 @@ shmring::Error closed() { return {SHMRING_DISCONNECTED, "The ring is not open."}
 
 shmring::Result<void> Outlet::open(shmring::PublisherOptions options) {
   const std::unique_lock alone(life_);
-  fixed_ = options.slot_size != 0;
-  if (!fixed_) options.slot_size = 1;  // so that the path is ours, and readers are counted, before the first frame
+  size_given_ = options.slot_size != 0;
+  count_given_ = options.slots != 0;
+  loans_ = options.loans;
+  if (!size_given_) options.slot_size = 1;  // so that the path is ours, and readers are counted, before the first frame
   auto publisher = shmring::Publisher::open(options);
   if (!publisher) return publisher.error();
   publisher_ = *std::move(publisher);
@@ -33,17 +35,22 @@ shmring::Result<void> Outlet::set_format(const shmring_format& format) {
   return publisher_->set_format(format);
 }
 
-shmring::Result<void> Outlet::require(std::uint64_t size) {
+shmring::Result<void> Outlet::require(std::uint64_t size, std::uint32_t loans) {
   const std::shared_lock alive(life_);
   if (!publisher_) return closed();
   const std::lock_guard turn(turn_);
-  if (fixed_ || size <= publisher_->slot_size()) return {};
-  return publisher_->resize(size);
+  const std::uint64_t now = publisher_->slot_size();
+  if (size_given_ || size < now) size = now;
+  if (count_given_ || loans < loans_) loans = loans_;
+  if (size == now && loans == loans_) return {};
+  auto resized = publisher_->resize(size, loans);
+  if (resized) loans_ = loans;
+  return resized;
 }
 
 std::uint64_t Outlet::largest() const {
   const std::shared_lock alive(life_);
-  return publisher_ && fixed_ ? publisher_->slot_size() : UINT64_MAX;
+  return publisher_ && size_given_ ? publisher_->slot_size() : UINT64_MAX;
 }
 
 std::uint64_t Outlet::slot_size() const {

@@ -24,8 +24,8 @@ class Outlet {
   void close();
 
   shmring::Result<void> set_format(const shmring_format& format);
-  // Makes slots of at least `size` bytes; where the slot size was given it stays as it is.
-  shmring::Result<void> require(std::uint64_t size);
+  // Makes slots of at least `size` bytes, `loans` of them for this process, unless the slots' size or number was given.
+  shmring::Result<void> require(std::uint64_t size, std::uint32_t loans = 0);
   // What require() can come to.
   std::uint64_t largest() const;
   std::uint64_t slot_size() const;  // 0 while closed
@@ -43,8 +43,10 @@ class Outlet {
  private:
   mutable std::shared_mutex life_;  // shared: to use publisher_; alone: to make or end it. Before turn_
   std::unique_ptr<shmring::Publisher> publisher_;
-  std::mutex turn_;     // for what the publisher wants from one thread at a time
-  bool fixed_ = false;  // under life_: the slot size was given
+  bool size_given_ = false;   // under life_; the next too
+  bool count_given_ = false;
+  std::mutex turn_;  // for what the publisher wants from one thread at a time
+  std::uint32_t loans_ = 0;   // under turn_
 };
 
 }  // namespace supplier

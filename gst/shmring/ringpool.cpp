@@ -22,6 +22,7 @@ struct Wish {
   gsize size = 0;       // of a frame, with the padding around its picture
   gsize prefix = 0;     // bytes before a frame
   gsize capacity = 0;   // with the bytes before and after
+  guint buffers = 0;    // that are out at the same time, and more
   std::optional<GstVideoInfo> planes;  // to tell in a GstVideoMeta
   GstVideoAlignment alignment{};
 
@@ -52,6 +53,7 @@ class RingPool {
     if (is_video) size = MAX(size, static_cast<guint>(GST_VIDEO_INFO_SIZE(&video)));
     if (is_video && gst_buffer_pool_config_has_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META)) wish.planes = video;
     wish.size = size;
+    wish.buffers = least;
     wish.prefix = params.prefix;
     wish.capacity = params.prefix + size + params.padding;
 
@@ -62,7 +64,7 @@ class RingPool {
 
   // The ring is made here, if its size was still open, so that the first buffer is in it. A failure shows when a frame is published.
   void start() {
-    if (wish_.fits_a_slot()) (void)outlet_->require(wish_.capacity);
+    if (wish_.fits_a_slot()) (void)outlet_->require(wish_.capacity, wish_.buffers);
   }
 
   GstBuffer* acquire() {

@@ -92,8 +92,10 @@ bool Sink::tell(const shmring::Error& error) {
 
 bool Sink::start() {
   GST_OBJECT_LOCK(element_);
-  const shmring::PublisherOptions wanted = options;
+  shmring::PublisherOptions wanted = options;
   GST_OBJECT_UNLOCK(element_);
+  // Of few slots readers get theirs first.
+  if (wanted.slots != 0) wanted.loans = std::clamp<std::uint32_t>(wanted.slots, 4, 3 + kLoans) - 3;
   if (wanted.path.empty()) return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
   if (auto opened = outlet_->open(wanted); !opened) return tell(opened.error());
   format_ = {};

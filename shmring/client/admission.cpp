@@ -54,7 +54,7 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   if (!wire::valid_name(name)) return refuse(c, SHMRING_INVALID, "a reader needs a name: UTF-8, 1 to 63 bytes, no control characters");
   find_the_gone();
 
-  std::uint32_t readers = 0, used = 1 + options_.loans;
+  std::uint32_t readers = 0, used = 1 + ring_->loans();
   bool spinner = false;
   for (const auto& [fd, other] : connections_) {
     if (!other.lane || other.ring != ring_.get() || other.lane->wanted.load() > Lane::Stage::active) continue;
@@ -122,7 +122,12 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
 }
 
 Control::Next Control::on_mapped(Connection& c) {
-  if (c.ring != ring_.get()) return Next::close;  // replaced meanwhile: it comes again
+  if (c.ring != ring_.get()) {  // replaced meanwhile: it comes again
+    auto bye = wire::make<wire::Bye>();
+    bye.reason = wire::Goodbye::again;
+    send_message(c.fd(), bye);
+    return Next::close;
+  }
   // From here on nobody else can ever map the lane writable, or change its size.
   if (auto ok = seal(c.lane->memory.fd, Seal::everything); !ok) {
     ++liars_;

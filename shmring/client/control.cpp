@@ -341,22 +341,22 @@ void Control::settle() {
 
 void Control::replace_ring(std::shared_ptr<Ring> ring) {
   const std::lock_guard lock(mutex_);
-  std::vector<int> lost;
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::again;
   for (auto& [fd, c] : connections_) {
     if (!c.lane || c.ring != ring_.get()) continue;
-    const bool mapping = c.stage == Connection::Stage::mapping;
-    const bool active = !mapping && c.lane->wanted.load() == Lane::Stage::active;
-    if (mapping) lost.push_back(fd);
-    if (active) {
+    if (c.stage == Connection::Stage::mapping) {
+      c.ring = nullptr;  // on_mapped() tells it: hanging up on a message of its own would lose ours
+      name_of(c.lane->grant.name).moving = c.lane->pid;
+      continue;
+    }
+    if (c.lane->wanted.load() == Lane::Stage::active) {
       ring_->want(*c.lane, Lane::Stage::draining);
+      name_of(c.lane->grant.name).moving = c.lane->pid;
       readers_.fetch_sub(1, std::memory_order_relaxed);
     }
-    if (mapping || active) name_of(c.lane->grant.name).moving = c.lane->pid;
     send_message(fd, bye);
   }
-  for (int fd : lost) drop(fd);
   old_rings_.push_back(std::exchange(ring_, std::move(ring)));
   wake();
 }

@@ -55,17 +55,17 @@ struct Publisher::Impl {
   std::string caps;
   std::unique_ptr<Control> control;
 
-  Result<std::shared_ptr<Ring>> make_ring(std::uint64_t slot_size) const {
+  Result<std::shared_ptr<Ring>> make_ring(std::uint64_t slot_size, std::uint32_t loans) const {
     const std::uint64_t wanted = options.slots
                                      ? options.slots
-                                     : 1ull + options.loans + std::uint64_t{options.max_readers} * (options.depth + options.max_held);
+                                     : 1ull + loans + std::uint64_t{options.max_readers} * (options.depth + options.max_held);
     if (wanted > kMaxSlots) return {SHMRING_INVALID, std::to_string(wanted) + " slots are more than 16384: fewer readers, depth or max-held"};
-    if (options.slots && options.slots < 3 + options.loans)
-      return {SHMRING_INVALID, std::to_string(options.slots) + " slots are too few: 1 + " + std::to_string(options.loans) +
+    if (options.slots && options.slots < 3 + loans)
+      return {SHMRING_INVALID, std::to_string(options.slots) + " slots are too few: 1 + " + std::to_string(loans) +
                                    " loans + 2 for a reader are needed"};
     // A reader that comes back may find its former lane still holding frames: numbers for both.
     const std::uint32_t lanes = std::min(kMaxLanes, 2 * options.max_readers);
-    auto made = Ring::create(static_cast<std::uint32_t>(wanted), options.loans, lanes, options.depth, slot_size);
+    auto made = Ring::create(static_cast<std::uint32_t>(wanted), loans, lanes, options.depth, slot_size);
     if (made) (*made)->header().latency.store(latency.load(), std::memory_order_relaxed);
     return made;
   }
@@ -141,7 +141,7 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& optio
     return {SHMRING_INVALID, "loans " + std::to_string(options.loans) + " is not between 1 and 4096"};
   if (auto ok = check_path(options.path); !ok) return ok.error();
   auto impl = std::make_unique<Impl>(options);
-  auto ring = impl->make_ring(options.slot_size);
+  auto ring = impl->make_ring(options.slot_size, options.loans);
   if (!ring) return ring.error();
   impl->ring = *ring;
   impl->shared.ring_stats = [raw = impl.get()] { return raw->ring_stats(); };
@@ -167,9 +167,9 @@ Result<void> Publisher::set_format(const shmring_format& format) {
   return {};
 }
 
-Result<void> Publisher::resize(std::uint64_t slot_size) {
+Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
   if (impl_->guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
-  auto ring = impl_->make_ring(slot_size);
+  auto ring = impl_->make_ring(slot_size, loans ? loans : impl_->current()->loans());
   if (!ring) return ring.error();
   {
     const std::lock_guard lock(impl_->shared.gate);

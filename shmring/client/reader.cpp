@@ -140,7 +140,7 @@ struct Reader::Impl {
     }
     detach(false);
     finder.retry_later();
-    if (got.kind == Received::Kind::closed) return {SHMRING_TIMEOUT};
+    if (got.kind == Received::Kind::closed || wire::parse_bye(bytes)) return {SHMRING_TIMEOUT};
     return {SHMRING_PROTOCOL, "whoever listens at " + options.path + " does not speak the ring's protocol"};
   }
 
@@ -160,14 +160,15 @@ struct Reader::Impl {
       finder.retry_later();
       return {made.status(), options.path + ": " + made.error().text};
     }
+    if (!send_message(socket.get(), wire::make<wire::Mapped>())) {  // its ring was replaced meanwhile, or it is gone
+      (*made)->unref();
+      detach(false);
+      return {SHMRING_TIMEOUT};
+    }
     {
       const std::lock_guard lock(mutex);
       attachment = *made;
       if (!moving) ++totals.attachments;
-    }
-    if (!send_message(socket.get(), wire::make<wire::Mapped>())) {
-      detach(false);
-      return {SHMRING_TIMEOUT};
     }
     publisher = std::move(got.descriptors[2]);
     if (publisher) watch(publisher.get(), EPOLLIN);

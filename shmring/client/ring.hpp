@@ -32,6 +32,7 @@ class Ring {
 
   const RingGeometry& geometry() const { return geometry_; }
   std::uint64_t id() const { return id_; }
+  std::uint32_t loans() const { return loans_; }
   const Fd& memory() const { return memory_.fd; }
   std::byte* payload(std::uint32_t slot) const { return base() + geometry_.payload_offset + slot * geometry_.slot_stride; }
   LaneBlock& lane_block(std::uint32_t lane) const;

@@ -87,6 +87,35 @@ inline void expect_balance(const GstStructure* lane) {
   EXPECT_EQ(number(lane, "offered"), number(lane, "delivered") + number(lane, "dropped") + number(lane, "pending"));
 }
 
+// The next message of this type, as "sentence (debug)"; empty if there is none.
+inline std::string next_message(GstBus* bus, GstMessageType type, std::chrono::milliseconds limit) {
+  const auto wait = static_cast<GstClockTime>(std::chrono::nanoseconds(limit).count());
+  const auto found = adopt(gst_bus_timed_pop_filtered(bus, wait, type));
+  return found ? support::Pipeline::error_text(found.get()) : "";
+}
+
+// One element and its bus, without anybody to talk to.
+class Alone {
+ public:
+  explicit Alone(const std::string& line) : element_(adopt(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(line.c_str(), nullptr))))) {
+    gst_element_set_bus(element_.get(), bus_.get());
+  }
+  ~Alone() {
+    set_state(GST_STATE_NULL);
+    gst_element_set_bus(element_.get(), nullptr);
+  }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+  GstElement* element() const { return element_.get(); }
+  GstStateChangeReturn set_state(GstState state) { return gst_element_set_state(element_.get(), state); }
+  std::string error(std::chrono::milliseconds limit = 20s) { return next_message(bus_.get(), GST_MESSAGE_ERROR, limit); }
+
+ private:
+  Owned<GstBus> bus_ = adopt(gst_bus_new());
+  Owned<GstElement> element_;
+};
+
 // A harness around one element, with a bus of its own.
 class Harness {
  public:
@@ -155,11 +184,8 @@ class Harness {
     return text ? text.get() : "";
   }
 
-  // The next message of this type, as "domain code: sentence"; empty if there is none.
   std::string message(GstMessageType type, std::chrono::milliseconds limit = 20s) {
-    const auto found = adopt(gst_bus_timed_pop_filtered(
-        bus_.get(), static_cast<GstClockTime>(std::chrono::nanoseconds(limit).count()), type));
-    return found ? support::Pipeline::error_text(found.get()) : "";
+    return next_message(bus_.get(), type, limit);
   }
   std::string error(std::chrono::milliseconds limit = 20s) { return message(GST_MESSAGE_ERROR, limit); }
   GstBus* bus() const { return bus_.get(); }
