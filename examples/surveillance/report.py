@@ -30,7 +30,7 @@ def heard(record: Record) -> Check:
     delivered, told = record.account.delivered, record.heard
     unknown = record.abrupt_ends + record.lost_lines
     return Check(f"{record.name}: delivered is what the worker says it took", told <= delivered <= told + unknown,
-                 f"delivered {delivered}, told {told}, died with a frame at most {record.abrupt_ends} times")
+                 f"delivered {delivered}, told {told}, ended abruptly {record.abrupt_ends} times")
 
 
 def fault(outcome: Outcome) -> list[Check]:
