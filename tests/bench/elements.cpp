@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kSize = 1'100'000;
 constexpr std::uint64_t kMost = 4000;
+constexpr const char* kCaps = "video/x-raw,format=GRAY8,width=1100,height=1000,framerate=100/1";  // kSize
 
 struct Kind {
   const char* name;
@@ -35,7 +36,7 @@ constexpr Kind kMinimal{"smallest pair", "benchsink", "benchsrc"};
 
 // What the reading process finds.
 struct Seen {
-  std::atomic<std::uint64_t> ready{0}, frames{0}, last{0};
+  std::atomic<std::uint64_t> playing{0}, frames{0};  // playing: the sink
   std::uint64_t age[kMost];  // of frame n
 };
 
@@ -50,13 +51,13 @@ GstFlowReturn see(GstPad* pad, GstObject*, GstBuffer* buffer) {
     gst_buffer_unmap(buffer, &map);
   }
   gst_buffer_unref(buffer);
-  seen.last.store(head.number, std::memory_order_relaxed);
   seen.frames.fetch_add(1, std::memory_order_relaxed);
   return GST_FLOW_OK;
 }
 
 void read_process(const Kind& kind, const std::string& path, Seen& seen) {
   pin(1);
+  while (seen.playing.load() == 0) ::usleep(1000);
   gst_init(nullptr, nullptr);
   register_minimal_pair();
   GstElement* pipeline = launch(std::string(kind.source) + " name=src" + (&kind == &kMinimal ? "" : " socket-path=" + path));
@@ -68,7 +69,6 @@ void read_process(const Kind& kind, const std::string& path, Seen& seen) {
   gst_pad_set_active(sink, TRUE);
   if (gst_pad_link(from, sink) != GST_PAD_LINK_OK) die("a reader cannot be linked");
   play(pipeline);
-  seen.ready.store(1);
   for (;;) ::pause();
 }
 
@@ -139,6 +139,7 @@ void with_pipeline(const Options& options, const Kind& kind, Seen& seen, bool he
                    const std::function<void(Pusher&, Buffers&, const Child& reader)>& work) {
   const std::string path = options.folder + "/elements.sock";
   minimal_link(kSize);
+  Child reader([&] { read_process(kind, path, seen); });
   Child writer([&] {
     pin(0);
     ::prctl(PR_SET_TIMERSLACK, 1);
@@ -146,10 +147,10 @@ void with_pipeline(const Options& options, const Kind& kind, Seen& seen, bool he
     register_minimal_pair();
     GstElement* sink = launch(std::string(kind.sink) + (&kind == &kMinimal ? "" : " socket-path=" + path));
     {
-      Pusher pusher(sink);
       play(sink);
+      Pusher pusher(sink, kCaps);
       Buffers buffers(pusher.pad(), heap);
-      Child reader([&] { read_process(kind, path, seen); });
+      seen.playing.store(1);
       // Frames until the reader has seen one.
       while (seen.frames.load() == 0) {
         GstBuffer* first = buffers.next();
@@ -189,6 +190,7 @@ void throughput(const Options& options, const Kind& kind, bool heap) {
 void plain_memcpy(const Options& options) {
   Seen& seen = *share<Seen>();
   const std::string path = options.folder + "/plain.sock";
+  Child reader([&] { read_process(kRing, path, seen); });
   Child writer([&] {
     pin(0);
     shmring_publisher_options po = SHMRING_PUBLISHER_OPTIONS_INIT;
@@ -197,9 +199,10 @@ void plain_memcpy(const Options& options) {
     shmring_publisher* publisher = nullptr;
     if (shmring_publisher_open(&po, &publisher) != SHMRING_OK) die(shmring_last_error());
     shmring_format format = SHMRING_FORMAT_INIT;
-    format.caps = "application/x-bench";
+    char caps[256];
+    shmring_format_video(&format, SHMRING_GRAY8, 1100, 1000, caps, sizeof caps);
     shmring_publisher_set_format(publisher, &format);
-    Child reader([&] { read_process(kRing, path, seen); });
+    seen.playing.store(1);
     std::vector<std::byte> source(kSize, std::byte{7});
     const auto write = [&] {
       shmring_loan loan{};
