@@ -55,7 +55,8 @@ def checks(supervisor: Supervisor, outcomes: list[Outcome], living: dict[str, bo
     result = []
     for name, watched in supervisor.workers.items():
         result.append(balance(watched.record))
-        if supervisor.capture.record.restarts == 0:  # a new publisher begins new books
+        # A worker need not tell anything; and a new publisher begins new books.
+        if (watched.record.heard or watched.said_bye) and supervisor.capture.record.restarts == 0:
             result.append(heard(watched.record))
         result.append(Check(f"{name}: alive at the end", living.get(name, False), watched.record.reason))
     for record in supervisor.branches.values():
