@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Publishers that lie: in the welcome, in the header, in descriptors and formats, about the memory they send. The reader says so and goes on
+// looking; it neither crashes nor hangs nor shows bytes that are not of the frame.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <random>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "client/reader.hpp"
+#include "core/geometry.hpp"
+#include "temp_dir.hpp"
+#include "transport/clock.hpp"
+#include "transport/memory.hpp"
+#include "transport/socket.hpp"
+#include "transport/wire.hpp"
+#include "watchdog.hpp"
+
+namespace shmring {
+namespace {
+
+constexpr std::uint64_t kSlotSize = 5000;
+
+// A ring as an honest publisher would make it, for a test to spoil before it is sent.
+struct FakeRing {
+  RingGeometry geometry = *RingGeometry::make(8, 2, 5, kSlotSize);
+  SharedMemory ring = *create_memory("fake-ring", geometry.total_size);
+  SharedMemory lane = *create_memory("fake-lane", LaneGeometry::make(8).total_size);
+  bool seal_ring = true, seal_lane = true;
+  wire::Welcome welcome = wire::make<wire::Welcome>();
+
+  FakeRing() {
+    geometry.write_header(header(), 1);
+    welcome.protocol = wire::kProtocol;
+    welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
+    welcome.ring_size = geometry.total_size;
+    welcome.lane_size = LaneGeometry::make(8).total_size;
+    welcome.depth = 5;
+    welcome.max_held = 4;
+    put(0, 1);
+  }
+  template <class T>
+  T& at(std::uint64_t offset) {
+    return *reinterpret_cast<T*>(ring.mapping.data() + offset);
+  }
+  RingHeader& header() { return at<RingHeader>(0); }
+  LaneBlock& block() { return at<LaneBlock>(geometry.lanes_offset); }
+  SlotDescriptor& slot(std::uint32_t i) { return at<SlotDescriptor>(geometry.slots_offset + i * sizeof(SlotDescriptor)); }
+  FormatArea& format(std::uint32_t i) { return at<FormatArea>(geometry.formats_offset + i * kFormatStride); }
+  // Publishes the frame in a slot.
+  void put(std::uint32_t index, std::uint64_t sequence) {
+    slot(index).sequence = sequence;
+    slot(index).size = 100;
+    slot(index).published_at = now();
+    const std::uint64_t head = block().head.load();
+    block().entry[head % 5].store(index);
+    block().head.store(head + 1);
+  }
+};
+
+class HostilePublisher : public testing::Test {
+ protected:
+  // Answers each reader's HELLO with what `answer` makes of it.
+  void serve(std::function<void(int socket)> answer) {
+    auto bound = Listener::bind(path, 0600);
+    ASSERT_TRUE(bound) << bound.error().text;
+    server = std::thread([this, answer = std::move(answer), listener = *std::move(bound)]() mutable {
+      std::vector<Fd> open;
+      while (!stop) {
+        pollfd p{listener.fd(), POLLIN, 0};
+        if (::poll(&p, 1, 10) <= 0) continue;
+        open.push_back(listener.accept());
+        pollfd hello{open.back().get(), POLLIN, 0};
+        ::poll(&hello, 1, 1000);
+        std::array<std::byte, wire::kMaxMessage> buffer;
+        receive_message(open.back().get(), buffer);
+        answer(open.back().get());
+      }
+      listener.close();
+    });
+  }
+  void serve(FakeRing& fake) {
+    serve([&fake](int socket) { send(fake, socket); });
+  }
+  static void send(FakeRing& fake, int socket) {
+    if (fake.seal_ring) (void)seal(fake.ring.fd, Seal::everything);
+    if (fake.seal_lane) (void)seal(fake.lane.fd, Seal::size);
+    const std::array<int, 2> descriptors = {fake.ring.fd.get(), fake.lane.fd.get()};
+    send_message(socket, fake.welcome, descriptors);
+  }
+  std::unique_ptr<Reader> reader() {
+    ReaderOptions o;
+    o.path = path;
+    o.name = "reader";
+    return *Reader::open(o);
+  }
+  // A reader that is told of the lie.
+  void expect_refusal(Status status = SHMRING_PROTOCOL) {
+    auto r = reader();
+    const auto frame = r->read(10'000'000'000);
+    EXPECT_EQ(frame.status(), status) << frame.error().text;
+    EXPECT_FALSE(frame.error().text.empty());
+  }
+  void TearDown() override {
+    stop = true;
+    if (server.joinable()) server.join();
+  }
+  static std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+  }
+
+  support::TempDir dir;
+  const std::string path = dir.file("ring");
+  std::atomic<bool> stop{false};
+  std::thread server;
+};
+
+TEST_F(HostilePublisher, TheFakeRingIsReadableAsLongAsNothingIsSpoilt) {
+  FakeRing fake;
+  serve(fake);
+  auto r = reader();
+  auto frame = r->read(10'000'000'000);
+  ASSERT_TRUE(frame) << frame.error().text;
+  EXPECT_EQ(frame->bytes().size(), 100u);
+}
+
+TEST_F(HostilePublisher, MemoryThatCouldStillBeWrittenIsRefused) {
+  FakeRing fake;
+  fake.seal_ring = false;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, ALaneThatCouldShrinkIsRefused) {
+  FakeRing fake;
+  fake.seal_lane = false;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, MemoryOfAnotherSizeIsRefused) {
+  FakeRing fake;
+  fake.welcome.ring_size -= kPage;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, AWelcomeWithoutMemoryIsRefused) {
+  FakeRing fake;
+  serve([&](int socket) { send_message(socket, fake.welcome); });
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, AWelcomeWithFilesInsteadOfMemoryIsRefused) {
+  FakeRing fake;
+  const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  serve([&](int socket) {
+    const std::array<int, 2> descriptors = {file.get(), file.get()};
+    send_message(socket, fake.welcome, descriptors);
+  });
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, AHeaderThatLiesInAnyOneFieldIsRefused) {
+  // Every 32-bit word of the fixed part, with values that could lead astray.
+  constexpr std::size_t words = offsetof(RingHeader, reserved) / 4;
+  for (std::size_t word = 0; word < words; ++word) {
+    if (word == offsetof(RingHeader, ring_id) / 4 || word == offsetof(RingHeader, ring_id) / 4 + 1) continue;  // any number is an id
+    for (const std::uint32_t value : {0u, 1u, 0x7FFFFFFFu, 0xFFFFFFFFu, 0x80000000u}) {
+      FakeRing fake;
+      auto* bytes = reinterpret_cast<std::uint32_t*>(&fake.header()) + word;
+      if (*bytes == value) continue;
+      *bytes = value;
+      auto geometry = RingGeometry::from_header(fake.header(), fake.ring.mapping.size());
+      if (!geometry) {
+        EXPECT_EQ(geometry.status(), SHMRING_PROTOCOL);
+        continue;
+      }
+      // Believed all the same: then everything it leads to must lie inside of the memory.
+      EXPECT_LE(geometry->payload_offset + geometry->slot_count * geometry->slot_stride, fake.ring.mapping.size()) << word;
+      EXPECT_LE(geometry->lanes_offset + geometry->lane_count * geometry->lane_stride, geometry->slots_offset) << word;
+      EXPECT_LE(geometry->slot_size, geometry->slot_stride) << word;
+    }
+  }
+}
+
+TEST_F(HostilePublisher, ALaneNumberOrDepthOutsideOfTheRingIsRefused) {
+  {
+    FakeRing fake;
+    fake.welcome.lane = 2;
+    serve(fake);
+    expect_refusal();
+    TearDown();
+    stop = false;
+  }
+  FakeRing fake;
+  fake.welcome.depth = 200;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, ASlotThatDoesNotExistIsRefused) {
+  FakeRing fake;
+  fake.block().entry[0].store(8);
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, AFrameLargerThanItsSlotIsRefused) {
+  FakeRing fake;
+  fake.slot(0).size = kSlotSize + 1;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, PlanesOutsideOfTheFrameAreRefused) {
+  FakeRing fake;
+  fake.slot(0).plane_count = 1;
+  fake.slot(0).planes[0].offset = 101;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, MorePlanesThanThereAreIsRefused) {
+  FakeRing fake;
+  fake.slot(0).plane_count = 5;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, CapsWithoutAnEndAreRefused) {
+  FakeRing fake;
+  fake.slot(0).format_id = 7;
+  fake.format(0).caps_size = sizeof fake.format(0).caps;
+  serve(fake);
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, TheSameSlotAgainWhileItIsHeldIsRefused) {
+  FakeRing fake;
+  serve(fake);
+  auto r = reader();
+  auto held = r->read(10'000'000'000);
+  ASSERT_TRUE(held);
+  fake.put(0, 1);
+  const auto again = r->read(10'000'000'000);
+  EXPECT_EQ(again.status(), SHMRING_PROTOCOL);
+  EXPECT_EQ(held->info().sequence, 1u);
+}
+
+TEST_F(HostilePublisher, AHeadThatRacesAheadShowsNoFrameTwice) {
+  FakeRing fake;
+  serve(fake);
+  auto r = reader();
+  ASSERT_TRUE(r->read(10'000'000'000));
+  fake.block().head.store(UINT64_MAX / 2);
+  std::uint64_t last = 1;
+  for (int i = 0; i < 100; ++i) {
+    const auto frame = r->read(0);
+    if (!frame) continue;
+    ADD_FAILURE() << "took sequence " << last;
+  }
+}
+
+TEST_F(HostilePublisher, MessagesThatMakeNoSenseAreSurvived) {
+  std::mt19937_64 random(3);
+  std::atomic<int> answered{0};
+  serve([&](int socket) {
+    std::vector<std::byte> bytes(1 + random() % 2000);
+    for (auto& byte : bytes) byte = static_cast<std::byte>(random());
+    auto welcome = wire::make<wire::Welcome>();
+    if (answered % 3 == 0) std::memcpy(bytes.data(), &welcome.head, std::min(bytes.size(), sizeof welcome.head));
+    send_message(socket, bytes);
+    ++answered;
+  });
+  auto r = reader();
+  while (answered < 50) {
+    const auto frame = r->read(5'000'000);
+    EXPECT_TRUE(frame.status() == SHMRING_PROTOCOL || frame.status() == SHMRING_TIMEOUT) << frame.error().text;
+  }
+}
+
+TEST_F(HostilePublisher, AFloodOfDescriptorsIsClosed) {
+  const std::size_t before = open_descriptors();
+  std::atomic<int> answered{0};
+  serve([&](int socket) {
+    const std::array<int, 3> junk = {0, 1, 2};
+    auto bye = wire::make<wire::Bye>();
+    for (int i = 0; i < 20; ++i) send_message(socket, bye, junk);
+    ++answered;
+  });
+  {
+    auto r = reader();
+    while (answered < 20) (void)r->read(5'000'000);
+  }
+  TearDown();
+  EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; })) << open_descriptors() << " of " << before;
+}
+
+TEST_F(HostilePublisher, ThatNeverAnswersIsWaitedForWithoutSpinning) {
+  serve([](int) {});
+  auto r = reader();
+  timespec before, after;
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+  EXPECT_EQ(r->read(500'000'000).status(), SHMRING_TIMEOUT);
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+  EXPECT_LT((after.tv_sec - before.tv_sec) * 1'000'000'000 + after.tv_nsec - before.tv_nsec, 100'000'000);
+}
+
+}  // namespace
+}  // namespace shmring
