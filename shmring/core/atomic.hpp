@@ -28,6 +28,7 @@ struct HardwareOps {
   static T exchange(std::atomic<T>& word, T value, std::memory_order order) {
     return word.exchange(value, order);
   }
+  // `success` orders what was stored; a failure loads with acquire.
   template <class T>
   static bool compare_exchange(std::atomic<T>& word, T& expected, T desired, std::memory_order success) {
     return word.compare_exchange_strong(expected, desired, success, std::memory_order_acquire);

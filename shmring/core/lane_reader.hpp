@@ -19,24 +19,24 @@ class LaneReader {
   // The slot of the next frame, now owned by the caller, or kEmpty. Each failed round means that the publisher evicted a frame meanwhile;
   // after kRounds of them it answers kEmpty, and the caller looks again.
   std::uint32_t take() {
-    std::uint64_t tail = Ops::load(page_.tail, std::memory_order_relaxed);  // ours to move, but for evictions, which the exchange finds
+    // acquire: pairs with the eviction in LaneWriter::evict_oldest. Who sees a tail that the publisher moved also sees the head that it had
+    // stored before; with an older head the lane would look full of frames that were never there.
+    std::uint64_t tail = Ops::load(page_.tail, std::memory_order_acquire);
     for (int round = 0; round < kRounds; ++round) {
       // acquire: pairs with the release of head in LaneWriter::offer.
       const std::uint64_t head = Ops::load(block_.head, std::memory_order_acquire);
       if (head == tail) return kEmpty;
-      // acquire: pairs with the release of entry in LaneWriter::offer, see there.
-      const std::uint32_t slot = Ops::load(block_.entry[tail % depth_], std::memory_order_acquire);
-      // acq_rel: the take is seen (release, with LaneWriter::absorb_taken) before anything we do with the slot; a failure reloads tail.
-      if (Ops::compare_exchange(page_.tail, tail, tail + 1, std::memory_order_acq_rel)) return slot;
+      // relaxed: head published it. If another frame's stands here by now, ours was evicted and the exchange fails.
+      const std::uint32_t slot = Ops::load(block_.entry[tail % depth_], std::memory_order_relaxed);
+      // release: pairs with the acquire in LaneWriter::absorb_taken; the entry is read before it is overwritten. A failure loads tail anew.
+      if (Ops::compare_exchange(page_.tail, tail, tail + 1, std::memory_order_release)) return slot;
     }
     return kEmpty;
   }
 
+  // relaxed: whoever finds something takes it with take(), which orders. That nothing is overlooked is arm()'s to see to.
   bool empty() const {
-    return Ops::load(block_.head, std::memory_order_acquire) == Ops::load(page_.tail, std::memory_order_relaxed);
-  }
-  std::uint64_t pending() const {
-    return Ops::load(block_.head, std::memory_order_acquire) - Ops::load(page_.tail, std::memory_order_relaxed);
+    return Ops::load(block_.head, std::memory_order_relaxed) == Ops::load(page_.tail, std::memory_order_relaxed);
   }
 
   // Idempotent, in any order. release: pairs with the acquire in LaneWriter::collect.

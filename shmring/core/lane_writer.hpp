@@ -47,8 +47,8 @@ class LaneWriter {
       if (evict_oldest(ledger)) {
         evicted_.add();
         consecutive_drops_.add();
-      } else if (!absorb_taken()) {  // the reader was faster: there is room now
-        return refuse(Offer::lied);
+      } else if (const std::uint64_t before = tail_; !absorb_taken() || tail_ == before) {
+        return refuse(Offer::lied);  // the reader was faster, so there must be room now; a tail that flickers makes none
       } else if (queued() + held_.size() >= quota_) {
         return refuse(Offer::dropped);
       }
@@ -56,9 +56,8 @@ class LaneWriter {
     const std::uint32_t at = static_cast<std::uint32_t>(head_.get() % depth_);
     queue_[at] = {slot, sequence};
     ledger.add_owner(slot);
-    // release: pairs with the acquire of entry in LaneReader::take, so that a reader that sees this entry instead of an evicted one also
-    // sees the tail that was moved, and its compare-exchange fails.
-    Ops::store(block_.entry[at], slot, std::memory_order_release);
+    // relaxed: head publishes it. A reader that sees it too early, instead of the evicted one that stood here, finds tail moved.
+    Ops::store(block_.entry[at], slot, std::memory_order_relaxed);
     head_.add();
     // release: pairs with the acquire of head in LaneReader::take; it publishes slot, descriptor and entry.
     Ops::store(block_.head, head_.get(), std::memory_order_release);
@@ -94,8 +93,7 @@ class LaneWriter {
 
   // Follows the reader's tail; false when it is nowhere between the last one and head.
   bool absorb_taken() {
-    // acquire: what the reader did before taking is of no interest, but a tail moved by the reader must not be seen before entries we
-    // wrote; it pairs with the compare-exchange in LaneReader::take.
+    // acquire: pairs with the compare-exchange in LaneReader::take; the reader has read its entry before we overwrite it.
     const std::uint64_t tail = Ops::load(page_.tail, std::memory_order_acquire);
     if (tail == tail_) return true;
     if (tail - tail_ > head_.get() - tail_) return false;
@@ -152,11 +150,11 @@ class LaneWriter {
     consecutive_drops_.add();
     return why;
   }
-  // One attempt; success means that the reader can no longer take it. acq_rel: release so that the entry stored next is seen only with
-  // this tail; acquire pairs with the reader's own move of tail.
+  // One attempt; success means that the reader can no longer take it. release: pairs with the acquires of tail in LaneReader::take; who
+  // sees this tail sees the head before it.
   bool evict_oldest(Ledger& ledger) {
     std::uint64_t expected = tail_;
-    if (!Ops::compare_exchange(page_.tail, expected, tail_ + 1, std::memory_order_acq_rel)) return false;
+    if (!Ops::compare_exchange(page_.tail, expected, tail_ + 1, std::memory_order_release)) return false;
     ledger.drop_owner(queue_[tail_ % depth_].slot);
     ++tail_;
     return true;
