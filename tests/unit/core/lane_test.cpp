@@ -182,6 +182,45 @@ TEST_F(LaneFixture, ConvictsATailThatGoesBack) {
   EXPECT_EQ(offer(), Offer::lied);
 }
 
+// As if another thread of the reader moved tail just before the exchange and put it back just after.
+struct FlickeringOps : HardwareOps {
+  static inline bool flicker = false;
+  static bool compare_exchange(Word64& word, std::uint64_t& expected, std::uint64_t desired, std::memory_order order) {
+    return !flicker && HardwareOps::compare_exchange(word, expected, desired, order);
+  }
+};
+
+TEST_F(LaneFixture, ConvictsATailThatFlickersAndLosesNoSlotByIt) {
+  LaneWriter<FlickeringOps> lane(block(), page(), 1, 1, true);
+  const auto offer_next = [&] {
+    const std::uint32_t slot = ledger.acquire();
+    const auto result = lane.offer(slot, ++sequence, ledger);
+    ledger.drop_owner(slot);
+    return result;
+  };
+  offer_next();
+  FlickeringOps::flicker = true;
+  EXPECT_EQ(offer_next(), LaneWriter<FlickeringOps>::Offer::lied);
+  FlickeringOps::flicker = false;
+  lane.free_all(ledger);
+  EXPECT_EQ(ledger.free_slots(), kSlots);
+}
+
+TEST_F(LaneFixture, RetiringAFlickeringLaneEnds) {
+  LaneWriter<FlickeringOps> lane(block(), page(), 3, 1, true);
+  for (int i = 0; i < 3; ++i) {
+    const std::uint32_t slot = ledger.acquire();
+    lane.offer(slot, ++sequence, ledger);
+    ledger.drop_owner(slot);
+  }
+  FlickeringOps::flicker = true;
+  lane.retire(ledger);
+  EXPECT_EQ(ledger.free_slots(), kSlots - 3);  // it may be reading any of them
+  FlickeringOps::flicker = false;
+  lane.free_all(ledger);
+  EXPECT_EQ(ledger.free_slots(), kSlots);
+}
+
 TEST_F(LaneFixture, IgnoresAnAcknowledgementOfWhatWasNotTaken) {
   open(3, 2, false);
   offer();

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Copies of the two ends of a lane, each with one line made wrong, for interleavings_test.cpp to convict.
+
+A line that is not found is an error: whoever changes the algorithm says here again what would be wrong with it.
+
+usage: mutants.py LANE_WRITER LANE_READER OUTPUT
+"""
+import pathlib
+import re
+import sys
+
+WRITER, READER = 0, 1
+
+# name: (file, what is there, what stands there instead)
+MUTANTS = {
+    # Each order, weakened.
+    "head stored without release": (WRITER, "Ops::store(block_.head, head_.get(), std::memory_order_release)",
+                                    "Ops::store(block_.head, head_.get(), std::memory_order_relaxed)"),
+    "ack loaded without acquire": (WRITER, "Ops::load(page_.ack[held_[i].slot], std::memory_order_acquire)",
+                                   "Ops::load(page_.ack[held_[i].slot], std::memory_order_relaxed)"),
+    "tail followed without acquire": (WRITER, "tail = Ops::load(page_.tail, std::memory_order_acquire)",
+                                      "tail = Ops::load(page_.tail, std::memory_order_relaxed)"),
+    "evicted without release": (WRITER, "tail_ + 1, std::memory_order_release)", "tail_ + 1, std::memory_order_relaxed)"),
+    "head loaded without acquire": (READER, "head = Ops::load(block_.head, std::memory_order_acquire)",
+                                    "head = Ops::load(block_.head, std::memory_order_relaxed)"),
+    "tail loaded without acquire": (READER, "tail = Ops::load(page_.tail, std::memory_order_acquire)",
+                                    "tail = Ops::load(page_.tail, std::memory_order_relaxed)"),
+    "taken without release": (READER, "tail + 1, std::memory_order_release)", "tail + 1, std::memory_order_relaxed)"),
+    "released without release": (READER, "Ops::store(page_.ack[slot], sequence, std::memory_order_release)",
+                                 "Ops::store(page_.ack[slot], sequence, std::memory_order_relaxed)"),
+    # Each step left out or in another order.
+    "no fence before the last look": (READER, "Ops::fence();", ""),
+    "no last look before sleeping": (READER, "return empty();", "return true;"),
+    "armed after the last look": (READER, "    Ops::store(page_.waiting, 1u, std::memory_order_relaxed);",
+                                  "    if (!empty()) return false;\n    Ops::store(page_.waiting, 1u, std::memory_order_relaxed);\n"
+                                  "    Ops::fence();\n    return true;"),
+    "taken by a plain store": (READER, "if (Ops::compare_exchange(page_.tail, tail, tail + 1, std::memory_order_release)) return slot;",
+                               "Ops::store(page_.tail, tail + 1, std::memory_order_release);\n      return slot;"),
+    "evicted by a plain store": (WRITER, "if (!Ops::compare_exchange(page_.tail, expected, tail_ + 1, std::memory_order_release)) return false;",
+                                 "static_cast<void>(expected);\n    Ops::store(page_.tail, tail_ + 1, std::memory_order_release);"),
+    "given back although the reader was faster": (WRITER, "std::memory_order_release)) return false;",
+                                                  "std::memory_order_release)) static_cast<void>(0);"),
+    "head before entry": (WRITER, re.compile(r"( +Ops::store\(block_\.entry.*?;\n)(.*)( +Ops::store\(block_\.head.*?;\n)", re.S), r"\2\3\1"),
+    "published before evicted": (WRITER, re.compile(
+        r"(    if \(queued\(\) == depth_ .*?\n    \}\n)(.*?Ops::store\(block_\.head.*?;\n)", re.S),
+        lambda m: m.group(2) + m.group(1).replace("queued() == depth_", "queued() > depth_").replace(
+            "queued() + held_.size() >= quota_", "queued() + held_.size() > quota_")),
+    "an unseen take not looked for after a lost eviction": (WRITER, "!absorb_taken() || tail_ == before", "before == 99"),
+    "no share for others": (WRITER, "if (queued() == depth_ || queued() + held_.size() >= quota_)", "if (queued() == depth_)"),
+    "any acknowledgement taken for this frame's": (WRITER, "std::memory_order_acquire) == held_[i].sequence", "std::memory_order_acquire) != 0"),
+    "whoever acknowledges early is a liar": (WRITER, "    if (!held_.empty()) collect(ledger);",
+                                             "    for (std::uint64_t n = tail_; n != head_.get(); ++n)\n"
+                                             "      if (Ops::load(page_.ack[queue_[n % depth_].slot], std::memory_order_acquire) == "
+                                             "queue_[n % depth_].sequence) return refuse(Offer::lied);\n"
+                                             "    if (!held_.empty()) collect(ledger);"),
+    "ended without taking back what waits": (WRITER, "absorb_taken() && queued() != 0; ++round)\n      if (evict_oldest(ledger))",
+                                             "absorb_taken() && queued() != 0; ++round)\n      if (true)"),
+}
+
+
+def body(text):
+    """What stands in the header's namespace."""
+    return text[text.index("namespace shmring {") + len("namespace shmring {"):text.rindex("}  // namespace shmring")]
+
+
+def mutate(name, text, old, new):
+    changed = text.replace(old, new) if isinstance(old, str) else old.sub(new, text)
+    if changed == text:
+        sys.exit(f"mutants.py: '{name}': there is no such line any more")
+    return changed
+
+
+def main(writer, reader, output):
+    files = [body(pathlib.Path(path).read_text(encoding="utf-8")) for path in (writer, reader)]
+    text, rows = ["// Made by mutants.py.", '#pragma GCC diagnostic ignored "-Wunused-parameter"'], []
+    for number, (name, (which, old, new)) in enumerate(MUTANTS.items()):
+        ends = list(files)
+        ends[which] = mutate(name, ends[which], old, new)
+        text.append(f"namespace shmring::mutant{number} {{{''.join(ends)}}}")
+        rows.append(f'    {{"{name}", explore_lane<shmring::mutant{number}::LaneWriter<Ops>, shmring::mutant{number}::LaneReader<Ops>>}},')
+    text += ["namespace model {", "inline const Mutant mutants[] = {", *rows, "};", "}"]
+    pathlib.Path(output).write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
