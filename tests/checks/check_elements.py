@@ -11,7 +11,7 @@ import sys
 from tap import Tap
 
 # What depends on the machine, the version or the moment.
-VOLATILE = re.compile(r"^ +(Filename|Version|Source release date|Source module|Binary package|Origin URL) +.*\n", re.M)
+VOLATILE = re.compile(r"^ +(Filename|Version|Source release date|Source module|Binary package|Origin URL) +.*\n|^ +at: \d+\n", re.M)
 
 
 def main(*elements):

@@ -66,6 +66,7 @@ def source_sessions(text):
     sessions = []
     for block in EXAMPLE.finditer(text):
         body = re.sub(r"^[ \t]*(\*|//+)[ \t]?", "", block.group("body"), flags=re.M)
+        body = re.sub(r"\\\n\s*", " ", body)
         body = re.sub(rf"\n(?!\s*(\$ )?({'|'.join(PROGRAMS)}|[A-Z_]+=))", " ", body)  # a comment wraps without a backslash
         found = commands(body)
         if found:
