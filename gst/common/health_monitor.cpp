@@ -121,7 +121,6 @@ Owned<GstStructure> HealthMonitor::describe(const char* name, const Observation&
     const auto found = workers_.find(key(seen));
     if (found != workers_.end()) verdict = found->second.verdict();
   }
-  verdict.at = monotonic_now();
   return health_structure(name, seen, verdict);
 }
 
