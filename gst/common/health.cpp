@@ -198,8 +198,8 @@ void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, s
   if (slow)
     enter(WorkerState::ok, "within its limits again");
   else if (drops)
-    enter(WorkerState::slow, decimal(100 * window_.rate(), 1, "%") + " of the frames of the last " + duration(length) +
-                                 " dropped, the limit is " + decimal(100 * limits.max_drop_rate, 1, "%"));
+    enter(WorkerState::slow, std::to_string(window_.dropped()) + " of the last " + std::to_string(window_.decided()) +
+                                 " frames dropped, the limit is " + decimal(100 * limits.max_drop_rate, 1, "%"));
   else
     enter(WorkerState::slow,
           "frames are too old: the last one " + duration(age) + ", the limit is " + duration(age_limit));
