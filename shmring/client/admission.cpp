@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "client/control.hpp"
+#include "core/crash_point.hpp"
 
 namespace shmring {
 namespace {
@@ -50,6 +51,7 @@ std::string Control::who_reads() const {
 }
 
 Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, std::uint16_t protocol) {
+  SHMRING_CRASH_POINT(hello_heard);
   const std::string name(hello.name);
   if (!wire::valid_name(name)) return refuse(c, SHMRING_INVALID, "a reader needs a name: UTF-8, 1 to 63 bytes, no control characters");
   find_the_gone();
@@ -98,6 +100,7 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   if (!memory) return refuse(c, memory.status(), memory.error().text);
   if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
 
+  SHMRING_CRASH_POINT(lane_allocated);
   auto welcome = wire::make<wire::Welcome>();
   welcome.protocol = protocol;
   welcome.policy = static_cast<std::uint8_t>(grant.policy);
@@ -118,10 +121,12 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   const std::array<int, 3> descriptors = {ring_->memory().get(), c.lane->memory.fd.get(), own_pidfd_.get()};
   if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 3 : 2)))
     return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
+  SHMRING_CRASH_POINT(welcome_sent);
   return Next::keep;
 }
 
 Control::Next Control::on_mapped(Connection& c) {
+  SHMRING_CRASH_POINT(mapped_heard);
   if (c.ring != ring_.get()) {  // replaced meanwhile: it comes again
     auto bye = wire::make<wire::Bye>();
     bye.reason = wire::Goodbye::again;
@@ -133,6 +138,7 @@ Control::Next Control::on_mapped(Connection& c) {
     ++liars_;
     return refuse(c, SHMRING_PROTOCOL, "the lane's memory was sealed by the reader");
   }
+  SHMRING_CRASH_POINT(lane_sealed);
   c.deadline = 0;
   c.stage = Connection::Stage::reading;
   Name& name = name_of(c.lane->grant.name);
@@ -144,6 +150,7 @@ Control::Next Control::on_mapped(Connection& c) {
     watch(c.lane->pidfd.get(), EPOLLIN);
   }
   ring_->add_lane(c.lane);
+  SHMRING_CRASH_POINT(lane_added);
   readers_.fetch_add(1, std::memory_order_relaxed);
   return Next::keep;
 }

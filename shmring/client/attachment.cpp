@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/crash_point.hpp"
 #include "transport/clock.hpp"
 
 namespace shmring {
@@ -15,12 +16,14 @@ Result<Attachment*> Attachment::make(const wire::Welcome& welcome, const Fd& rin
   if (!ring) return ring.error();
   auto geometry = RingGeometry::from_header(*reinterpret_cast<const RingHeader*>(ring->data()), ring->size());
   if (!geometry) return geometry.error();
+  SHMRING_CRASH_POINT(ring_mapped);
   const std::uint64_t lane_size = LaneGeometry::make(geometry->slot_count).total_size;
   if (welcome.lane >= geometry->lane_count || welcome.lane_size != lane_size ||
       sizeof(LaneBlock) + 4ull * welcome.depth > geometry->lane_stride)
     return {SHMRING_PROTOCOL, "the publisher's welcome does not fit its ring"};
   auto lane = map_read_write(lane_fd, lane_size);
   if (!lane) return lane.error();
+  SHMRING_CRASH_POINT(lane_mapped);
   return new Attachment(welcome, *geometry, *std::move(ring), *std::move(lane));
 }
 
@@ -51,12 +54,14 @@ Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
   if (held_.load(std::memory_order_relaxed) >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
   const std::uint32_t slot = lane_reader_.take();
   if (slot == LaneReader<>::kEmpty) return Took::empty;
+  SHMRING_CRASH_POINT(tail_moved);
   if (slot >= geometry_.slot_count) return Took::broken;
   SlotDescriptor d;
   if (!check_descriptor(at<SlotDescriptor>(geometry_.slots_offset + slot * sizeof(SlotDescriptor)), geometry_, d)) return Took::broken;
   shmring_frame& frame = frames_[slot];
   if (d.sequence <= last_sequence_) return Took::broken;  // also a slot that is held already: it cannot come again with a new number
   if (d.format_id != frame.format_id && !read_format(frame, d.format_id)) return Took::broken;
+  SHMRING_CRASH_POINT(descriptor_checked);
   last_sequence_ = d.sequence;
   frame.taken_at = t;
   shmring_frame_info& info = frame.info;
@@ -78,6 +83,7 @@ Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
   counters_.taken_at.store(t, std::memory_order_relaxed);
   counters_.taken_sequence.store(d.sequence, std::memory_order_relaxed);
   counters_.age.record(t > d.published_at ? t - d.published_at : 0);
+  SHMRING_CRASH_POINT(frame_held);
   out = &frame;
   return Took::frame;
 }
@@ -102,8 +108,10 @@ void Attachment::release(shmring_frame* frame) {
     counters_.released_at.store(t, std::memory_order_relaxed);
     held_.fetch_sub(1, std::memory_order_relaxed);
     counters_.held.fetch_sub(1, std::memory_order_relaxed);
+    SHMRING_CRASH_POINT(release_begun);
     lane_reader_.release(frame->slot, frame->info.sequence);
   }
+  SHMRING_CRASH_POINT(acknowledged);
   unref();
 }
 

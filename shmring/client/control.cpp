@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 
+#include "core/crash_point.hpp"
 #include "transport/clock.hpp"
 
 namespace shmring {
@@ -72,6 +73,7 @@ Control::~Control() {
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::closing;
   for (auto& [fd, connection] : connections_) send_message(fd, bye);
+  SHMRING_CRASH_POINT(goodbye_said);
   listener_.close();
 }
 
@@ -175,6 +177,7 @@ void Control::accept_all() {
     c.peer = peer_of(fd);
     c.socket = std::move(socket);
     c.deadline = now() + kHandshakeTime;
+    SHMRING_CRASH_POINT(accepted);
     serve(c);  // an honest reader's HELLO is there already
   }
 }
@@ -286,6 +289,7 @@ void Control::announce_end() {
     auto end = wire::make<wire::End>();
     end.after_sequence = after;
     send_message(fd, end);
+    SHMRING_CRASH_POINT(end_told);
   }
 }
 
@@ -357,6 +361,7 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
     }
     send_message(fd, bye);
   }
+  SHMRING_CRASH_POINT(readers_sent_on);
   old_rings_.push_back(std::exchange(ring_, std::move(ring)));
   wake();
 }

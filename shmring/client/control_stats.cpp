@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/control.hpp"
+#include "core/crash_point.hpp"
 #include "transport/clock.hpp"
 
 namespace shmring {
@@ -53,6 +54,7 @@ void Control::forget_freed(Ring& ring) {
     name.total.pending = 0;
     name.age.add(lane->counters.age);
     name.hold.add(lane->counters.hold);
+    SHMRING_CRASH_POINT(lane_forgotten);
   }
 }
 

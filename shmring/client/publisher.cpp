@@ -9,6 +9,7 @@
 
 #include "client/control.hpp"
 #include "client/ring.hpp"
+#include "core/crash_point.hpp"
 #include "transport/clock.hpp"
 #include "transport/fork_guard.hpp"
 
@@ -164,6 +165,7 @@ Result<void> Publisher::set_format(const shmring_format& format) {
   const std::lock_guard lock(impl_->caps_mutex);
   impl_->format = *std::move(stored);
   impl_->caps = format.caps ? format.caps : "";
+  SHMRING_CRASH_POINT(format_set);
   return {};
 }
 
@@ -175,6 +177,7 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
     const std::lock_guard lock(impl_->shared.gate);
     impl_->ring = *ring;
   }
+  SHMRING_CRASH_POINT(ring_replaced);
   impl_->control->replace_ring(*std::move(ring));
   return {};
 }
@@ -220,11 +223,13 @@ Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
     sleepers = p.ring->publish(loan.slot_, info, p.format.get(), t, sleeper);
   }
   loan.published_ = true;
+  SHMRING_CRASH_POINT(bell_claimed);
   // One wake-up at most: the one sleeper's, or the control thread's, which rings for all.
   if (sleepers == 1)
     ring_bell(*sleeper);
   else if (sleepers > 1)
     p.control->wake();
+  SHMRING_CRASH_POINT(bell_rung);
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "client/attachment.hpp"
 #include "client/finder.hpp"
 #include "client/reader.hpp"
+#include "core/crash_point.hpp"
 #include "core/predictor.hpp"
 #include "transport/clock.hpp"
 #include "transport/socket.hpp"
@@ -86,6 +87,7 @@ struct Reader::Impl {
 
   void detach(bool say_goodbye) {
     if (socket && say_goodbye && !guard.in_child()) send_message(socket.get(), wire::make<wire::Bye>());
+    SHMRING_CRASH_POINT(goodbye_sent);
     if (!guard.in_child()) {
       if (socket) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
       if (publisher) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, publisher.get(), nullptr);
@@ -101,6 +103,7 @@ struct Reader::Impl {
       hold.add(attachment->counters().hold);
     }
     std::exchange(attachment, nullptr)->unref();
+    SHMRING_CRASH_POINT(detached);
   }
 
   // One step towards a publisher, without waiting.
@@ -113,6 +116,7 @@ struct Reader::Impl {
         if (connected.status() == SHMRING_DISCONNECTED) return {SHMRING_TIMEOUT};
         return {connected.status(), connected.error().text};
       }
+      SHMRING_CRASH_POINT(connected);
       auto hello = wire::make<wire::Hello>();
       hello.protocol_min = hello.protocol_max = wire::kProtocol;
       hello.optional_features = wire::kFeatures;
@@ -125,6 +129,7 @@ struct Reader::Impl {
       socket = *std::move(connected);
       watch(socket.get(), EPOLLIN | EPOLLRDHUP);
       phase = Phase::greeting;
+      SHMRING_CRASH_POINT(hello_sent);
     }
     std::array<std::byte, wire::kMaxMessage> buffer;
     Received got = receive_message(socket.get(), buffer);
@@ -154,6 +159,7 @@ struct Reader::Impl {
   }
 
   Outcome attach(const wire::Welcome& welcome, Received& got) {
+    SHMRING_CRASH_POINT(welcome_heard);
     auto made = Attachment::make(welcome, got.descriptors[0], got.descriptors[1]);
     if (!made) {
       detach(false);
@@ -170,6 +176,7 @@ struct Reader::Impl {
       attachment = *made;
       if (!moving) ++totals.attachments;
     }
+    SHMRING_CRASH_POINT(mapped_sent);
     publisher = std::move(got.descriptors[2]);
     if (publisher) watch(publisher.get(), EPOLLIN);
     finder.found();
@@ -195,10 +202,12 @@ struct Reader::Impl {
       if (const auto end = wire::parse_end(bytes)) {
         end_after = end->after_sequence == UINT64_MAX ? 0 : end->after_sequence;
         ended = newest <= end_after;  // else it goes on already
+        SHMRING_CRASH_POINT(end_heard);
       } else {
         leaving = true;  // BYE for whatever reason, or nonsense
         const auto bye = wire::parse_bye(bytes);
         moving = bye && bye->reason == wire::Goodbye::again;
+        SHMRING_CRASH_POINT(again_heard);
       }
     }
     if (publisher && readable(publisher.get())) leaving = true;
@@ -212,6 +221,7 @@ struct Reader::Impl {
   // Nothing to take: why, and what next? On OK the lane is armed or things have moved: look again.
   Outcome nothing_there() {
     hear();
+    SHMRING_CRASH_POINT(socket_emptied);
     if (!attachment->empty()) return {};
     if (ended) return {SHMRING_END, "the publisher ended the stream"};
     if (leaving) {
@@ -293,7 +303,9 @@ struct Reader::Impl {
       }
       // Straight on the descriptors: one wake-up less to pass through than by the epoll instance.
       std::array<pollfd, 3> fds = {{{socket.get(), POLLIN, 0}, {cancel.get(), POLLIN, 0}, {publisher.get(), POLLIN, 0}}};
+      SHMRING_CRASH_POINT(falling_asleep);
       poll_until(std::span(fds).first(publisher ? 3 : 2), timeout);
+      SHMRING_CRASH_POINT(woken);
     } else {
       pollfd fd{epoll.get(), POLLIN, 0};
       poll_until({&fd, 1}, phase == Phase::searching ? std::min(timeout, finder.pause()) : timeout);

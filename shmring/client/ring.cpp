@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstring>
 
+#include "core/crash_point.hpp"
+
 namespace shmring {
 namespace {
 
@@ -52,9 +54,11 @@ Result<std::shared_ptr<Ring>> Ring::create(std::uint32_t slots, std::uint32_t lo
   if (!geometry) return geometry.error();
   auto memory = create_memory("shmring", geometry->total_size);
   if (!memory) return memory.error();
+  SHMRING_CRASH_POINT(ring_allocated);
   const std::uint64_t id = random_id();
   geometry->write_header(*reinterpret_cast<RingHeader*>(memory->mapping.data()), id);
   if (auto ok = seal(memory->fd, Seal::everything); !ok) return ok.error();
+  SHMRING_CRASH_POINT(ring_sealed);
   return std::shared_ptr<Ring>(new Ring(*geometry, *std::move(memory), loans, id));
 }
 
@@ -96,6 +100,7 @@ bool Ring::lend(std::uint32_t& slot) {
   if (!ledger_.any_free()) collect_all();
   if (!ledger_.any_free()) return false;
   slot = ledger_.acquire();
+  SHMRING_CRASH_POINT(slot_lent);
   ++lent_;
   note_slots();
   return true;
@@ -148,21 +153,27 @@ std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, 
     d.offset = info.offset;
     std::copy_n(info.planes, info.plane_count, d.planes);
   }
+  SHMRING_CRASH_POINT(descriptor_written);
   const std::uint64_t format_id = format ? format->area.id : 0;
   d.format_id = format_id;
   if (format && format_ids_[slot] != format_id) {
     auto& area = *reinterpret_cast<FormatArea*>(base() + geometry_.formats_offset + slot * kFormatStride);
     std::memcpy(static_cast<void*>(&area), &format->area, offsetof(FormatArea, caps) + format->area.caps_size + 1);
     format_ids_[slot] = format_id;
+    SHMRING_CRASH_POINT(format_written);
   }
 
-  for (Lane* lane : active_) offer(*lane, slot, info.sequence, now);
+  for (Lane* lane : active_) {
+    offer(*lane, slot, info.sequence, now);
+    SHMRING_CRASH_POINT(lane_offered);
+  }
   ledger_.add_owner(slot);
   if (newest_ != kNone) ledger_.drop_owner(newest_);
   newest_ = slot;
   newest_sequence_ = info.sequence;
 
   HardwareOps::fence();  // one for all lanes; see LaneWriter::claim_bell
+  SHMRING_CRASH_POINT(fence_passed);
   std::uint32_t sleepers = 0;
   bool liars = false;
   for (Lane* lane : active_) {
@@ -217,12 +228,14 @@ void Ring::apply(std::uint64_t now) {
       case Lane::Stage::active:
         active_.push_back(lane);
         if (newest_ != kNone) offer(*lane, newest_, newest_sequence_, now);
+        SHMRING_CRASH_POINT(lane_activated);
         break;
       case Lane::Stage::draining:
         ended_.push_back(lane);
         break;
       case Lane::Stage::retired:
         lane->writer.retire(ledger_);
+        SHMRING_CRASH_POINT(lane_retired);
         ended_.push_back(lane);
         break;
       case Lane::Stage::freed:
@@ -255,6 +268,7 @@ void Ring::collect_ended() {
     lane->owned.set(lane->writer.held());
     if (lane->applied.load(std::memory_order_relaxed) != Lane::Stage::retired || !lane->writer.owns_nothing()) return false;
     lane->applied.store(Lane::Stage::freed, std::memory_order_release);
+    SHMRING_CRASH_POINT(lane_freed);
     return true;
   });
   note_slots();

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/atomic.hpp"
+#include "core/crash_point.hpp"
 #include "core/layout.hpp"
 
 namespace shmring {
@@ -28,6 +29,7 @@ class LaneReader {
       if (head == tail) return kEmpty;
       // relaxed: head published it. If another frame's stands here by now, ours was evicted and the exchange fails.
       const std::uint32_t slot = Ops::load(block_.entry[tail % depth_], std::memory_order_relaxed);
+      SHMRING_CRASH_POINT(entry_read);
       // release: pairs with the acquire in LaneWriter::absorb_taken; the entry is read before it is overwritten. A failure loads tail anew.
       if (Ops::compare_exchange(page_.tail, tail, tail + 1, std::memory_order_release)) return slot;
     }
@@ -47,6 +49,7 @@ class LaneReader {
   // Says that we are about to sleep and answers whether we may: empty the bell first, arm, then sleep only if this says so.
   bool arm() {
     Ops::store(page_.waiting, 1u, std::memory_order_relaxed);
+    SHMRING_CRASH_POINT(armed);
     Ops::fence();  // pairs with the fence before LaneWriter::claim_bell
     return empty();
   }

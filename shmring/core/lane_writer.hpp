@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/atomic.hpp"
+#include "core/crash_point.hpp"
 #include "core/layout.hpp"
 #include "core/ledger.hpp"
 
@@ -58,9 +59,11 @@ class LaneWriter {
     ledger.add_owner(slot);
     // relaxed: head publishes it. A reader that sees it too early, instead of the evicted one that stood here, finds tail moved.
     Ops::store(block_.entry[at], slot, std::memory_order_relaxed);
+    SHMRING_CRASH_POINT(entry_stored);
     head_.add();
     // release: pairs with the acquire of head in LaneReader::take; it publishes slot, descriptor and entry.
     Ops::store(block_.head, head_.get(), std::memory_order_release);
+    SHMRING_CRASH_POINT(head_stored);
     return Offer::queued;
   }
 
@@ -77,6 +80,7 @@ class LaneWriter {
       // acquire: pairs with the release in LaneReader::release; the reader's last look at the slot is before our next write to it.
       if (Ops::load(page_.ack[held_[i].slot], std::memory_order_acquire) == held_[i].sequence) {
         ledger.drop_owner(held_[i].slot);
+        SHMRING_CRASH_POINT(slot_taken_back);
         held_[i] = held_.back();
         held_.pop_back();
       } else {
@@ -155,6 +159,7 @@ class LaneWriter {
   bool evict_oldest(Ledger& ledger) {
     std::uint64_t expected = tail_;
     if (!Ops::compare_exchange(page_.tail, expected, tail_ + 1, std::memory_order_release)) return false;
+    SHMRING_CRASH_POINT(oldest_evicted);
     ledger.drop_owner(queue_[tail_ % depth_].slot);
     ++tail_;
     return true;

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/crash_point.hpp"
 #include "transport/clock.hpp"
 #include "transport/wire.hpp"
 
@@ -104,6 +105,7 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   auto folder = lock_folder(folder_of(path));
   if (!folder) return folder.error();
   if (auto ok = clear_path(path); !ok) return ok.error();
+  SHMRING_CRASH_POINT(path_cleared);
 
   Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return system_error("socket");
@@ -115,12 +117,14 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   struct stat file;
   if (::lstat(path.c_str(), &file) != 0) return system_error("lstat");
   Listener listener(std::move(fd), path, file);
+  SHMRING_CRASH_POINT(socket_bound);
   // What the umask took away is wanted.
   if (::chmod(path.c_str(), perms & 0777) != 0 || ::listen(listener.fd(), kBacklog) != 0) {
     const Error error = system_error("listen");
     ::unlink(path.c_str());
     return error;
   }
+  SHMRING_CRASH_POINT(listening);
   return listener;
 }
 
@@ -129,6 +133,7 @@ void Listener::close() {
   auto folder = lock_folder(folder_of(path_));
   struct stat file;
   if (::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino && file.st_dev == file_.st_dev) ::unlink(path_.c_str());
+  SHMRING_CRASH_POINT(file_removed);
   fd_.reset();
 }
 
