@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <cstring>
 #include <memory>
-#include <unordered_map>
 #include <mutex>
+#include <vector>
 
 #include <shmring/publisher.h>
 
@@ -18,17 +19,20 @@ using capi::status_of;
 
 struct shmring_publisher {
   std::unique_ptr<Publisher> publisher;
-  // Loans that are out, by ticket. A C structure cannot own; the lock is between threads that borrow and give back.
+  // Loans that are out, and their tickets. A C structure cannot own; the lock is between threads that borrow and give back. They are few,
+  // and their room is made at the start: borrowing allocates nothing.
   std::mutex mutex;
-  std::unordered_map<std::uint64_t, Loan> loans;
+  std::vector<std::pair<std::uint64_t, Loan>> loans;
   std::uint64_t next_ticket = 1;
 
   Loan take(shmring_loan& loan) {
+    const std::uint64_t ticket = std::exchange(loan.ticket, 0);
     const std::lock_guard lock(mutex);
-    const auto found = loans.find(std::exchange(loan.ticket, 0));
+    const auto found = std::find_if(loans.begin(), loans.end(), [&](const auto& entry) { return entry.first == ticket; });
     if (found == loans.end()) return {};
     Loan taken = std::move(found->second);
-    loans.erase(found);
+    std::swap(*found, loans.back());
+    loans.pop_back();
     return taken;
   }
 };
@@ -45,6 +49,7 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
     auto opened = Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);
     *out = new shmring_publisher{.publisher = *std::move(opened), .mutex = {}, .loans = {}};
+    (*out)->loans.reserve(o.loans);
     return SHMRING_OK;
   });
 }
@@ -76,7 +81,7 @@ shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) 
     const auto bytes = lent->bytes();
     const std::lock_guard lock(p->mutex);
     *loan = {bytes.data(), bytes.size(), p->next_ticket++};
-    p->loans.emplace(loan->ticket, *std::move(lent));
+    p->loans.emplace_back(loan->ticket, *std::move(lent));
     return SHMRING_OK;
   });
 }

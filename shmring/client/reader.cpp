@@ -62,6 +62,7 @@ struct Reader::Impl {
   std::uint64_t end_after = 0, newest = 0;  // the last frame before the end; the last one taken from this publisher
   bool moving = false;  // to a new ring of the same publisher
   Predictor predictor;  // for wake=adaptive
+  std::uint64_t looked_at = 0;  // when we last saw that there was nothing, while looking; 0: asleep, or elsewhere
   std::uint64_t refused_since = 0;
 
   mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
@@ -235,7 +236,8 @@ struct Reader::Impl {
     return {SHMRING_TIMEOUT};
   }
 
-  Outcome step(shmring_frame*& frame) {
+  // `timeout`: how long the caller would wait.
+  Outcome step(shmring_frame*& frame, std::uint64_t timeout) {
     if (phase != Phase::attached) return search();
     const std::uint64_t t = now();
     switch (attachment->take(frame, t)) {
@@ -247,12 +249,13 @@ struct Reader::Impl {
         finder.retry_later();
         return {SHMRING_PROTOCOL, "the publisher at " + options.path + " wrote nonsense into its ring"};
       case Attachment::Took::empty:
+        if (adaptive() && timeout != 0 && look(t, timeout)) return {};
         return nothing_there();
       case Attachment::Took::frame:
         break;
     }
     note(frame->info.sequence);
-    if (adaptive()) predictor.observe(frame->info.sequence, frame->info.published_at);
+    if (adaptive()) learn(frame->info, t);
     if (options.max_frame_age != 0 && t - frame->info.published_at > options.max_frame_age && t > frame->info.published_at) {
       discard(std::exchange(frame, nullptr));
       return {};
@@ -277,18 +280,41 @@ struct Reader::Impl {
 
   bool adaptive() const { return attachment->granted().wake == SHMRING_WAKE_ADAPTIVE; }
 
-  // Looks at the lane until a frame is there, the window ends, or somebody else took the processor.
-  void look_until(std::uint64_t end) {
+  // If the next frame is due: looks at the lane until it is there, the window ends, or somebody else took the processor, without a system
+  // call. False: it is not due.
+  bool look(std::uint64_t t, std::uint64_t timeout) {
+    const auto window = predictor.next(t);
+    if (window.until == 0 || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return false;
     attachment->disarm();  // the publisher need not ring
-    for (std::uint64_t last = now(); !interrupted.load(std::memory_order_relaxed);) {
-      const bool there = !attachment->empty();
-      const std::uint64_t t = now();
-      if (t - last > Predictor::kPreempted) return predictor.preempted();
-      if (there) return predictor.succeeded();
-      if (t >= end) return predictor.missed();
-      last = t;
-      for (int i = 0; i < 8; ++i) relax();
+    while (!interrupted.load(std::memory_order_relaxed)) {
+      looked_at = t;
+      for (int i = 0; i < 16; ++i) {
+        if (!attachment->empty()) return true;
+        relax();
+      }
+      t = now();
+      if (t - looked_at > Predictor::kPreempted) {
+        predictor.preempted();
+        break;
+      }
+      if (t >= window.until) {
+        predictor.missed();
+        break;
+      }
     }
+    looked_at = 0;
+    return true;
+  }
+
+  // A frame was taken at t. Whether it was one that we looked for, or one that came while somebody else had the processor.
+  void learn(const shmring_frame_info& info, std::uint64_t t) {
+    predictor.observe(info.sequence, info.published_at);
+    const std::uint64_t looked = std::exchange(looked_at, 0);
+    if (looked == 0) return;
+    if (t - looked > Predictor::kPreempted)
+      predictor.preempted();
+    else
+      predictor.succeeded();
   }
 
   void wait(std::uint64_t timeout) {
@@ -296,10 +322,9 @@ struct Reader::Impl {
       if (adaptive()) {
         const std::uint64_t t = now();
         const auto window = predictor.next(t);
-        if (window.until != 0 && (timeout == SHMRING_WAIT_FOREVER || window.until - t < timeout)) {
-          if (window.from <= t) return look_until(window.until);
-          timeout = window.from - t;  // asleep, but armed: a frame that comes early rings
-        }
+        // Asleep, but armed: a frame that comes early rings.
+        if (window.until != 0 && (timeout == SHMRING_WAIT_FOREVER || window.until - t < timeout))
+          timeout = window.from > t ? window.from - t : 0;
       }
       // Straight on the descriptors: one wake-up less to pass through than by the epoll instance.
       std::array<pollfd, 3> fds = {{{socket.get(), POLLIN, 0}, {cancel.get(), POLLIN, 0}, {publisher.get(), POLLIN, 0}}};
@@ -318,7 +343,7 @@ struct Reader::Impl {
     for (;;) {
       if (interrupted.load(std::memory_order_relaxed)) return Error{SHMRING_INTERRUPTED, {}};
       shmring_frame* frame = nullptr;
-      Outcome outcome = step(frame);
+      Outcome outcome = step(frame, timeout);
       if (frame) return Frame(frame);
       if (outcome.status == SHMRING_OK) continue;
       if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};

@@ -18,10 +18,14 @@ class Predictor {
   void observe(std::uint64_t sequence, std::uint64_t published_at) {
     if (blocked_frames_ > 0) --blocked_frames_;
     const std::uint64_t steps = sequence - sequence_;
+    const std::uint64_t gap = published_at > last_at_ ? std::min(published_at - last_at_, kCalm) : 0;
+    gap_ = gap_ - gap_ / 8 + gap / 8;
+    last_at_ = published_at;
+    rush_over_ = false;
     const bool follows = seen_ > 0 && sequence > sequence_ && published_at > phase_ - period_ / 2 && steps <= kMaxSteps;
     sequence_ = sequence;
     next_ = 0;
-    if (!follows) return learn_anew(published_at);
+    if (!follows) return learn_anew(published_at, kWakeTime / 2);
     ++seen_;
     if (seen_ <= kLearn) {
       // At first the mean of all there is.
@@ -35,7 +39,8 @@ class Predictor {
     const auto error = static_cast<std::int64_t>(published_at - phase_);
     const auto limit = static_cast<std::int64_t>(std::max(4 * jitter_, kWakeTime));
     if (error > static_cast<std::int64_t>(period_ / 2) || -error > static_cast<std::int64_t>(period_ / 2)) {
-      if (++strays_ > kMaxStrays) learn_anew(published_at);  // another rate
+      // Another rate, or none at all: nothing is looked for until frames have been in step for a while.
+      if (++strays_ > kMaxStrays) learn_anew(published_at, period_ / 8);
       return;
     }
     strays_ = 0;
@@ -52,6 +57,8 @@ class Predictor {
   };
   // The next window that is not over yet.
   Window next(std::uint64_t now) {
+    // Frames in a rush: the next one comes sooner than a sleeper could be woken, so it costs nobody more to look for it until then.
+    if (gap_ < kRush && blocked_frames_ == 0 && !rush_over_) return {now, now + 2 * kRush};
     if (seen_ <= kLearn || blocked_frames_ > 0 || period_ < kShortest || period_ > kLongest) return {};
     if (period_ / 20 < kWakeTime + 2 * jitter_) return {};  // too irregular for the time it may take
     const std::uint64_t half = std::min({4 * jitter_ + kWakeTime, kMaxGuard, period_ / 20});
@@ -64,6 +71,7 @@ class Predictor {
 
   // The frame did not come while we looked: the next window is a period later.
   void missed() {
+    rush_over_ = true;
     if (next_ != 0) next_ += period_;
   }
 
@@ -82,13 +90,13 @@ class Predictor {
   static constexpr std::uint64_t kPreempted = 50'000;  // a longer pause while looking means that somebody else ran
 
  private:
-  void learn_anew(std::uint64_t published_at) {
+  void learn_anew(std::uint64_t published_at, std::uint64_t jitter) {
     first_sequence_ = sequence_;
     first_at_ = phase_ = published_at;
     seen_ = 1;
     strays_ = 0;
     period_ = 0;
-    jitter_ = kWakeTime / 2;
+    jitter_ = jitter;
   }
 
   static constexpr unsigned kLearn = 8;                     // frames
@@ -98,11 +106,15 @@ class Predictor {
   static constexpr std::uint64_t kMaxGuard = 1'000'000;
   static constexpr std::uint64_t kShortest = 2'000'000;     // 500 Hz; faster sources keep their readers awake anyway
   static constexpr std::uint64_t kLongest = 1'000'000'000;
+  static constexpr std::uint64_t kRush = 20'000;            // about what a sleep and a wake-up cost two processors
+  static constexpr std::uint64_t kCalm = 1'000'000;         // a longer gap says no more than this one
   static constexpr std::uint32_t kPenalty = 100, kMaxPenalty = 12'800;
 
   std::uint64_t sequence_ = 0, first_sequence_ = 0, first_at_ = 0;
   std::uint64_t phase_ = 0, period_ = 0, jitter_ = 0;  // when the last frame was due; how far apart; how far off as a rule
   std::uint64_t next_ = 0;                             // the due time that is looked for; 0: not yet worked out
+  std::uint64_t last_at_ = 0, gap_ = kCalm;            // the last frame; between frames of late
+  bool rush_over_ = false;                             // none came in time
   unsigned seen_ = 0, strays_ = 0;
   std::uint32_t blocked_frames_ = 0, penalty_ = kPenalty, good_ = 0;
 };

@@ -55,10 +55,10 @@ def ready_to_view(folder):
     plain = bytes(SIZE)
     took, floor = [], []
     with publisher(path) as pub, shmring.Reader(path, worker="view") as reader:
-        pub.write(picture)
+        pub.publish(picture)
         reader.read(5)
         for _ in range(count):
-            pub.write(picture)
+            pub.publish(picture)
             start = now()
             frame = reader.read(1)
             view = frame.array
@@ -69,7 +69,7 @@ def ready_to_view(folder):
             np.frombuffer(plain, np.uint8).reshape(SHAPE)
             floor.append(now() - start)
         tracemalloc.start()
-        pub.write(picture)
+        pub.publish(picture)
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
         frame = reader.read(1)
@@ -100,7 +100,7 @@ def ring_writer(path, count, hz):
 
         def send(_):
             stamp[0] = now()
-            pub.write(picture)
+            pub.publish(picture)
 
         if hz:
             paced(send, count, hz)

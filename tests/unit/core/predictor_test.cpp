@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The predictor against simulated cameras: how many frames it looks for in time, and how much of a processor that takes.
+#include "core/predictor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <random>
+
+namespace shmring {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+struct Outcome {
+  double caught;  // of the frames
+  double spun;    // of the time
+};
+
+// Plays frames to a reader that obeys the predictor and wakes without delay. `at` says how far frame n is from its due time, or that it is
+// missing (negative).
+Outcome play(Predictor& predictor, std::uint64_t period, unsigned frames, const std::function<std::int64_t(unsigned)>& at,
+             std::uint64_t start = kSecond) {
+  unsigned came = 0, caught = 0;
+  std::uint64_t spun = 0, t = start, sequence = 0;
+  for (unsigned n = 1; n <= frames; ++n) {
+    ++sequence;
+    const std::int64_t off = at(n);
+    if (off < 0) continue;
+    const std::uint64_t comes = start + n * period + static_cast<std::uint64_t>(off);
+    ++came;
+    bool looking = false;
+    for (;;) {
+      const auto window = predictor.next(t);
+      if (window.until == 0 || window.from >= comes) break;
+      t = std::max(t, window.from);
+      if (window.until > comes) {
+        spun += comes - t;
+        looking = true;
+        break;
+      }
+      spun += window.until - t;
+      t = window.until;
+      predictor.missed();
+    }
+    t = comes + 1'000;
+    if (looking) {
+      ++caught;
+      predictor.succeeded();
+    }
+    predictor.observe(sequence, comes);
+  }
+  return {static_cast<double>(caught) / came, static_cast<double>(spun) / static_cast<double>(frames * period)};
+}
+
+std::int64_t on_time(unsigned) { return 0; }
+
+class PredictorAtRate : public testing::TestWithParam<unsigned> {
+ protected:
+  std::uint64_t period() const { return kSecond / GetParam(); }
+  Predictor predictor;
+  std::mt19937 random{5};
+};
+
+TEST_P(PredictorAtRate, LooksForEveryFrameOfASteadySourceForATenthOfTheTimeAtMost) {
+  const Outcome outcome = play(predictor, period(), 600, on_time);
+  EXPECT_GT(outcome.caught, 0.97);
+  EXPECT_LT(outcome.spun, 0.1);
+}
+
+TEST_P(PredictorAtRate, KeepsUpWithJitterOf200Microseconds) {
+  const Outcome outcome = play(predictor, period(), 600, [&](unsigned) { return static_cast<std::int64_t>(random() % 400'000); });
+  EXPECT_GT(outcome.caught, 0.85);
+  EXPECT_LT(outcome.spun, 0.1);
+}
+
+TEST_P(PredictorAtRate, KeepsUpWhenEveryTenthFrameIsMissing) {
+  const Outcome outcome = play(predictor, period(), 600, [&](unsigned n) -> std::int64_t { return n > 20 && random() % 10 == 0 ? -1 : 0; });
+  EXPECT_GT(outcome.caught, 0.95);
+  EXPECT_LT(outcome.spun, 0.1);
+}
+
+TEST_P(PredictorAtRate, OneLateFrameDoesNotMoveTheNext) {
+  play(predictor, period(), 100, on_time);
+  const Outcome outcome = play(predictor, period(), 1'000, [&](unsigned n) { return n % 50 == 0 ? static_cast<std::int64_t>(period() / 3) : 0; });
+  EXPECT_GT(outcome.caught, 0.9);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rates, PredictorAtRate, testing::Values(10u, 30u, 60u, 100u));
+
+TEST(Predictor, SaysNothingBeforeItHasSeenEnough) {
+  Predictor predictor;
+  EXPECT_EQ(predictor.next(kSecond).until, 0u);
+  for (std::uint64_t n = 1; n <= 8; ++n) {
+    predictor.observe(n, kSecond + n * 10'000'000);
+    EXPECT_EQ(predictor.next(kSecond + n * 10'000'000 + 1).until, 0u) << n;
+  }
+  predictor.observe(9, kSecond + 90'000'000);
+  EXPECT_NE(predictor.next(kSecond + 90'000'001).until, 0u);
+}
+
+TEST(Predictor, DoesNotLookForFramesThatComeAtRandom) {
+  Predictor predictor;
+  std::mt19937 random{5};
+  std::exponential_distribution<double> gap(30.0 / kSecond);
+  std::uint64_t t = kSecond, windows = 0;
+  for (unsigned n = 1; n <= 1'000; ++n) {
+    predictor.observe(n, t);
+    windows += predictor.next(t + 1).until != 0;
+    t += static_cast<std::uint64_t>(gap(random)) + 100'000;
+  }
+  EXPECT_LT(windows, 200u);
+}
+
+TEST(Predictor, FollowsTheSourceToAnotherRate) {
+  Predictor predictor;
+  play(predictor, kSecond / 30, 200, on_time);
+  const Outcome after = play(predictor, kSecond / 60, 600, on_time, 20 * kSecond);
+  EXPECT_GT(after.caught, 0.9);
+}
+
+TEST(Predictor, SleepsForLongerEachTimeItLosesItsProcessor) {
+  Predictor predictor;
+  const std::uint64_t period = kSecond / 60;
+  std::uint64_t n = 0;
+  const auto frames_until_a_window = [&] {
+    for (unsigned blocked = 0;; ++blocked) {
+      ++n;
+      predictor.observe(n, kSecond + n * period);
+      if (predictor.next(kSecond + n * period + 1).until != 0) return blocked;
+    }
+  };
+  frames_until_a_window();
+  for (unsigned expected : {100u, 200u, 400u, 800u}) {
+    predictor.preempted();
+    EXPECT_NEAR(frames_until_a_window(), expected, 1);
+  }
+}
+
+TEST(Predictor, LooksWithoutPauseWhileFramesComeInARush) {
+  Predictor predictor;
+  std::uint64_t t = kSecond;
+  for (unsigned n = 1; n <= 200; ++n) predictor.observe(n, t += 2'000);
+  const auto window = predictor.next(t + 500);
+  EXPECT_EQ(window.from, t + 500);
+  EXPECT_GT(window.until, t + 2'000);
+}
+
+TEST(Predictor, SleepsOnceARushIsOver) {
+  Predictor predictor;
+  std::uint64_t t = kSecond;
+  for (unsigned n = 1; n <= 200; ++n) predictor.observe(n, t += 2'000);
+  ASSERT_NE(predictor.next(t).until, 0u);
+  predictor.missed();
+  EXPECT_EQ(predictor.next(t + 100'000).until, 0u);
+}
+
+TEST(Predictor, NumbersThatGoBackBeginAnew) {
+  Predictor predictor;
+  play(predictor, kSecond / 30, 100, on_time);
+  predictor.observe(1, 30 * kSecond);
+  EXPECT_EQ(predictor.next(30 * kSecond + 1).until, 0u);
+}
+
+}  // namespace
+}  // namespace shmring
