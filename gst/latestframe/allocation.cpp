@@ -11,42 +11,29 @@ namespace {
 
 bool same(const GstStructure* a, const GstStructure* b) { return a == b || (a && b && gst_structure_is_equal(a, b)); }
 
-bool has(GstQuery* answer, const Demand::Meta& meta) {
-  guint index = 0;
-  if (!gst_query_find_allocation_meta(answer, meta.api, &index)) return false;
-  const GstStructure* params = nullptr;
-  gst_query_parse_nth_allocation_meta(answer, index, &params);
-  return same(params, meta.params.get());
+bool has(const std::vector<MetaWish>& metas, const MetaWish& wanted) {
+  return std::any_of(metas.begin(), metas.end(), [&](const MetaWish& meta) {
+    return meta.api == wanted.api && same(meta.params.get(), wanted.params.get());
+  });
 }
 
 // What the first has and all others have too.
-std::vector<Demand::Meta> common_metas(const std::vector<GstQuery*>& answers) {
-  std::vector<Demand::Meta> metas;
-  if (answers.empty() || !answers.front()) return metas;
-  const guint count = gst_query_get_n_allocation_metas(answers.front());
-  for (guint i = 0; i < count; ++i) {
-    const GstStructure* params = nullptr;
-    const GType api = gst_query_parse_nth_allocation_meta(answers.front(), i, &params);
-    metas.push_back({api, adopt(params ? gst_structure_copy(params) : nullptr)});
-  }
-  std::erase_if(metas, [&](const Demand::Meta& meta) {
-    return !std::all_of(answers.begin(), answers.end(), [&](GstQuery* answer) { return answer && has(answer, meta); });
-  });
-  return metas;
+std::vector<MetaWish> common_metas(const std::vector<AnswerRef>& answers) {
+  std::vector<MetaWish> common;
+  if (answers.empty() || !answers.front()) return common;
+  for (const MetaWish& meta : answers.front()->metas)
+    if (std::all_of(answers.begin(), answers.end(),
+                    [&](const AnswerRef& answer) { return answer && has(answer->metas, meta); }))
+      common.push_back({meta.api, adopt(meta.params ? gst_structure_copy(meta.params.get()) : nullptr)});
+  return common;
 }
 
 bool same_metas(const Demand& a, const Demand& b) {
-  return a.metas.size() == b.metas.size() && std::all_of(a.metas.begin(), a.metas.end(), [&](const Demand::Meta& meta) {
-           return std::any_of(b.metas.begin(), b.metas.end(), [&](const Demand::Meta& other) {
-             return meta.api == other.api && same(meta.params.get(), other.params.get());
-           });
-         });
+  return a.metas.size() == b.metas.size() &&
+         std::all_of(a.metas.begin(), a.metas.end(), [&](const MetaWish& meta) { return has(b.metas, meta); });
 }
 
-void join_params(GstAllocationParams& into, GstQuery* answer) {
-  if (gst_query_get_n_allocation_params(answer) == 0) return;
-  GstAllocationParams params;
-  gst_query_parse_nth_allocation_param(answer, 0, nullptr, &params);
+void join(GstAllocationParams& into, const GstAllocationParams& params) {
   into.flags = static_cast<GstMemoryFlags>(into.flags | params.flags);
   into.align |= params.align;  // masks: bytes - 1
   into.prefix = std::max(into.prefix, params.prefix);
@@ -65,26 +52,41 @@ guint raw_video_size(GstQuery* query) {
 
 }  // namespace
 
-Demand demand_of(const std::vector<GstQuery*>& answers, guint unknown) {
+AnswerRef answer_of(GstQuery* query) {
+  auto answer = std::make_shared<Answer>();
+  gst_allocation_params_init(&answer->params);
+  if (gst_query_get_n_allocation_params(query) != 0)
+    gst_query_parse_nth_allocation_param(query, 0, nullptr, &answer->params);
+  if (gst_query_get_n_allocation_pools(query) != 0) {
+    GstBufferPool* pool = nullptr;
+    gst_query_parse_nth_allocation_pool(query, 0, &pool, &answer->size, &answer->minimum, &answer->maximum);
+    answer->pool = adopt(pool);
+  }
+  const guint metas = gst_query_get_n_allocation_metas(query);
+  for (guint i = 0; i < metas; ++i) {
+    const GstStructure* params = nullptr;
+    const GType api = gst_query_parse_nth_allocation_meta(query, i, &params);
+    answer->metas.push_back({api, adopt(params ? gst_structure_copy(params) : nullptr)});
+  }
+  return answer;
+}
+
+Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown) {
   Demand demand;
   demand.branches = static_cast<guint>(answers.size()) + unknown;
   demand.complete = unknown == 0;
   gst_allocation_params_init(&demand.params);
   guint pools = 0;
-  for (GstQuery* answer : answers) {
+  for (const AnswerRef& answer : answers) {
     if (!answer) continue;
-    join_params(demand.params, answer);
-    if (gst_query_get_n_allocation_pools(answer) == 0) continue;
-    GstBufferPool* pool = nullptr;
-    guint size = 0, minimum = 0, maximum = 0;
-    gst_query_parse_nth_allocation_pool(answer, 0, &pool, &size, &minimum, &maximum);
-    demand.size = std::max(demand.size, size);
+    join(demand.params, answer->params);
+    demand.size = std::max(demand.size, answer->size);
     // Branches are at different frames, so each needs its own.
-    demand.minimum += minimum;
-    if (pool) {
+    demand.minimum += answer->minimum;
+    if (answer->pool) {
       ++pools;
-      demand.pool = adopt(pool);
-      demand.maximum = maximum;
+      demand.pool = share(answer->pool.get());
+      demand.maximum = answer->maximum;
     }
   }
   demand.minimum += demand.branches + Demand::kOwn;
@@ -100,7 +102,7 @@ Demand demand_of(const std::vector<GstQuery*>& answers, guint unknown) {
 void answer(const Demand& demand, GstQuery* query) {
   const guint size = demand.size ? demand.size : raw_video_size(query);
   if (size != 0) gst_query_add_allocation_pool(query, demand.pool.get(), size, demand.minimum, demand.maximum);
-  for (const Demand::Meta& meta : demand.metas) gst_query_add_allocation_meta(query, meta.api, meta.params.get());
+  for (const MetaWish& meta : demand.metas) gst_query_add_allocation_meta(query, meta.api, meta.params.get());
   gst_query_add_allocation_param(query, nullptr, &demand.params);
 }
 

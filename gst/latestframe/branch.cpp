@@ -51,7 +51,9 @@ bool Branch::activate() {
   const bool ready = peer_is_ready(pad_);
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
+  if (retired_) return true;
   active_ = anew_ = true;
+  ++activation_;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   epoch_ = newest.epoch + (newest.epoch & 1);
@@ -87,6 +89,11 @@ void Branch::deactivate() {
   wishes = {};
   newest.pulse.beat();
   if (serving != this) changed_.wait(hold, [this] { return threads_ == (busy_ ? 1u : 0u); });
+}
+
+void Branch::retire() {
+  std::lock_guard hold(home_->newest().lock);
+  retired_ = true;
 }
 
 void Branch::linked() {
@@ -176,6 +183,7 @@ Step Branch::decide(std::uint32_t seen, bool ready, std::uint64_t now) {
   }
   count_step(step, now);
   if (busy_) step.resend = std::exchange(resend_, false);
+  step.activation = activation_;
   return step;
 }
 
@@ -187,7 +195,7 @@ void Branch::open(const Newest& newest) {
   resend_ = true;
 }
 
-// Not while it has ended, rests, or does not take the caps.
+// Not while it is unlinked, has ended, rests, or does not take the caps.
 bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
   if (refused_caps_) {
     const GstEvent* caps = newest.item ? newest.item->stickies->caps : refused_caps_.get();
@@ -198,7 +206,7 @@ bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
       end("it does not accept the caps of the stream (put a converter in front of it)");
     }
   }
-  return !refused_caps_ && !resting_ && !dead_;
+  return linked_ && !refused_caps_ && !resting_ && !dead_;
 }
 
 void Branch::count_step(const Step& step, std::uint64_t now) {
@@ -215,21 +223,16 @@ GstFlowReturn Branch::deliver(Run& run, Step& step) {
   if (step.resend) run.sent.reset();
   if (step.stickies && step.stickies != run.sent) {
     // The pad knows which of them it has sent already.
-    for (const auto& event : step.stickies->events) gst_pad_push_event(run.pad, share(event.get()).release());
+    for (const auto& event : step.stickies->events) {
+      if (!is_current(step)) return GST_FLOW_FLUSHING;
+      gst_pad_push_event(run.pad, share(event.get()).release());
+    }
     run.sent = step.stickies;
   }
   switch (step.kind) {
-    case Step::Kind::frame: {
+    case Step::Kind::frame:
       negotiate(run, *step.stickies);
-      GstMiniObject* frame = step.item->frame.get();
-      if (step.item->is_event()) {
-        gst_pad_push_event(run.pad, share(GST_EVENT_CAST(frame)).release());
-        return GST_FLOW_OK;
-      }
-      Owned<GstMiniObject> out = step.gap && !step.stickies->raw_video ? with_discont(frame) : share(frame);
-      return GST_IS_BUFFER_LIST(out.get()) ? gst_pad_push_list(run.pad, GST_BUFFER_LIST_CAST(out.release()))
-                                           : gst_pad_push(run.pad, GST_BUFFER_CAST(out.release()));
-    }
+      return push(run, step);
     case Step::Kind::event:
     case Step::Kind::end:
       gst_pad_push_event(run.pad, step.event.release());
@@ -243,15 +246,33 @@ GstFlowReturn Branch::deliver(Run& run, Step& step) {
   }
 }
 
+// Stuck on its way, a branch may sleep through the end of its stream and the beginning of the next.
+bool Branch::is_current(const Step& step) const {
+  std::lock_guard hold(home_->newest().lock);
+  return active_ && step.activation == activation_;
+}
+
+GstFlowReturn Branch::push(Run& run, const Step& step) {
+  if (!is_current(step)) return GST_FLOW_FLUSHING;
+  GstMiniObject* frame = step.item->frame.get();
+  if (step.item->is_event()) {
+    gst_pad_push_event(run.pad, share(GST_EVENT_CAST(frame)).release());
+    return GST_FLOW_OK;
+  }
+  auto out = step.gap && !step.stickies->raw_video ? with_discont(frame) : share(frame);
+  return GST_IS_BUFFER_LIST(out.get()) ? gst_pad_push_list(run.pad, GST_BUFFER_LIST_CAST(out.release()))
+                                       : gst_pad_push(run.pad, GST_BUFFER_CAST(out.release()));
+}
+
 // Finds out what downstream wishes, when that may have changed.
 void Branch::negotiate(Run& run, const Stickies& stickies) {
   const bool changed = gst_pad_check_reconfigure(run.pad);
   GstCaps* caps = stickies.caps_of();
   if (!caps || (!changed && run.asked && (caps == run.asked.get() || gst_caps_is_equal(caps, run.asked.get())))) return;
   run.asked = share(caps);
-  Wishes found{adopt(gst_pad_peer_query_caps(run.pad, nullptr)), adopt(gst_query_new_allocation(caps, TRUE)),
-               share(caps)};
-  if (!gst_pad_peer_query(run.pad, found.allocation.get())) found.allocation.reset();
+  Wishes found{adopt(gst_pad_peer_query_caps(run.pad, nullptr)), nullptr, share(caps)};
+  const auto query = adopt(gst_query_new_allocation(caps, TRUE));
+  if (gst_pad_peer_query(run.pad, query.get())) found.allocation = answer_of(query.get());
   {
     std::lock_guard hold(home_->newest().lock);
     if (active_ && linked_) std::swap(wishes, found);
@@ -272,7 +293,7 @@ void Branch::settle(const Step& step, GstFlowReturn flow) {
       holds_.record(now - busy_since_);
     }
     changed_.notify_all();
-    if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_) return;
+    if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_ || step.activation != activation_) return;
     if (flow == GST_FLOW_NOT_LINKED) {
       resting_ = true;
     } else if (flow == GST_FLOW_NOT_NEGOTIATED && step.stickies->caps) {

@@ -11,6 +11,7 @@
 #include "common/health_monitor.hpp"
 #include "common/health_properties.hpp"
 #include "core/histogram.hpp"
+#include "latestframe/allocation.hpp"
 #include "latestframe/cursor.hpp"
 #include "latestframe/messenger.hpp"
 
@@ -33,6 +34,8 @@ class Branch : public std::enable_shared_from_this<Branch> {
   // push: then it ends when it comes back. False: there is no thread to be had.
   bool activate();
   void deactivate();
+  // The pad is being released: it does not become active again, whatever state the element goes to meanwhile.
+  void retire();
   // The pad was linked: the branch begins anew, also after it had ended.
   void linked();
   // Something further down was linked or changed.
@@ -55,9 +58,9 @@ class Branch : public std::enable_shared_from_this<Branch> {
 
   // What its own thread found out downstream, for upstream's questions.
   struct Wishes {
-    Owned<GstCaps> caps;         // what downstream can take; NULL: not asked yet
-    Owned<GstQuery> allocation;  // as downstream answered it; NULL: it did not
-    Owned<GstCaps> asked_with;   // the caps of that question; NULL: not asked yet
+    Owned<GstCaps> caps;  // what downstream can take; NULL: not asked yet
+    AnswerRef allocation;
+    Owned<GstCaps> asked_with;  // the caps of that question; NULL: not asked yet
   };
   Wishes wishes;
 
@@ -72,6 +75,8 @@ class Branch : public std::enable_shared_from_this<Branch> {
   bool may_go_on(const Newest& newest, std::uint64_t now);
   void count_step(const Step& step, std::uint64_t now);
   GstFlowReturn deliver(Run& run, Step& step);
+  bool is_current(const Step& step) const;
+  GstFlowReturn push(Run& run, const Step& step);
   void negotiate(Run& run, const Stickies& stickies);
   void settle(const Step& step, GstFlowReturn flow);
   void end(std::string reason);
@@ -89,7 +94,9 @@ class Branch : public std::enable_shared_from_this<Branch> {
   unsigned threads_ = 0;             // 2 while one is on its way out
   bool running_ = false;             // one of them serves the branch
   bool active_ = false;
+  unsigned activation_ = 0;  // which
   bool linked_ = false;
+  bool retired_ = false;
   bool busy_ = false;     // the thread is out in GStreamer
   bool anew_ = true;      // what is sent next begins with the newest frame
   bool resend_ = false;   // the pad may have forgotten sticky events

@@ -30,9 +30,10 @@ struct Step {
   Kind kind = Kind::wait;
   ItemRef item;
   Owned<GstEvent> event;
-  StickiesRef stickies;  // what must have been sent before
-  bool gap = false;      // frames before this one are missing
-  bool resend = false;   // send all sticky events again
+  StickiesRef stickies;     // what must have been sent before
+  bool gap = false;         // frames before this one are missing
+  bool resend = false;      // send all sticky events again
+  unsigned activation = 0;  // of the pad: what belongs to an earlier one is over
 };
 
 class Cursor {

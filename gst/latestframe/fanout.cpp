@@ -83,7 +83,7 @@ const StickiesRef& Fanout::stickies() {
 }
 
 void Fanout::distribute() {
-  pthread_setname_np(pthread_self(), "latestframe");
+  pthread_setname_np(pthread_self(), "latest-frames");
   prctl(PR_SET_TIMERSLACK, 1ul);  // a sleep that should end before the next frame must not end after it
   Pace pace;
   while (ItemRef item = inbox_.take(wake() == Wake::adaptive ? &pace : nullptr)) publish_newest(std::move(item));

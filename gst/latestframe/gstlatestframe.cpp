@@ -137,7 +137,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* templ, const char* want
 void release_pad(GstElement* element, GstPad* pad) {
   const auto kept = share(pad);
   const auto name = adopt(gst_pad_get_name(pad));
-  gst_pad_set_active(pad, FALSE);
+  gst_latest_frame_pad_retire(pad);
   gst_element_remove_pad(element, pad);
   gst_child_proxy_child_removed(GST_CHILD_PROXY(element), G_OBJECT(pad), name.get());
 }

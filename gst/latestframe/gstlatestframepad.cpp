@@ -109,6 +109,11 @@ static void gst_latest_frame_pad_init(GstLatestFramePad* self) {
   GST_PAD_SET_PROXY_CAPS(pad);
 }
 
+void gst_latest_frame_pad_retire(GstPad* pad) {
+  branch_of(pad)->retire();
+  gst_pad_set_active(pad, FALSE);
+}
+
 GstPad* gst_latest_frame_pad_new(const std::shared_ptr<Fanout>& fanout, GstPadTemplate* templ, const char* name,
                                  const Limits& limits) {
   auto* pad = GST_PAD(

@@ -18,3 +18,6 @@ G_END_DECLS
 /* A floating reference to a new pad that belongs to `fanout`. */
 GstPad* gst_latest_frame_pad_new(const std::shared_ptr<supplier::latestframe::Fanout>& fanout, GstPadTemplate* templ,
                                  const char* name, const supplier::Limits& limits);
+
+/* Inactive for good; what is inside a push ends when it comes back. */
+void gst_latest_frame_pad_retire(GstPad* pad);

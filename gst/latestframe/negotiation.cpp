@@ -67,45 +67,50 @@ void Negotiation::accept_caps(GstQuery* query) {
   gst_query_set_accept_caps_result(query, accepted);
 }
 
+// Not under the lock: the last reference to a pad may go here, and with it a branch.
 Demand Negotiation::demand(GstCaps* caps) {
-  std::vector<Owned<GstQuery>> answers;
+  std::vector<AnswerRef> answers;
   guint unknown = 0;
   for (const auto& member : home_.members()) {
     Owned<GstCaps> asked_with;
-    Owned<GstQuery> allocation;
+    AnswerRef answer;
     {
       std::lock_guard hold(home_.newest().lock);
       if (!member.branch->counts()) continue;
       asked_with = share(member.branch->wishes.asked_with.get());
-      allocation = share(member.branch->wishes.allocation.get());
+      answer = member.branch->wishes.allocation;
     }
     if (asked_with && caps && gst_caps_is_equal(asked_with.get(), caps))
-      answers.push_back(std::move(allocation));
+      answers.push_back(std::move(answer));
     else
       ++unknown;
   }
-  std::vector<GstQuery*> borrowed;
-  for (const auto& answer : answers) borrowed.push_back(answer.get());
-  return demand_of(borrowed, unknown);
+  return demand_of(answers, unknown);
 }
 
 void Negotiation::allocation(GstQuery* query) {
   GstCaps* caps = nullptr;
   gst_query_parse_allocation(query, &caps, nullptr);
+  Demand now = demand(caps);
+  answer(now, query);
   std::lock_guard hold(lock_);
   caps_ = share(caps);
-  told_ = demand(caps);
+  told_ = std::move(now);
   hinted_.reset();
-  answer(*told_, query);
 }
 
 bool Negotiation::outdated() {
+  Owned<GstCaps> caps;
+  {
+    std::lock_guard hold(lock_);
+    if (!told_) return false;
+    caps = share(caps_.get());
+  }
+  Demand now = demand(caps.get());
   std::lock_guard hold(lock_);
-  if (!told_) return false;
-  Demand now = demand(caps_.get());
   // While a branch has not said what it wishes, upstream would only have to be asked once more when it does; one that
   // is stuck before it could say must not cost the others anything.
-  if (!now.complete || !must_hear(*told_, now) || (hinted_ && !must_hear(*hinted_, now))) return false;
+  if (!told_ || !now.complete || !must_hear(*told_, now) || (hinted_ && !must_hear(*hinted_, now))) return false;
   hinted_ = std::move(now);
   return true;
 }

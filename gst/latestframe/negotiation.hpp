@@ -27,7 +27,7 @@ class Negotiation {
   Demand demand(GstCaps* caps);
 
   Fanout& home_;
-  std::mutex lock_;
+  std::mutex lock_;               // a leaf, guards what follows
   Owned<GstCaps> caps_;           // upstream's, when it last asked for ALLOCATION
   std::optional<Demand> told_;    // what it was answered
   std::optional<Demand> hinted_;  // what it was last asked to ask for again

@@ -184,6 +184,7 @@ TEST_F(LatestFrameFlow, OverwritesAGapLikeAFrame) {
   ASSERT_TRUE(worker.await_stuck());
   rig.event(gst_event_new_gap(0, GST_SECOND));
   rig.push();
+  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("inbox-drops") == 3; }));
   worker.free();
   ASSERT_TRUE(worker.got(2));
   EXPECT_EQ(worker.count(GST_EVENT_GAP), 0);

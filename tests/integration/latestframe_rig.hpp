@@ -5,11 +5,15 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
+
+#include <gst/check/gstharness.h>
 
 #include "gst_fixture.hpp"
 
@@ -284,17 +288,27 @@ class Rig {
       return TRUE;
     });
     gst_pad_set_query_function(source_.get(), [](GstPad* pad, GstObject* parent, GstQuery* query) -> gboolean {
-      auto& rig = of(pad);
-      if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return gst_pad_query_default(pad, parent, query);
-      gst_query_set_latency(query, rig.live, 20 * GST_MSECOND, 70 * GST_MSECOND);
-      return TRUE;
+      if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY) {
+        gst_query_set_latency(query, of(pad).live, 20 * GST_MSECOND, 70 * GST_MSECOND);
+        return TRUE;
+      }
+      if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS) {  // a source that can do anything
+        GstCaps* filter = nullptr;
+        gst_query_parse_caps(query, &filter);
+        gst_query_set_caps_result(query, adopt(filter ? gst_caps_ref(filter) : gst_caps_new_any()).get());
+        return TRUE;
+      }
+      return gst_pad_query_default(pad, parent, query);
     });
     sink_ = adopt(gst_element_get_static_pad(element_.get(), "sink"));
     gst_pad_link(source_.get(), sink_.get());
     gst_pad_set_active(source_.get(), TRUE);
     gst_element_set_state(element_.get(), state);
   }
-  ~Rig() { stop(); }
+  ~Rig() {
+    stop();
+    gst_bus_set_flushing(bus_.get(), TRUE);  // its messages hold references to the element
+  }
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
 
@@ -380,6 +394,24 @@ class Rig {
   std::vector<GstEventType> upstream_;
 };
 
-class LatestFrame : public support::GstFixture {};
+// Threads of this process whose name begins so.
+inline int threads_named(const std::string& prefix) {
+  int count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    count += name.rfind(prefix, 0) == 0;
+  }
+  return count;
+}
+
+class LatestFrame : public support::GstFixture {
+ protected:
+  // Nothing that the tests started is left: every thread has ended once it was free.
+  static void TearDownTestSuite() {
+    EXPECT_TRUE(eventually([] { return threads_named("src_") + threads_named("latest-") == 0; }))
+        << threads_named("src_") << " branches, " << threads_named("latest-") << " others";
+  }
+};
 
 }  // namespace latestframe_test

@@ -31,7 +31,7 @@ class LatestFrameAllocation : public support::GstFixture {
 
 TEST_F(LatestFrameAllocation, AddsUpWhatTheBranchesNeedAtOnceAndWhatTheFanOutKeeps) {
   const auto a = pool_of(2), b = pool_of(4, 3000);
-  const Demand demand = demand_of({a.get(), b.get(), nullptr}, 1);
+  const Demand demand = demand_of({answer_of(a.get()), answer_of(b.get()), nullptr}, 1);
   EXPECT_EQ(demand.minimum, 2u + 4u + 4u + Demand::kOwn);
   EXPECT_EQ(demand.size, 3000u);
   EXPECT_FALSE(demand.complete);
@@ -42,10 +42,10 @@ TEST_F(LatestFrameAllocation, OffersAMetaOnlyIfEveryBranchDoes) {
   gst_query_add_allocation_meta(with.get(), GST_VIDEO_META_API_TYPE, nullptr);
   gst_query_add_allocation_meta(with.get(), GST_VIDEO_CROP_META_API_TYPE, nullptr);
   gst_query_add_allocation_meta(too.get(), GST_VIDEO_META_API_TYPE, nullptr);
-  EXPECT_EQ(demand_of({with.get(), too.get()}, 0).metas.size(), 1u);
-  EXPECT_TRUE(demand_of({with.get(), without.get()}, 0).metas.empty());
-  EXPECT_TRUE(demand_of({with.get(), nullptr}, 0).metas.empty()) << "a branch that does not answer";
-  EXPECT_TRUE(demand_of({with.get()}, 1).metas.empty()) << "a branch that was not asked yet";
+  EXPECT_EQ(demand_of({answer_of(with.get()), answer_of(too.get())}, 0).metas.size(), 1u);
+  EXPECT_TRUE(demand_of({answer_of(with.get()), answer_of(without.get())}, 0).metas.empty());
+  EXPECT_TRUE(demand_of({answer_of(with.get()), nullptr}, 0).metas.empty()) << "a branch that does not answer";
+  EXPECT_TRUE(demand_of({answer_of(with.get())}, 1).metas.empty()) << "a branch that was not asked yet";
 }
 
 TEST_F(LatestFrameAllocation, DoesNotOfferAMetaThatTwoBranchesWantInDifferentWays) {
@@ -53,23 +53,23 @@ TEST_F(LatestFrameAllocation, DoesNotOfferAMetaThatTwoBranchesWantInDifferentWay
   const auto narrow = adopt(gst_structure_new("video-meta", "padding-left", G_TYPE_UINT, 8, nullptr));
   gst_query_add_allocation_meta(a.get(), GST_VIDEO_META_API_TYPE, narrow.get());
   gst_query_add_allocation_meta(b.get(), GST_VIDEO_META_API_TYPE, nullptr);
-  EXPECT_TRUE(demand_of({a.get(), b.get()}, 0).metas.empty());
-  EXPECT_EQ(demand_of({a.get()}, 0).metas.size(), 1u);
+  EXPECT_TRUE(demand_of({answer_of(a.get()), answer_of(b.get())}, 0).metas.empty());
+  EXPECT_EQ(demand_of({answer_of(a.get())}, 0).metas.size(), 1u);
 }
 
 TEST_F(LatestFrameAllocation, PassesOnThePoolOfTheOnlyBranchThatHasOne) {
   const auto pool = adopt(gst_buffer_pool_new());
   const auto owner = pool_of(2, 1000, pool.get()), plain = pool_of(2), second = pool_of(2, 1000, pool.get());
-  EXPECT_EQ(demand_of({owner.get(), plain.get()}, 0).pool.get(), pool.get());
-  EXPECT_EQ(demand_of({owner.get(), second.get()}, 0).pool.get(), nullptr) << "two of them";
-  EXPECT_EQ(demand_of({owner.get()}, 1).pool.get(), nullptr) << "another branch may have one too";
+  EXPECT_EQ(demand_of({answer_of(owner.get()), answer_of(plain.get())}, 0).pool.get(), pool.get());
+  EXPECT_EQ(demand_of({answer_of(owner.get()), answer_of(second.get())}, 0).pool.get(), nullptr) << "two of them";
+  EXPECT_EQ(demand_of({answer_of(owner.get())}, 1).pool.get(), nullptr) << "another branch may have one too";
 }
 
 TEST_F(LatestFrameAllocation, DoesNotPassOnAPoolThatTheOtherBranchesCouldEmpty) {
   const auto pool = adopt(gst_buffer_pool_new());
   const auto small = pool_of(2, 1000, pool.get(), 4), large = pool_of(2, 1000, pool.get(), 40);
-  EXPECT_EQ(demand_of({small.get(), nullptr}, 0).pool.get(), nullptr);
-  EXPECT_EQ(demand_of({large.get(), nullptr}, 0).pool.get(), pool.get());
+  EXPECT_EQ(demand_of({answer_of(small.get()), nullptr}, 0).pool.get(), nullptr);
+  EXPECT_EQ(demand_of({answer_of(large.get()), nullptr}, 0).pool.get(), pool.get());
 }
 
 TEST_F(LatestFrameAllocation, TellsTheSizeOfRawVideoWhenNoBranchSaidOne) {
@@ -98,7 +98,7 @@ TEST_F(LatestFrameAllocation, JoinsAlignmentPrefixAndPadding) {
   params.prefix = 3;
   params.padding = 9;
   gst_query_add_allocation_param(b.get(), nullptr, &params);
-  const Demand demand = demand_of({a.get(), b.get()}, 0);
+  const Demand demand = demand_of({answer_of(a.get()), answer_of(b.get())}, 0);
   EXPECT_EQ(demand.params.align, 63u);
   EXPECT_EQ(demand.params.prefix, 7u);
   EXPECT_EQ(demand.params.padding, 9u);
@@ -107,7 +107,7 @@ TEST_F(LatestFrameAllocation, JoinsAlignmentPrefixAndPadding) {
 TEST_F(LatestFrameAllocation, AsksUpstreamAgainOnlyWhenItWouldDoSomethingElse) {
   const auto two = pool_of(2), four = pool_of(4), meta = pool_of(2), large = pool_of(2, 5000);
   gst_query_add_allocation_meta(meta.get(), GST_VIDEO_META_API_TYPE, nullptr);
-  const auto demand = [](const Owned<GstQuery>& said) { return demand_of({said.get()}, 0); };
+  const auto demand = [](const Owned<GstQuery>& said) { return demand_of({answer_of(said.get())}, 0); };
   EXPECT_FALSE(must_hear(demand(two), demand(two)));
   EXPECT_TRUE(must_hear(demand(two), demand(four)));
   EXPECT_FALSE(must_hear(demand(four), demand(two))) << "more than enough is enough";

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// latestframe among GStreamer's own elements.
+#include "latestframe_rig.hpp"
+
+namespace latestframe_test {
+namespace {
+
+class LatestFramePipeline : public LatestFrame {
+ protected:
+  static std::uint64_t rendered(const support::Pipeline& pipeline, const char* sink) {
+    GstStructure* stats = nullptr;
+    g_object_get(pipeline.find(sink).get(), "stats", &stats, nullptr);
+    guint64 count = 0;
+    gst_structure_get_uint64(adopt(stats).get(), "rendered", &count);
+    return count;
+  }
+  static std::string run(const std::string& line) {
+    support::Pipeline pipeline(line);
+    EXPECT_TRUE(pipeline.play());
+    return pipeline.finish();
+  }
+};
+
+TEST_F(LatestFramePipeline, NegotiatesWithWhatABranchNeeds) {
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true num-buffers=20 ! video/x-raw,framerate=100/1 ! latestframe ! jpegenc ! fakesink "
+      "name=sink");
+  ASSERT_TRUE(pipeline.play());
+  EXPECT_EQ(pipeline.finish(), "");
+  EXPECT_GT(rendered(pipeline, "sink"), 5u);
+}
+
+TEST_F(LatestFramePipeline, NegotiatesWithWhatAllBranchesNeed) {
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true num-buffers=20 ! video/x-raw,framerate=100/1 ! latestframe name=l "
+      "l. ! video/x-raw,format={RGB,NV12} ! fakesink name=a l. ! video/x-raw,format={GRAY8,NV12} ! fakesink name=b");
+  ASSERT_TRUE(pipeline.play());
+  EXPECT_EQ(pipeline.finish(), "");
+  EXPECT_GT(rendered(pipeline, "a"), 5u);
+  EXPECT_GT(rendered(pipeline, "b"), 5u);
+}
+
+TEST_F(LatestFramePipeline, EndsWithEosAtEverySinkAfterTheLastFrame) {
+  for (const char* wake : {"block", "adaptive"})
+    EXPECT_EQ(run(std::string("videotestsrc is-live=true num-buffers=30 ! video/x-raw,framerate=100/1 ! latestframe "
+                              "name=l wake=") +
+                  wake + " l. ! fakesink sync=true l. ! identity sleep-time=30000 ! fakesink l. ! queue ! fakesink"),
+              "");
+}
+
+TEST_F(LatestFramePipeline, TakesPropertiesOfItsPadsInALaunchLine) {
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true ! latestframe name=l src_0::worker=person src_3::max-drop-rate=0.5 l.src_0 ! fakesink "
+      "l.src_3 ! fakesink");
+  const auto element = pipeline.find("l");
+  gchar* worker = nullptr;
+  gdouble rate = 0;
+  gst_child_proxy_get(GST_CHILD_PROXY(element.get()), "src_0::worker", &worker, "src_3::max-drop-rate", &rate, nullptr);
+  EXPECT_STREQ(adopt(worker).get(), "person");
+  EXPECT_EQ(rate, 0.5);
+}
+
+TEST_F(LatestFramePipeline, WarnsOfAFileAndNotOfAFileBehindClocksync) {
+  const auto warned = [](const std::string& line) {
+    support::Pipeline pipeline(line);
+    EXPECT_TRUE(pipeline.play());
+    bool found = false;
+    for (;;) {
+      const auto message =
+          pipeline.message(static_cast<GstMessageType>(GST_MESSAGE_WARNING | GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+      if (!message || GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_WARNING) return found;
+      found |= support::Pipeline::error_text(message.get()).find("clocksync") != std::string::npos;
+    }
+  };
+  EXPECT_TRUE(warned("videotestsrc num-buffers=100 ! video/x-raw,framerate=200/1 ! latestframe ! fakesink sync=true"));
+  EXPECT_FALSE(warned(
+      "videotestsrc num-buffers=100 ! video/x-raw,framerate=200/1 ! clocksync ! latestframe ! fakesink sync=true"));
+}
+
+TEST_F(LatestFramePipeline, ShowsEveryFrameOfAFileBehindClocksync) {
+  support::Pipeline pipeline(
+      "videotestsrc num-buffers=60 ! video/x-raw,width=64,height=64,framerate=50/1 ! clocksync ! latestframe ! "
+      "fakesink "
+      "name=sink sync=true");
+  ASSERT_TRUE(pipeline.play());
+  EXPECT_EQ(pipeline.finish(), "");
+  EXPECT_GT(rendered(pipeline, "sink"), 30u);
+}
+
+TEST_F(LatestFramePipeline, LetsALateSinkHarmNobody) {
+  // The sink with qos is always late; without the fan-out's care the source would drop frames for all.
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true num-buffers=60 ! video/x-raw,width=64,height=64,framerate=50/1 ! latestframe name=l "
+      "l. ! identity sleep-time=60000 ! fakesink sync=true qos=true name=late max-lateness=1 "
+      "l. ! fakesink name=prompt sync=false");
+  ASSERT_TRUE(pipeline.play());
+  EXPECT_EQ(pipeline.finish(), "");
+  EXPECT_GT(rendered(pipeline, "prompt"), 50u);
+}
+
+TEST_F(LatestFramePipeline, LetsABranchWithItsOwnLatencyHarmNobody) {
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true num-buffers=60 ! video/x-raw,width=64,height=64,framerate=50/1 ! latestframe name=l "
+      "l. ! queue min-threshold-time=300000000 max-size-time=600000000 max-size-buffers=0 max-size-bytes=0 ! fakesink "
+      "sync=true async=false name=slow l. ! fakesink name=prompt sync=false async=false");
+  ASSERT_TRUE(pipeline.play());
+  EXPECT_EQ(pipeline.finish(), "");
+  EXPECT_GT(rendered(pipeline, "prompt"), 50u);
+}
+
+TEST_F(LatestFramePipeline, KeepsASourceWithFewBuffersGoingWhileBranchesAreStuck) {
+  // The branches hold a frame each, for ever; upstream's pool is as large as it was told to be and no larger.
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true name=source ! video/x-raw,width=64,height=64,framerate=100/1 ! latestframe name=l "
+      "l. ! fakesink name=a async=false signal-handoffs=true l. ! fakesink name=b async=false signal-handoffs=true "
+      "l. ! fakesink name=c sync=false async=false");
+  struct Gate {
+    std::mutex lock;
+    std::condition_variable changed;
+    bool open = false;
+    int inside = 0;
+  } gate;
+  const auto stick = +[](GstElement*, GstBuffer*, GstPad*, Gate* g) {
+    std::unique_lock hold(g->lock);
+    ++g->inside;
+    g->changed.notify_all();
+    g->changed.wait(hold, [g] { return g->open; });
+  };
+  const auto a = pipeline.find("a"), b = pipeline.find("b");
+  g_signal_connect(a.get(), "handoff", G_CALLBACK(stick), &gate);
+  g_signal_connect(b.get(), "handoff", G_CALLBACK(stick), &gate);
+  ASSERT_TRUE(pipeline.play());
+  {
+    std::unique_lock hold(gate.lock);
+    gate.changed.wait(hold, [&] { return gate.inside == 2; });
+  }
+  const auto before = rendered(pipeline, "c");
+  EXPECT_TRUE(eventually([&] { return rendered(pipeline, "c") > before + 50; }));
+  {
+    std::lock_guard hold(gate.lock);
+    gate.open = true;
+  }
+  gate.changed.notify_all();
+}
+
+TEST_F(LatestFramePipeline, CanBePausedAndPlayedAgain) {
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=100/1 ! latestframe name=l "
+      "l. ! fakesink name=a l. ! identity sleep-time=20000 ! fakesink name=b");
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(pipeline.play());
+    const auto before = rendered(pipeline, "a");
+    ASSERT_TRUE(eventually([&] { return rendered(pipeline, "a") > before + 5; }));
+    pipeline.set_state(i % 2 ? GST_STATE_READY : GST_STATE_PAUSED);
+  }
+}
+
+TEST_F(LatestFramePipeline, SurvivesTheStressOfGStreamersHarness) {
+  constexpr const char* kVideo = "video/x-raw,format=GRAY8,width=8,height=8,framerate=30/1";
+  GstHarness* harness = gst_harness_new_with_padnames("latestframe", "sink", "src_%u");
+  gst_harness_set_src_caps_str(harness, kVideo);
+  const auto caps = adopt(gst_caps_from_string(kVideo));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  const auto buffer = adopt(gst_harness_create_buffer(harness, 64));
+  const auto reconfigure = adopt(gst_event_new_reconfigure());
+  GValue timeout = G_VALUE_INIT;
+  g_value_init(&timeout, G_TYPE_UINT64);
+  GstPadTemplate* source = gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(harness->element), "src_%u");
+  GstHarnessThread* threads[] = {
+      gst_harness_stress_push_buffer_start(harness, caps.get(), &segment, buffer.get()),
+      gst_harness_stress_property_start(harness, "stall-timeout", &timeout),
+      gst_harness_stress_requestpad_start(harness, source, nullptr, nullptr, TRUE),
+      gst_harness_stress_send_upstream_event_start(harness, reconfigure.get()),
+  };
+  g_usleep(400'000);
+  for (GstHarnessThread* thread : threads) gst_harness_stress_thread_stop(thread);
+  gst_harness_teardown(harness);
+}
+
+// The element goes up and down while frames are pushed.
+TEST_F(LatestFramePipeline, SurvivesStateChangesUnderTheStressOfGStreamersHarness) {
+  constexpr const char* kVideo = "video/x-raw,format=GRAY8,width=8,height=8,framerate=30/1";
+  GstHarness* harness = gst_harness_new_with_padnames("latestframe", "sink", "src_%u");
+  gst_harness_set_src_caps_str(harness, kVideo);
+  const auto caps = adopt(gst_caps_from_string(kVideo));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  const auto buffer = adopt(gst_harness_create_buffer(harness, 64));
+  GstHarnessThread* states = gst_harness_stress_statechange_start(harness);
+  GstHarnessThread* frames = gst_harness_stress_push_buffer_start(harness, caps.get(), &segment, buffer.get());
+  g_usleep(400'000);
+  gst_harness_stress_thread_stop(states);
+  gst_harness_stress_thread_stop(frames);
+  gst_harness_teardown(harness);
+}
+
+}  // namespace
+}  // namespace latestframe_test
