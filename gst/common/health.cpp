@@ -95,7 +95,7 @@ double DropWindow::rate() const {
 std::optional<Verdict> WorkerHealth::evaluate(const Observation& seen, const Limits& limits, std::uint64_t now) {
   const std::uint64_t step = look_at_ ? std::min(since(*look_at_, now), window_length(limits) / 4) : 0;
   if (seen.generation != last_.generation || (last_.gone && !seen.gone)) begin_again(seen);
-  const Step since_last{step, progress(seen) != progress(last_),
+  const Step since_last{step, seen.last_consumed_at != last_.last_consumed_at,
                         seen.offered != last_.offered || seen.last_offered_at != last_.last_offered_at};
   count_time(seen, now, since_last);
   judge(seen, limits, since_last);
@@ -123,7 +123,7 @@ void WorkerHealth::resume() {
 }
 
 void WorkerHealth::begin_again(const Observation& seen) {
-  baseline_ = progress(last_);  // not seen's: it may have finished a frame already
+  baseline_ = last_.last_consumed_at;  // not seen's: it may have finished a frame already
   last_.unfinished_since = 0;
   stuck_for_ = starved_for_ = 0;
   enter(WorkerState::waiting, seen.generation == last_.generation
@@ -166,7 +166,7 @@ void WorkerHealth::judge(const Observation& seen, const Limits& limits, const St
                                   std::to_string(seen.last_consumed_seq));
   else if (starved)
     enter(WorkerState::starved, "no frame came in for " + duration(starved_for_));
-  else if (progress(seen) == baseline_)
+  else if (seen.last_consumed_at == baseline_)
     enter(WorkerState::waiting, why_well_again(before, seen, step.finished));
   else if (base(before))
     judge_limits(seen, limits, step.time);

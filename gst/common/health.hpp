@@ -103,17 +103,11 @@ class WorkerHealth {
   const Verdict& verdict() const { return verdict_; }
 
  private:
-  struct Progress {  // differs once another frame was finished
-    std::uint64_t at = 0;
-    std::uint64_t seq = 0;
-    bool operator==(const Progress&) const = default;
-  };
   struct Step {          // from the last look to this one
     std::uint64_t time;  // watched
     bool finished;
     bool came;
   };
-  static Progress progress(const Observation& seen) { return {seen.last_consumed_at, seen.last_consumed_seq}; }
 
   void begin_again(const Observation& seen);
   void count_time(const Observation& seen, std::uint64_t now, const Step& step);
@@ -132,7 +126,7 @@ class WorkerHealth {
 
   std::optional<std::uint64_t> look_at_;  // the last look since the last resume
   Observation last_;                      // what it saw
-  Progress baseline_;                     // where this generation began
+  std::uint64_t baseline_ = 0;            // last_consumed_at where this generation began
   std::uint64_t stuck_for_ = 0;           // watched time: work there, none finished
   std::uint64_t starved_for_ = 0;         // watched time: no work there, none came
   std::uint64_t turning_for_ = 0;         // watched time: the limits say otherwise than the state

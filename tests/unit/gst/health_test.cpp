@@ -30,6 +30,15 @@ TEST(WorkerHealth, IsWaitingUntilTheFirstFrameIsFinishedAndThenOk) {
   EXPECT_THAT(sut.told[0].reason, HasSubstr("first frame"));
 }
 
+TEST(WorkerHealth, IsNotOkForHavingTakenAFrameOnly) {
+  Bench sut;
+  sut.hung = true;
+  sut.run(20 * kS);
+  sut.seen.last_consumed_seq = 7;  // a reader says what it took last
+  sut.run(5 * kS);
+  EXPECT_EQ(sut.state(), WorkerState::waiting);
+}
+
 TEST(WorkerHealth, IsStuckWhenAHeldFrameIsNotFinishedForTheStallTimeoutAndOkAfterTheNextOneIs) {
   Bench sut;
   sut.run(10 * kS);
