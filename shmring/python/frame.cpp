@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Frame: properties, numpy views, the buffer protocol.
+// Frame: the type, its properties, numpy views, the buffer protocol.
 #include "frame.hpp"
 
 #include <cstddef>
+#include <string>
+
+#include <pybind11/numpy.h>
 
 #include "errors.hpp"
 #include "stats.hpp"
@@ -12,131 +15,230 @@ namespace py = pybind11;
 namespace shmring::python {
 namespace {
 
+struct Frame {
+  PyObject ob_base;
+  PyObject* hold;   // the capsule; NULL once released
+  PyObject* array;  // made when first asked for
+  shmring_frame_info info;
+};
+
+PyTypeObject* frame_type = nullptr;
+
+Frame& of(PyObject* self) { return *reinterpret_cast<Frame*>(self); }
+
+// A function of this file as Python calls it: what it throws becomes the error that is set.
+template <class Call>
+PyObject* guarded(Call call) {
+  try {
+    return py::object(call()).release().ptr();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+shmring_frame* held(const Frame& frame) {
+  if (frame.hold == nullptr) raise(SHMRING_INVALID, "the frame was released");
+  return static_cast<shmring_frame*>(PyCapsule_GetPointer(frame.hold, nullptr));
+}
+
+shmring_format format_of(const Frame& frame) {
+  shmring_format format = SHMRING_FORMAT_INIT;
+  shmring_frame_format(held(frame), &format);
+  return format;
+}
+
+template <auto member>
+PyObject* get_number(PyObject* self, void*) {
+  return PyLong_FromUnsignedLongLong(of(self).info.*member);
+}
+
+template <auto member>
+PyObject* get_time(PyObject* self, void*) {
+  const std::uint64_t time = of(self).info.*member;
+  if (time == SHMRING_TIME_NONE) Py_RETURN_NONE;
+  return PyLong_FromUnsignedLongLong(time);
+}
+
+PyObject* get_age(PyObject* self, void*) {
+  return PyFloat_FromDouble(static_cast<double>(shmring_now() - of(self).info.published_at) * 1e-9);
+}
+
+PyObject* get_caps(PyObject* self, void*) {
+  return guarded([&] { return text(format_of(of(self)).caps); });
+}
+
+PyObject* get_format(PyObject* self, void*) {
+  return guarded([&] { return py::cast(format_name(format_of(of(self)).pixel_format)); });
+}
+
+template <auto member>
+PyObject* get_size_of_image(PyObject* self, void*) {
+  return guarded([&] { return py::int_(format_of(of(self)).*member); });
+}
+
+PyObject* get_array(PyObject* self, void*) {
+  Frame& frame = of(self);
+  if (frame.array == nullptr) {
+    frame.array = guarded([&] {
+      View view;
+      std::string why;
+      if (!whole_view(format_of(frame), frame.info, view, why)) raise(SHMRING_INVALID, why);
+      return make_array(shmring_frame_data(held(frame)), view, frame.hold, false);
+    });
+  }
+  Py_XINCREF(frame.array);
+  return frame.array;
+}
+
+PyObject* get_planes(PyObject* self, void*) {
+  Frame& frame = of(self);
+  return guarded([&] {
+    Planes planes;
+    std::string why;
+    if (!plane_views(format_of(frame), frame.info, planes, why)) raise(SHMRING_INVALID, why);
+    return make_arrays(shmring_frame_data(held(frame)), planes, frame.hold, false);
+  });
+}
+
+PyObject* release(PyObject* self, PyObject*) {
+  Py_CLEAR(of(self).array);
+  Py_CLEAR(of(self).hold);
+  Py_RETURN_NONE;
+}
+
+PyObject* enter(PyObject* self, PyObject*) {
+  Py_INCREF(self);
+  return self;
+}
+
+// The view's owner is the capsule, not the frame: so it outlives release(), as arrays do.
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  const Frame& frame = of(self);
+  view->obj = nullptr;
+  if (frame.hold == nullptr) {
+    PyErr_SetString(PyExc_BufferError, "the frame was released");
+    return -1;
+  }
+  return PyBuffer_FillInfo(view, frame.hold, const_cast<void*>(shmring_frame_data(held(frame))),
+                           static_cast<Py_ssize_t>(frame.info.size), 1, flags);
+}
+
+// numpy.frombuffer holds on to the view, not merely to the frame, only where a view must be released.
+void release_buffer(PyObject*, Py_buffer*) {}
+
+PyObject* repr(PyObject* self) {
+  const Frame& frame = of(self);
+  return guarded([&] {
+    std::string said = "<shmring.Frame " + std::to_string(frame.info.sequence);
+    if (frame.hold == nullptr) return py::str(said + ", released>");
+    const shmring_format format = format_of(frame);
+    if (const char* name = format_name(format.pixel_format)) {
+      said += std::string(", ") + name + " " + std::to_string(format.width) + "x" + std::to_string(format.height);
+    }
+    return py::str(said + ", " + std::to_string(frame.info.size) + " bytes>");
+  });
+}
+
+void dealloc(PyObject* self) {
+  Py_XDECREF(of(self).array);
+  Py_XDECREF(of(self).hold);
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_Free(self);
+  Py_DECREF(type);
+}
+
+using Info = shmring_frame_info;
+
+PyGetSetDef properties[] = {
+    {"array", get_array, nullptr, "The image as a read-only numpy array, without a copy", nullptr},
+    {"planes", get_planes, nullptr, "One array a plane", nullptr},
+    {"seq", get_number<&Info::sequence>, nullptr, "Counts every frame offered to the ring, from 1", nullptr},
+    {"pts", get_time<&Info::pts>, nullptr, "When it was captured or is to be shown, ns, or None", nullptr},
+    {"dts", get_time<&Info::dts>, nullptr, "When it is to be decoded, ns, or None", nullptr},
+    {"duration", get_time<&Info::duration>, nullptr, "ns, or None", nullptr},
+    {"offset", get_time<&Info::offset>, nullptr, "The source's own count, or None", nullptr},
+    {"published_at", get_number<&Info::published_at>, nullptr, "When it was published, as time.monotonic_ns()",
+     nullptr},
+    {"age", get_age, nullptr, "Seconds since it was published", nullptr},
+    {"size", get_number<&Info::size>, nullptr, "Bytes", nullptr},
+    {"flags", get_number<&Info::flags>, nullptr, "Bits of shmring.Flag", nullptr},
+    {"caps", get_caps, nullptr, "GStreamer caps as text", nullptr},
+    {"format", get_format, nullptr, "The pixel format as GStreamer calls it, or None", nullptr},
+    {"width", get_size_of_image<&shmring_format::width>, nullptr, "Pixels; 0 for anything but raw video", nullptr},
+    {"height", get_size_of_image<&shmring_format::height>, nullptr, "Pixels; 0 for anything but raw video", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyMethodDef methods[] = {
+    {"release", release, METH_NOARGS, "Lets go of the frame; arrays made from it keep the slot until they die"},
+    {"__enter__", enter, METH_NOARGS, nullptr},
+    {"__exit__", release, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+                       {Py_tp_repr, reinterpret_cast<void*>(repr)},
+                       {Py_tp_getset, properties},
+                       {Py_tp_methods, methods},
+                       {Py_tp_doc, const_cast<char*>("One frame, in memory shared with the publisher.")},
+                       {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
+                       {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)},
+                       {0, nullptr}};
+
+PyType_Spec spec = {"shmring.Frame", sizeof(Frame), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
 void release_capsule(PyObject* capsule) {
   shmring_frame_release(static_cast<shmring_frame*>(PyCapsule_GetPointer(capsule, nullptr)));
 }
 
-py::object time_or_none(std::uint64_t time) {
-  return time == SHMRING_TIME_NONE ? py::object(py::none()) : py::object(py::int_(time));
-}
-
-template <std::uint64_t shmring_frame_info::*time>
-py::object time_of(const Frame& frame) {
-  return time_or_none(frame.info().*time);
-}
-
 }  // namespace
 
-py::array make_array(void* memory, const View& view, const py::handle& owner, bool writable) {
-  const auto count = static_cast<std::size_t>(view.dimensions);
-  py::array array(view.item_size == 2 ? py::dtype("<u2") : py::dtype::of<std::uint8_t>(),
-                  std::vector<py::ssize_t>(view.shape, view.shape + count),
-                  std::vector<py::ssize_t>(view.strides, view.strides + count),
-                  static_cast<std::byte*>(memory) + view.offset, owner);
-  if (!writable) py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+py::object make_array(const void* memory, const View& view, const py::handle& owner, bool writable) {
+  const auto& numpy = py::detail::npy_api::get();
+  static const py::handle bytes = numpy.PyArray_DescrFromType_(py::detail::npy_api::NPY_UBYTE_);
+  static const py::handle words = py::dtype("<u2").release();
+  const auto descriptor = view.item_size == 2 ? words : bytes;
+  const Py_intptr_t shape[] = {view.shape[0], view.shape[1], view.shape[2]};
+  const Py_intptr_t strides[] = {view.strides[0], view.strides[1], view.strides[2]};
+  auto array = py::reinterpret_steal<py::object>(
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, descriptor.inc_ref().ptr(), view.dimensions, shape, strides,
+                                  const_cast<std::byte*>(static_cast<const std::byte*>(memory) + view.offset),
+                                  writable ? py::detail::npy_api::NPY_ARRAY_WRITEABLE_ : 0, nullptr));
+  if (!array || numpy.PyArray_SetBaseObject_(array.ptr(), owner.inc_ref().ptr()) != 0) throw py::error_already_set();
   return array;
 }
 
-Frame::Frame(shmring_frame* frame) {
-  shmring_frame_info_get(frame, &info_);
-  hold_ = py::reinterpret_steal<py::object>(PyCapsule_New(frame, nullptr, release_capsule));
-  if (!hold_) {
-    shmring_frame_release(frame);
-    throw py::error_already_set();
-  }
-}
-
-shmring_frame* Frame::get() const {
-  if (!hold_) raise(SHMRING_INVALID, "the frame was released");
-  return static_cast<shmring_frame*>(PyCapsule_GetPointer(hold_.ptr(), nullptr));
-}
-
-shmring_format Frame::format() const {
-  shmring_format format = SHMRING_FORMAT_INIT;
-  shmring_frame_format(get(), &format);
-  return format;
-}
-
-py::object Frame::array() {
-  if (!array_) {
-    View view;
-    std::string why;
-    if (!whole_view(format(), info_, view, why)) raise(SHMRING_INVALID, why);
-    array_ = make_array(const_cast<void*>(shmring_frame_data(get())), view, hold_, false);
-  }
-  return array_;
-}
-
-py::tuple Frame::planes() const {
-  Planes planes;
-  std::string why;
-  if (!plane_views(format(), info_, planes, why)) raise(SHMRING_INVALID, why);
-  py::tuple result(planes.count);
+py::tuple make_arrays(const void* memory, const Planes& planes, const py::handle& owner, bool writable) {
+  py::tuple arrays(planes.count);
   for (int i = 0; i < planes.count; ++i) {
-    result[static_cast<std::size_t>(i)] =
-        make_array(const_cast<void*>(shmring_frame_data(get())), planes.view[i], hold_, false);
+    arrays[static_cast<std::size_t>(i)] = make_array(memory, planes.view[i], owner, writable);
   }
-  return result;
+  return arrays;
 }
 
-double Frame::age() const { return static_cast<double>(shmring_now() - info_.published_at) * 1e-9; }
-
-std::string Frame::repr() const {
-  std::string text = "<shmring.Frame " + std::to_string(info_.sequence);
-  if (!hold_) return text + ", released>";
-  const shmring_format about = format();
-  if (const char* name = format_name(about.pixel_format)) {
-    text += std::string(", ") + name + " " + std::to_string(about.width) + "x" + std::to_string(about.height);
+PyObject* make_frame(shmring_frame* frame) {
+  PyObject* hold = PyCapsule_New(frame, nullptr, release_capsule);
+  if (hold == nullptr) {
+    shmring_frame_release(frame);
+    return nullptr;
   }
-  return text + ", " + std::to_string(info_.size) + " bytes>";
-}
-
-void Frame::release() {
-  array_ = py::object();
-  hold_ = py::object();
-}
-
-// The view's owner is the capsule, not the frame: so it outlives release(), as arrays do.
-int Frame::get_buffer(PyObject* self, Py_buffer* view, int flags) {
-  try {
-    const auto& frame = py::handle(self).cast<Frame&>();
-    return PyBuffer_FillInfo(view, frame.hold_.ptr(), const_cast<void*>(shmring_frame_data(frame.get())),
-                             static_cast<py::ssize_t>(frame.info_.size), 1, flags);
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_BufferError, error.what());
+  auto* made = PyObject_New(Frame, frame_type);
+  if (made == nullptr) {
+    Py_DECREF(hold);
+    return nullptr;
   }
-  view->obj = nullptr;
-  return -1;
+  made->hold = hold;
+  made->array = nullptr;
+  made->info.struct_size = sizeof made->info;
+  shmring_frame_info_get(frame, &made->info);
+  return &made->ob_base;
 }
 
-void Frame::bind(py::module_& module) {
-  py::class_<Frame>(module, "Frame", py::custom_type_setup([](PyHeapTypeObject* type) {
-                      type->as_buffer.bf_getbuffer = get_buffer;
-                      // numpy.frombuffer holds on to the view, not merely to the frame, only where it must be released.
-                      type->as_buffer.bf_releasebuffer = [](PyObject*, Py_buffer*) {};
-                      type->ht_type.tp_as_buffer = &type->as_buffer;
-                    }))
-      .def_property_readonly("array", &Frame::array)
-      .def_property_readonly("planes", &Frame::planes)
-      .def_property_readonly("seq", [](const Frame& frame) { return frame.info().sequence; })
-      .def_property_readonly("pts", time_of<&shmring_frame_info::pts>)
-      .def_property_readonly("dts", time_of<&shmring_frame_info::dts>)
-      .def_property_readonly("duration", time_of<&shmring_frame_info::duration>)
-      .def_property_readonly("offset", time_of<&shmring_frame_info::offset>)
-      .def_property_readonly("published_at", [](const Frame& frame) { return frame.info().published_at; })
-      .def_property_readonly("age", &Frame::age)
-      .def_property_readonly("size", [](const Frame& frame) { return frame.info().size; })
-      .def_property_readonly("flags", [](const Frame& frame) { return frame.info().flags; })
-      .def_property_readonly("caps", [](const Frame& frame) { return text(frame.format().caps); })
-      .def_property_readonly("format", [](const Frame& frame) { return format_name(frame.format().pixel_format); })
-      .def_property_readonly("width", [](const Frame& frame) { return frame.format().width; })
-      .def_property_readonly("height", [](const Frame& frame) { return frame.format().height; })
-      .def("release", &Frame::release)
-      .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](Frame& frame, const py::args&) { frame.release(); })
-      .def("__repr__", &Frame::repr);
+void bind_frame(py::module_& module) {
+  frame_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  if (frame_type == nullptr) throw py::error_already_set();
+  module.attr("Frame") = py::handle(reinterpret_cast<PyObject*>(frame_type));
 }
 
 }  // namespace shmring::python

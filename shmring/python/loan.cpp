@@ -64,11 +64,7 @@ py::tuple Loan::planes() const {
   Planes planes;
   std::string why;
   if (!plane_views(format_->format, info, planes, why)) raise(SHMRING_INVALID, why);
-  py::tuple result(planes.count);
-  for (int i = 0; i < planes.count; ++i) {
-    result[static_cast<std::size_t>(i)] = make_array(slot.loan.data, planes.view[i], keeper(slot_), true);
-  }
-  return result;
+  return make_arrays(slot.loan.data, planes, keeper(slot_), true);
 }
 
 shmring_status Loan::publish(const Ring& ring, shmring_frame_info& info) {
@@ -87,7 +83,7 @@ shmring_status Loan::publish(const Ring& ring, shmring_frame_info& info) {
 }
 
 void Loan::bind(py::module_& module) {
-  py::class_<Loan>(module, "Loan")
+  py::class_<Loan>(module, "Loan", "A slot of the ring, to be filled in place and given to Publisher.publish().")
       .def_property_readonly("array", &Loan::array)
       .def_property_readonly("planes", &Loan::planes)
       .def_property_readonly("capacity", &Loan::capacity)

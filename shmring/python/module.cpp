@@ -17,7 +17,7 @@ namespace py = pybind11;
 PYBIND11_MODULE(_shmring, module) {
   using namespace shmring::python;
   ForkGuard::bind();
-  Frame::bind(module);
+  bind_frame(module);
   Reader::bind(module);
   Loan::bind(module);
   Publisher::bind(module);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Publisher: formats, copying publish, statistics.
+// Publisher: what frames are, how any buffer becomes one, and the figures.
 #include "publisher.hpp"
 
 #include <utility>
@@ -177,7 +177,7 @@ py::dict Publisher::stats() const {
 
 void Publisher::bind(py::module_& module) {
   const auto none = py::none();
-  py::class_<Publisher>(module, "Publisher")
+  py::class_<Publisher>(module, "Publisher", "A ring of frames that others read. It never waits for a reader.")
       .def(py::init<const std::filesystem::path&, std::uint64_t, const std::optional<std::string>&, std::uint32_t,
                     std::uint32_t, const std::optional<std::string>&, const std::optional<std::string>&, std::uint32_t,
                     std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>(),

@@ -79,16 +79,30 @@ py::object Reader::take(Take call, const py::object& timeout) {
   if (status == SHMRING_TIMEOUT) return py::none();
   if (status == SHMRING_INTERRUPTED && closed_) raise_closed("reader");
   check(status);
-  return py::cast(Frame(frame));
+  auto made = py::reinterpret_steal<py::object>(make_frame(frame));
+  if (!made) throw py::error_already_set();
+  return made;
 }
 
-py::object Reader::next() {
-  if (reader_ == nullptr) throw py::stop_iteration();
+PyObject* Reader::next() {
+  if (reader_ == nullptr) return nullptr;
   shmring_frame* frame = nullptr;
   const shmring_status status = wait(shmring_reader_read, SHMRING_WAIT_FOREVER, &frame);
-  if (status == SHMRING_END || (status == SHMRING_INTERRUPTED && closed_)) throw py::stop_iteration();
+  if (status == SHMRING_END || (status == SHMRING_INTERRUPTED && closed_)) return nullptr;
   check(status);
-  return py::cast(Frame(frame));
+  return make_frame(frame);
+}
+
+// `for frame in reader` comes here without the detour over an attribute and an argument tuple.
+PyObject* Reader::iterate(PyObject* self) {
+  try {
+    return py::handle(self).cast<Reader&>().next();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
 }
 
 // Other threads see the reader closed at once (the GIL is held until the pointer is gone); one that waits is woken and
@@ -109,15 +123,16 @@ void Reader::close() {
 
 void Reader::bind(py::module_& module) {
   const auto none = py::none();
-  py::class_<Reader>(module, "Reader")
+  py::class_<Reader>(module, "Reader", py::custom_type_setup([](PyHeapTypeObject* type) {
+                       type->ht_type.tp_iter = PyObject_SelfIter;
+                       type->ht_type.tp_iternext = iterate;
+                     }))
       .def(py::init<const std::filesystem::path&, const std::optional<std::string>&, const std::string&, std::uint32_t,
                     std::uint32_t, const py::object&, const std::string&, bool>(),
            py::arg("path"), py::arg("policy"), py::arg("worker"), py::arg("depth"), py::arg("max_held"),
            py::arg("max_frame_age"), py::arg("wake"), py::arg("reconnect"))
       .def("read", &Reader::read, py::arg("timeout") = none)
       .def("latest", &Reader::latest, py::arg("timeout") = none)
-      .def("__iter__", [](py::object self) { return self; })
-      .def("__next__", &Reader::next)
       .def(
           "interrupt", [](Reader& self, bool on) { shmring_reader_interrupt(self.get(), on); }, py::arg("on") = true)
       .def("flush",

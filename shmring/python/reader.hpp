@@ -28,8 +28,8 @@ class Reader {
   // A Frame, or None when the time is over.
   pybind11::object read(const pybind11::object& timeout) { return take(shmring_reader_read, timeout); }
   pybind11::object latest(const pybind11::object& timeout) { return take(shmring_reader_latest, timeout); }
-  // The next Frame; StopIteration at the end of the stream and once closed.
-  pybind11::object next();
+  // The next Frame; NULL at the end of the stream and once closed, or with a Python error set.
+  PyObject* next();
   void close();
 
   static void bind(pybind11::module_& module);
@@ -37,6 +37,7 @@ class Reader {
  private:
   using Take = shmring_status (*)(shmring_reader*, std::uint64_t, shmring_frame**);
 
+  static PyObject* iterate(PyObject* self);
   pybind11::object take(Take call, const pybind11::object& timeout);
   shmring_status wait(Take call, std::uint64_t timeout, shmring_frame** frame);
   shmring_status take_once(Take call, shmring_reader* reader, std::uint64_t timeout, shmring_frame** frame);

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a type checker and an editor know of shmring; for people, docs/guides/python.md says more."""
+
 import enum
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -6,7 +8,8 @@ from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer, Self
+from _typeshed import ReadableBuffer
+from typing_extensions import Self
 
 __version__: str
 
@@ -35,22 +38,22 @@ class Forked(Error): ...
 class Closed(Error, ValueError): ...
 
 class Flag(enum.IntFlag):
-    DELTA_UNIT = ...
-    DISCONT = ...
-    CORRUPTED = ...
-    GAP = ...
-    HEADER = ...
-    MARKER = ...
-    TOP_FIELD_FIRST = ...
-    INTERLACED = ...
+    DELTA_UNIT = 1
+    DISCONT = 2
+    CORRUPTED = 4
+    GAP = 8
+    HEADER = 16
+    MARKER = 32
+    TOP_FIELD_FIRST = 64
+    INTERLACED = 128
 
-class Times(TypedDict):
+class _Times(TypedDict):
     count: int
     p50: int
     p99: int
     max: int
 
-class ReaderStats(TypedDict):
+class _ReaderStats(TypedDict):
     taken: int
     stale: int
     missed: int
@@ -62,10 +65,10 @@ class ReaderStats(TypedDict):
     depth: int
     max_held: int
     last_sequence: int
-    age: Times
-    hold: Times
+    age: _Times
+    hold: _Times
 
-class LaneStats(TypedDict):
+class _LaneStats(TypedDict):
     name: str
     state: str
     policy: str
@@ -87,11 +90,11 @@ class LaneStats(TypedDict):
     last_released_at: int
     last_taken_seq: int
     unfinished_since: int
-    age: Times
-    hold: Times
+    age: _Times
+    hold: _Times
     reason: str
 
-class RingStats(TypedDict):
+class _RingStats(TypedDict):
     publisher_pid: int
     slots: int
     free_slots: int
@@ -111,9 +114,9 @@ class RingStats(TypedDict):
     last_published_at: int
     caps: str
     readers: int
-    lanes: list[LaneStats]
+    lanes: list[_LaneStats]
 
-class Frame(Buffer):
+class Frame:
     """One frame, in memory shared with the publisher. Its slot goes back when it and every array made from it are gone."""
 
     @property
@@ -198,7 +201,7 @@ class Reader:
         """What the publisher's pipeline adds to a frame's age, seconds."""
     @property
     def closed(self) -> bool: ...
-    def stats(self) -> ReaderStats: ...
+    def stats(self) -> _ReaderStats: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *args: object) -> None: ...
@@ -239,7 +242,7 @@ class Publisher:
     ) -> None: ...
     def publish(
         self,
-        data: Buffer | Loan,
+        data: ReadableBuffer | npt.NDArray[Any] | Loan,
         *,
         size: int | None = None,
         pts: int | None = None,
@@ -259,7 +262,7 @@ class Publisher:
     def set_latency(self, seconds: float) -> None: ...
     def end(self) -> None:
         """End of stream: readers take what is pending, then stop."""
-    def stats(self) -> RingStats: ...
+    def stats(self) -> _RingStats: ...
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
@@ -282,5 +285,5 @@ class gather(Iterator[tuple[Frame, ...]]):
     def missing(self) -> list[int]: ...
     def __next__(self) -> tuple[Frame, ...]: ...
 
-def inspect(path: _Path, timeout: float = 1.0) -> RingStats:
+def inspect(path: _Path, timeout: float = 1.0) -> _RingStats:
     """The figures of a live ring, from outside: takes no lane, maps nothing."""

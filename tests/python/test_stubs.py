@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The stubs say what is there: no name, method or figure more or less."""
+
+import ast
+import inspect
+import pathlib
+
+import pytest
+import shmring
+from conftest import attach
+
+STUB = ast.parse(pathlib.Path(shmring.__file__).with_name("__init__.pyi").read_text(encoding="utf-8"))
+CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+
+
+def members(node):
+    """Names that a class of the stub defines, without those with two underscores."""
+    names = set()
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef):
+            names.add(item.name)
+        elif isinstance(item, (ast.Assign, ast.AnnAssign)):
+            names.update(name.id for name in (item.targets if isinstance(item, ast.Assign) else [item.target]))
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_every_public_name_has_a_stub_and_every_stub_is_public():
+    assert {name for name in {*CLASSES, *FUNCTIONS} if not name.startswith("_")} == set(shmring.__all__)
+    assert shmring.__version__
+
+
+@pytest.mark.parametrize("name", ["Frame", "Reader", "Loan", "Publisher"])
+def test_a_class_has_the_methods_of_its_stub(name):
+    real = {member for member in dir(getattr(shmring, name)) if not member.startswith("_")}
+    assert real == members(CLASSES[name])
+
+
+def test_gather_has_the_attributes_of_its_stub():
+    reader = shmring.Reader("/nowhere/ring.sock")
+    assert {name for name in dir(shmring.gather([reader])) if not name.startswith("_")} == members(CLASSES["gather"])
+
+
+def test_flags_have_the_values_of_their_stubs():
+    assert {item.targets[0].id: item.value.value for item in CLASSES["Flag"].body} == {flag.name: flag.value for flag in shmring.Flag}
+
+
+def test_errors_have_the_bases_of_their_stubs():
+    for name, node in CLASSES.items():
+        real = getattr(shmring, name, None)
+        if inspect.isclass(real) and issubclass(real, Exception):
+            assert [base.id for base in node.bases] == [base.__name__ for base in real.__bases__]
+            assert issubclass(real, shmring.Error) and real.status and real.__module__ == "shmring"
+
+
+def test_figures_have_the_keys_of_their_stubs(path):
+    with shmring.Publisher(path, slot_size=10) as publisher, shmring.Reader(path) as reader:
+        attach(reader)
+        ring, own = publisher.stats(), reader.stats()
+    assert set(ring) == members(CLASSES["_RingStats"])
+    assert set(ring["lanes"][0]) == members(CLASSES["_LaneStats"])
+    assert set(own) == members(CLASSES["_ReaderStats"])
+    assert set(own["age"]) == members(CLASSES["_Times"])
+
+
+def test_arguments_have_the_names_and_defaults_of_their_stubs():
+    stub = next(item for item in CLASSES["Reader"].body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
+    real = list(inspect.signature(shmring.Reader).parameters.values())
+    assert [argument.arg for argument in [*stub.args.args[1:], *stub.args.kwonlyargs]] == [parameter.name for parameter in real]
+    defaults = [ast.literal_eval(value) for value in [*stub.args.defaults, *stub.args.kw_defaults]]
+    assert defaults == [parameter.default for parameter in real if parameter.default is not parameter.empty]
+    documented = shmring.Publisher.__init__.__doc__
+    stub = next(item for item in CLASSES["Publisher"].body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
+    for argument, value in zip(stub.args.kwonlyargs, stub.args.kw_defaults):
+        assert f"{argument.arg}:" in documented and f"= {ast.literal_eval(value)!r}" in documented
