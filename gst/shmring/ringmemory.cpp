@@ -13,6 +13,10 @@ using Owner = std::variant<std::monostate, shmring::Loan, shmring::Frame, Block>
 
 struct RingMemory : GstMemory {
   RingMemory(std::byte* bytes, Owner whose) : GstMemory(), data(bytes), owner(std::move(whose)) {}
+  // From where GstBuffers come: used again for the next frame.
+  static void* operator new(std::size_t size) { return g_slice_alloc(size); }
+  static void operator delete(void* made, std::size_t size) { g_slice_free1(size, made); }
+
   std::byte* data;
   Owner owner;
 };

@@ -77,6 +77,7 @@ class RingPool {
           static_cast<guint>(GST_VIDEO_INFO_HEIGHT(&info)), GST_VIDEO_INFO_N_PLANES(&info), info.offset, info.stride);
       gst_video_meta_set_alignment(meta, wish_.alignment);
     }
+    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY);  // it is as it came from the pool
     return buffer;
   }
 

@@ -55,7 +55,9 @@ bool Source::start() {
   auto reader = shmring::Reader::open(wanted.reader);
   if (!reader) return tell(reader.error());
 
+  const std::lock_guard lock(interrupts_);
   const std::unique_lock alone(life_);
+  paused_ = drop_pending_ = false;
   reader_ = *std::move(reader);
   format_ = {};
   caps_.reset();
@@ -77,8 +79,16 @@ void Source::interrupt(bool& why, bool on) {
   if (reader_) reader_->interrupt(unlocked_ || paused_);
 }
 
+bool Source::is_unlocked() {
+  const std::lock_guard lock(interrupts_);
+  return unlocked_;
+}
+
 void Source::pause(bool on) {
-  if (!on) drop_pending_ = true;
+  {
+    const std::lock_guard lock(interrupts_);
+    if (paused_ && !on) drop_pending_ = true;
+  }
   interrupt(paused_, on);
 }
 
@@ -100,9 +110,12 @@ void Source::tell_latency() {
 
 shmring::Frame Source::next(GstFlowReturn& flow) {
   for (;;) {
-    if (drop_pending_.exchange(false)) reader_->flush();
     auto frame = reader_->read(kPatience);
     tell_latency();
+    if (drop_pending_.exchange(false)) {
+      reader_->flush();
+      if (frame) continue;  // from before, too
+    }
     switch (frame.status()) {
       case SHMRING_OK:
         told_waiting_ = false;
@@ -111,8 +124,7 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
         tell_waiting();
         break;
       case SHMRING_INTERRUPTED:
-        // Returns at once in PLAYING, and FLUSHING when the base class flushes.
-        flow = gst_base_src_wait_playing(element_);
+        flow = is_unlocked() ? GST_FLOW_FLUSHING : gst_base_src_wait_playing(element_);
         if (flow != GST_FLOW_OK) return {};
         break;
       case SHMRING_END:

@@ -46,6 +46,7 @@ class Source {
 
  private:
   void interrupt(bool& why, bool on);
+  bool is_unlocked();
   bool tell(const shmring::Error& error);
   void tell_waiting();
   void tell_latency();
