@@ -36,14 +36,19 @@ class Predictor {
     // Then a phase-locked loop: a late frame moves phase, period and jitter by a part of its lateness, and by no more than a few times what is
     // usual, so that one that was held up says little of the next.
     phase_ += steps * period_;
-    const auto error = static_cast<std::int64_t>(published_at - phase_);
+    auto error = static_cast<std::int64_t>(published_at - phase_);
     const auto limit = static_cast<std::int64_t>(std::max(4 * jitter_, kWakeTime));
-    if (error > static_cast<std::int64_t>(period_ / 2) || -error > static_cast<std::int64_t>(period_ / 2)) {
-      // Another rate, or none at all: nothing is looked for until frames have been in step for a while.
-      if (++strays_ > kMaxStrays) learn_anew(published_at, period_ / 8);
-      return;
+    const auto period = static_cast<std::int64_t>(period_);
+    // Frames that the source left out have no number: the phase goes on by whole periods.
+    if (error > period / 2 || -error > period / 2) {
+      const std::int64_t more = (error + (error < 0 ? -period / 2 : period / 2)) / period;
+      phase_ += static_cast<std::uint64_t>(more * period);
+      error -= more * period;
+      // Many in a row are another rate, or none at all: nothing is looked for until frames have been in step for a while.
+      if (++strays_ > kMaxStrays) return learn_anew(published_at, period_ / 8);
+    } else {
+      strays_ = 0;
     }
-    strays_ = 0;
     const std::int64_t usual = std::clamp(error, -limit, limit);
     phase_ += static_cast<std::uint64_t>(usual / 4);
     period_ += static_cast<std::uint64_t>(usual / static_cast<std::int64_t>(32 * steps));

@@ -18,15 +18,17 @@ struct Outcome {
   double spun;    // of the time
 };
 
-// Plays frames to a reader that obeys the predictor and wakes without delay. `at` says how far frame n is from its due time, or that it is
-// missing (negative).
+constexpr std::int64_t kLeftOut = -1, kDropped = -2;
+
+// Plays frames to a reader that obeys the predictor and wakes without delay. `at` says how far frame n is from its due time, or that the
+// source left it out, or that it was dropped on the way (then it had a number).
 Outcome play(Predictor& predictor, std::uint64_t period, unsigned frames, const std::function<std::int64_t(unsigned)>& at,
              std::uint64_t start = kSecond) {
   unsigned came = 0, caught = 0;
   std::uint64_t spun = 0, t = start, sequence = 0;
   for (unsigned n = 1; n <= frames; ++n) {
-    ++sequence;
     const std::int64_t off = at(n);
+    if (off != kLeftOut) ++sequence;
     if (off < 0) continue;
     const std::uint64_t comes = start + n * period + static_cast<std::uint64_t>(off);
     ++came;
@@ -75,8 +77,14 @@ TEST_P(PredictorAtRate, KeepsUpWithJitterOf200Microseconds) {
   EXPECT_LT(outcome.spun, 0.1);
 }
 
-TEST_P(PredictorAtRate, KeepsUpWhenEveryTenthFrameIsMissing) {
-  const Outcome outcome = play(predictor, period(), 600, [&](unsigned n) -> std::int64_t { return n > 20 && random() % 10 == 0 ? -1 : 0; });
+TEST_P(PredictorAtRate, KeepsUpWhenTheSourceLeavesEveryTenthFrameOut) {
+  const Outcome outcome = play(predictor, period(), 600, [&](unsigned n) { return n > 20 && random() % 10 == 0 ? kLeftOut : 0; });
+  EXPECT_GT(outcome.caught, 0.95);
+  EXPECT_LT(outcome.spun, 0.1);
+}
+
+TEST_P(PredictorAtRate, KeepsUpWhenEveryTenthFrameIsDropped) {
+  const Outcome outcome = play(predictor, period(), 600, [&](unsigned n) { return n > 20 && random() % 10 == 0 ? kDropped : 0; });
   EXPECT_GT(outcome.caught, 0.95);
   EXPECT_LT(outcome.spun, 0.1);
 }
@@ -114,10 +122,13 @@ TEST(Predictor, DoesNotLookForFramesThatComeAtRandom) {
 }
 
 TEST(Predictor, FollowsTheSourceToAnotherRate) {
-  Predictor predictor;
-  play(predictor, kSecond / 30, 200, on_time);
-  const Outcome after = play(predictor, kSecond / 60, 600, on_time, 20 * kSecond);
-  EXPECT_GT(after.caught, 0.9);
+  for (const unsigned from : {30u, 60u}) {
+    Predictor predictor;
+    play(predictor, kSecond / from, 200, on_time);
+    const Outcome after = play(predictor, kSecond / (90 - from), 600, on_time, 20 * kSecond);
+    EXPECT_GT(after.caught, 0.9) << from;
+    EXPECT_LT(after.spun, 0.1) << from;
+  }
 }
 
 TEST(Predictor, SleepsForLongerEachTimeItLosesItsProcessor) {
