@@ -45,7 +45,6 @@ struct _GstFrameHealth {
   FrameHealth* impl;
 };
 
-// NOLINTNEXTLINE(performance-no-int-to-ptr): GLib registers types as numbers
 G_DEFINE_TYPE_WITH_CODE(GstFrameHealth, gst_frame_health, GST_TYPE_ELEMENT,
                         GST_DEBUG_CATEGORY_INIT(gst_frame_health_debug, "framehealth", 0, "health of a worker"))
 GST_ELEMENT_REGISTER_DEFINE(framehealth, "framehealth", GST_RANK_NONE, GST_TYPE_FRAME_HEALTH)
