@@ -37,7 +37,7 @@ def in_child(work):
     return result
 
 
-def test_a_child_reads_the_views_of_its_parent_also_after_the_parent_released_them(ring):
+def test_a_child_reads_the_frames_that_its_parent_holds(ring):
     publisher, reader = ring
     publisher.publish(pattern(6, 8))
     frame = reader.read()
