@@ -93,7 +93,7 @@ Options parse(int argc, char** argv, unsigned seconds) {
     } else if (argument == "--only" && i + 1 < argc) {
       options.only = argv[++i];
     } else {
-      die("usage: " + std::string(argv[0]) + " [--quick] [--rounds N] [--only PART-OF-A-CASE'S-NAME]");
+      die("usage: " + std::string(argv[0]) + " [--quick] [--rounds N] [--only PART-OF-A-CASE'S-NAME,…]");
     }
   }
   ::alarm(options.quick ? std::min(seconds, 60u) : seconds);
@@ -150,11 +150,25 @@ void emit(std::string_view bench, std::string_view name, const Values& at, const
   std::fflush(stdout);
 }
 
+namespace {
+
+// Whether one of the parts, separated by commas, is in the name.
+bool wanted(const std::string& only, const std::string& name) {
+  for (std::size_t from = 0;;) {
+    const std::size_t to = only.find(',', from);
+    if (name.find(only.substr(from, to - from)) != std::string::npos) return true;
+    if (to == std::string::npos) return false;
+    from = to + 1;
+  }
+}
+
+}  // namespace
+
 void run_rounds(const Options& options, const std::vector<Case>& cases) {
   for (unsigned round = 0; round < options.rounds; ++round)
     for (std::size_t i = 0; i < cases.size(); ++i) {
       const Case& c = cases[(i + round) % cases.size()];
-      if (c.name.find(options.only) == std::string::npos) continue;
+      if (!wanted(options.only, c.name)) continue;
       c.run();
     }
 }

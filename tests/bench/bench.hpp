@@ -33,7 +33,7 @@ void keep(std::uint64_t value);
 struct Options {
   bool quick = false;
   unsigned rounds = 5;
-  std::string only;  // cases whose name contains it
+  std::string only;    // cases whose name contains it, or one of several parts with commas between
   std::string folder;  // for sockets
   // A count or a duration: as given, or a small part of it for a smoke run.
   std::uint64_t scaled(std::uint64_t full, std::uint64_t least) const { return quick ? least : full; }
@@ -46,6 +46,8 @@ class Samples {
   explicit Samples(std::size_t most = 0) { values_.reserve(most); }
   void add(std::uint64_t ns) { values_.push_back(ns); }
   void clear() { values_.clear(); }
+  // So that adding touches no new page.
+  void warm_up() { values_.assign(values_.capacity(), 1); values_.clear(); }
   std::size_t count() const { return values_.size(); }
   double at(double quantile) const;  // sorts a copy
   double mean_without_top(double part) const;

@@ -2,7 +2,7 @@
 """The Python side: a frame that is ready to a numpy view, `async for` against a bare loop.add_reader, and 1.1 MB frames by shmring, pyzmq and
 multiprocessing.shared_memory with a Queue.
 
-usage: python_bench.py [--quick]
+usage: python_bench.py [--quick] [--rounds N]
 """
 import asyncio
 import gc
@@ -24,7 +24,7 @@ except ImportError:
     zmq = None
 
 QUICK = "--quick" in sys.argv
-ROUNDS = 1 if QUICK else 5
+ROUNDS = 1 if QUICK else int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 5
 SHAPE = (1000, 1100)
 SIZE = SHAPE[0] * SHAPE[1]
 now = time.monotonic_ns

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // From a complete frame to a reader that was asleep: 1.1 MB written in place at a camera's rate, both ends pinned, each frame read to the
 // last byte. Also with jitter, with missing frames, with both cores loaded, and with eight readers that would all like to spin.
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -85,6 +86,8 @@ void run(const Options& options, const TransportKind& kind, const Setting& setti
   std::vector<Child> load;
   for (int core = 0; setting.load && core < 2; ++core)
     load.emplace_back([&, core] {
+      const sched_param usual{};
+      ::sched_setscheduler(0, SCHED_OTHER, &usual);  // also where the benchmark itself was given a better priority
       pin(core);
       for (;;) relax();
     });

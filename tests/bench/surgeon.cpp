@@ -107,10 +107,10 @@ void python(const Options& options, const std::string& script) {
   std::uint64_t faults = 0, heap = 0, memory = 0, start = now(), due = start;
   double cpu = 0;
   const auto period = static_cast<std::uint64_t>(1e9 * kRings / kFramesPerSecond);
-  Samples slice;
+  Samples slice(ticks);
+  slice.warm_up();
   for (std::uint64_t tick = 0; tick < ticks; ++tick) {
     if (tick == warm) {
-      slice = Samples(ticks);
       faults = page_faults();
       heap = allocations.load();
       memory = resident();
@@ -126,16 +126,19 @@ void python(const Options& options, const std::string& script) {
     }
     if (tick >= warm) slice.add(now() - begun);
   }
-  const double elapsed = static_cast<double>(now() - start) / 1e9;
+  const double elapsed = static_cast<double>(now() - start) / 1e9, used = process_cpu() - cpu;
+  faults = page_faults() - faults;
+  heap = allocations.load() - heap;
+  const double growth_bytes = static_cast<double>(resident()) - static_cast<double>(memory);
   const Values publisher = {{"seconds", elapsed},
                             {"frames_s", static_cast<double>((ticks - warm) * kRings) / elapsed},
                             {"gbit_s", static_cast<double>((ticks - warm) * kRings * kSize) * 8 / elapsed / 1e9},
                             {"slice_p50", slice.at(0.5)},
                             {"slice_p99", slice.at(0.99)},
-                            {"publisher_page_faults", static_cast<double>(page_faults() - faults)},
-                            {"publisher_allocations", static_cast<double>(allocations.load() - heap)},
-                            {"publisher_growth_bytes", static_cast<double>(resident()) - static_cast<double>(memory)},
-                            {"publisher_cpu", (process_cpu() - cpu) / elapsed}};
+                            {"publisher_page_faults", static_cast<double>(faults)},
+                            {"publisher_allocations", static_cast<double>(heap)},
+                            {"publisher_growth_bytes", growth_bytes},
+                            {"publisher_cpu", used / elapsed}};
   ::usleep(100'000);
   const double dropped = rings.dropped();
   for (unsigned i = 0; i < kRings; ++i) check(shmring_publisher_end(rings[i]));
@@ -144,9 +147,9 @@ void python(const Options& options, const std::string& script) {
   double reader_cpu = 0, reader_faults = 0, blocks = 0, growth = 0;
   std::FILE* lines = ::fdopen(report[0], "r");
   for (unsigned i = 0; i < kRings; ++i) {
-    double used, wall, faulted, block, grown;
-    if (std::fscanf(lines, "%lf %lf %lf %lf %lf", &used, &wall, &faulted, &block, &grown) != 5) die("a reader in Python failed");
-    reader_cpu += used / wall;
+    double spent, wall, faulted, block, grown;
+    if (std::fscanf(lines, "%lf %lf %lf %lf %lf", &spent, &wall, &faulted, &block, &grown) != 5) die("a reader in Python failed");
+    reader_cpu += spent / wall;
     reader_faults += faulted;
     blocks = std::max(blocks, block);
     growth = std::max(growth, grown);
@@ -221,7 +224,7 @@ int main(int argc, char** argv) {
   const char* script = std::getenv("SURGEON_READER");
   options.rounds = std::min(options.rounds, 3u);
   std::vector<Case> cases = {{"C", [&] { as_fast_as_possible(options); }}};
-  run_rounds(options, cases);
+  if (options.only != "Python") run_rounds(options, cases);
   // Once: it takes a minute, and its question is whether anything is ever lost.
   if (script && (options.only.empty() || options.only == "Python")) python(options, script);
 }
