@@ -140,8 +140,9 @@ def plots(results, folder):
         pyplot.close(picture)
 
     def bars(question, name, title, where=lambda at: True):
-        rows = [(case, figures) for (case, at), figures in results.get(question, {}).items() if where(dict(at))]
         stem = "latency" if question.startswith("ring") else "age"
+        rows = [(case, figures) for (case, at), figures in results.get(question, {}).items()
+                if where(dict(at)) and f"{stem}_p50" in figures]
         if not rows:
             return
         picture, axes = pyplot.subplots()
@@ -154,7 +155,7 @@ def plots(results, folder):
         pyplot.close(picture)
 
     bars("ring_wake", "wake", "1.1 MB to a sleeping reader, 60 Hz", lambda at: at["hz"] == 60)
-    bars("push_fanout", "age", "Age at 8 branches, 30 Hz", lambda at: at == {"branches": 8, "hz": 30} and True)
+    bars("push_fanout", "age", "Age at 8 branches, 30 Hz", lambda at: at == {"branches": 8, "hz": 30})
     bars("elements_age", "elements", "Elements: age at 100 Hz")
 
 
