@@ -61,6 +61,7 @@ struct Reader::Impl {
   bool ended = false, leaving = false;
   std::uint64_t end_after = 0, newest = 0;  // the last frame before the end; the last one taken from this publisher
   bool moving = false;  // to a new ring of the same publisher
+  std::uint32_t former_pid = 0;  // the publisher that was left last
   Predictor predictor;  // for wake=adaptive
   std::uint64_t looked_at = 0;  // when we last saw that there was nothing, while looking; 0: asleep, or elsewhere
   std::uint64_t refused_since = 0;
@@ -103,6 +104,7 @@ struct Reader::Impl {
       age.add(attachment->counters().age);
       hold.add(attachment->counters().hold);
     }
+    former_pid = attachment->granted().publisher_pid;
     std::exchange(attachment, nullptr)->unref();
     SHMRING_CRASH_POINT(detached);
   }
@@ -175,7 +177,8 @@ struct Reader::Impl {
     {
       const std::lock_guard lock(mutex);
       attachment = *made;
-      if (!moving) ++totals.attachments;
+      // It may have died meanwhile, and this is its successor.
+      if (!moving || welcome.publisher_pid != former_pid) ++totals.attachments;
     }
     SHMRING_CRASH_POINT(mapped_sent);
     publisher = std::move(got.descriptors[2]);
