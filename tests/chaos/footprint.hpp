@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What a process has: to say that nothing is left.
+#pragma once
+
+#include <cstddef>
+#include <fstream>
+#include <ostream>
+#include <string>
+
+#include <unistd.h>
+
+#include "temp_dir.hpp"
+
+namespace chaos {
+
+struct Footprint {
+  std::size_t descriptors = 0, mappings = 0, threads = 0;  // mappings: of rings and lanes
+  std::size_t resident = 0;                                // bytes, without shared memory
+
+  static Footprint of(const std::string& process = "self") {
+    Footprint f;
+    const std::string proc = "/proc/" + process;
+    f.descriptors = support::TempDir::names_in(proc + "/fd").size();
+    f.threads = support::TempDir::names_in(proc + "/task").size();
+    std::ifstream maps(proc + "/maps");
+    for (std::string line; std::getline(maps, line);) f.mappings += line.find("memfd:shmring") != std::string::npos;
+    std::ifstream status(proc + "/status");
+    for (std::string word; status >> word;)
+      if (word == "RssAnon:") status >> f.resident, f.resident *= 1024;
+    return f;
+  }
+  // No more than that; memory is not compared, since allocators keep some.
+  bool within(const Footprint& other) const {
+    return descriptors <= other.descriptors && mappings <= other.mappings && threads <= other.threads;
+  }
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Footprint& f) {
+  return out << f.descriptors << " descriptors, " << f.mappings << " mappings, " << f.threads << " threads, "
+             << f.resident / 1024 << " KiB";
+}
+
+}  // namespace chaos
