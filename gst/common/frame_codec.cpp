@@ -139,8 +139,9 @@ shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
   const GstCapsFeatures* features = gst_caps_get_features(caps, 0);
   if (features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)) {
     const auto text = adopt(gst_caps_features_to_string(features));
-    return {SHMRING_INVALID, std::string("frames of ") + text.get() +
-                                 " are not in memory that processes can share, put an element before this that downloads them"};
+    return {SHMRING_INVALID,
+            std::string("frames of ") + text.get() +
+                " are not in memory that processes can share, put an element before this that downloads them"};
   }
 
   StreamFormat format;
@@ -149,15 +150,16 @@ shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
   const GstStructure* structure = gst_caps_get_structure(caps, 0);
   if (gst_structure_has_name(structure, "video/x-raw")) {
     GstVideoInfo video;
-    if (!gst_video_info_from_caps(&video, caps)) return {SHMRING_INVALID, "these caps do not describe raw video: " + format.text_};
+    if (!gst_video_info_from_caps(&video, caps))
+      return {SHMRING_INVALID, "these caps do not describe raw video: " + format.text_};
     format.video_ = video;
     format.largest_frame_ = GST_VIDEO_INFO_SIZE(&video);
     return format;
   }
   gint width = 0;
   gint height = 0;
-  if (gst_structure_get_int(structure, "width", &width) && gst_structure_get_int(structure, "height", &height) && width > 0 &&
-      height > 0) {
+  if (gst_structure_get_int(structure, "width", &width) && gst_structure_get_int(structure, "height", &height) &&
+      width > 0 && height > 0) {
     // Compressed pictures are smaller than they would be as I420.
     format.largest_frame_ =
         std::max(kSmallestGuess, static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height) * 3 / 2);
@@ -174,7 +176,8 @@ shmring_format StreamFormat::ring_format() const {
   format.height = static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&*video_));
   format.plane_count = std::min<std::uint32_t>(GST_VIDEO_INFO_N_PLANES(&*video_), SHMRING_MAX_PLANES);
   for (guint plane = 0; plane < format.plane_count; ++plane)
-    format.planes[plane] = {GST_VIDEO_INFO_PLANE_OFFSET(&*video_, plane), GST_VIDEO_INFO_PLANE_STRIDE(&*video_, plane), 0};
+    format.planes[plane] = {GST_VIDEO_INFO_PLANE_OFFSET(&*video_, plane), GST_VIDEO_INFO_PLANE_STRIDE(&*video_, plane),
+                            0};
   return format;
 }
 
@@ -199,7 +202,8 @@ GstClockTime TimeBase::to_running_time(std::uint64_t monotonic) const {
   return static_cast<GstClockTime>(std::max<GstClockTimeDiff>(0, static_cast<GstClockTimeDiff>(monotonic) - shift_));
 }
 
-shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const GstSegment& segment, const TimeBase& time) {
+shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const GstSegment& segment,
+                          const TimeBase& time) {
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
   info.size = gst_buffer_get_size(buffer);
   info.pts = monotonic(GST_BUFFER_PTS(buffer), segment, time);
@@ -213,7 +217,8 @@ shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const G
   return info;
 }
 
-shmring_frame_info encode_gap(GstClockTime pts, GstClockTime duration, const GstSegment& segment, const TimeBase& time) {
+shmring_frame_info encode_gap(GstClockTime pts, GstClockTime duration, const GstSegment& segment,
+                              const TimeBase& time) {
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
   info.pts = monotonic(pts, segment, time);
   info.duration = running_duration(duration, segment);
@@ -237,7 +242,8 @@ Layout layout(const shmring_frame_info& info, const StreamFormat& format) {
   for (guint plane = 0; plane < info.plane_count; ++plane) {
     const auto [offset, stride, reserved] = info.planes[plane];
     const PlaneSize size = plane_size(*video, plane);
-    if (stride < 0 || static_cast<std::uint64_t>(stride) < size.row || offset > info.size || size.rows == 0) return Layout::broken;
+    if (stride < 0 || static_cast<std::uint64_t>(stride) < size.row || offset > info.size || size.rows == 0)
+      return Layout::broken;
     if ((size.rows - 1) * static_cast<std::uint64_t>(stride) + size.row > info.size - offset) return Layout::broken;
   }
   return Layout::custom;

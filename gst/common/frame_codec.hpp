@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Between GStreamer's words for a frame (caps, buffer, video meta, running time) and the ring's (format, frame info, CLOCK_MONOTONIC).
+// Between GStreamer's words for a frame (caps, buffer, video meta, running time) and the ring's (format, frame info,
+// CLOCK_MONOTONIC).
 #pragma once
 
 #include <cstdint>
@@ -51,9 +52,10 @@ class TimeBase {
   GstClockTimeDiff shift_ = 0;  // running time + shift = CLOCK_MONOTONIC
 };
 
-// Times, flags, offset and planes of a buffer. Planes are given only where they differ from those of the format. A time that cannot be tied to
-// CLOCK_MONOTONIC for want of a clock is now.
-shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const GstSegment& segment, const TimeBase& time);
+// Times, flags, offset and planes of a buffer. Planes are given only where they differ from those of the format. A time
+// that cannot be tied to CLOCK_MONOTONIC for want of a clock is now.
+shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const GstSegment& segment,
+                          const TimeBase& time);
 // Of a stretch of a stream without data (a GAP event).
 shmring_frame_info encode_gap(GstClockTime pts, GstClockTime duration, const GstSegment& segment, const TimeBase& time);
 

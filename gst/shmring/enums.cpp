@@ -5,8 +5,8 @@
 namespace supplier {
 namespace {
 
-constexpr GEnumValue kDropNewest{SHMRING_DROP_NEWEST, "First in, first out: the new frame is dropped while depth frames wait",
-                                 "drop-newest"};
+constexpr GEnumValue kDropNewest{
+    SHMRING_DROP_NEWEST, "First in, first out: the new frame is dropped while depth frames wait", "drop-newest"};
 constexpr GEnumValue kDropOldest{SHMRING_DROP_OLDEST, "The oldest waiting frame gives way", "drop-oldest"};
 constexpr GEnumValue kLatest{SHMRING_LATEST, "One frame waits, always the newest", "latest"};
 constexpr GEnumValue kEnd{0, nullptr, nullptr};
@@ -18,11 +18,10 @@ const GEnumValue kWakes[] = {
     {SHMRING_WAKE_BLOCK, "Sleep until a frame comes", "block"},
     {SHMRING_WAKE_ADAPTIVE, "Sleep until just before the next frame is due, then spin briefly", "adaptive"},
     kEnd};
-const GEnumValue kOnDisconnects[] = {
-    {static_cast<int>(OnDisconnect::wait), "Wait for the next publisher", "wait"},
-    {static_cast<int>(OnDisconnect::eos), "End the stream", "eos"},
-    {static_cast<int>(OnDisconnect::error), "Post an error", "error"},
-    kEnd};
+const GEnumValue kOnDisconnects[] = {{static_cast<int>(OnDisconnect::wait), "Wait for the next publisher", "wait"},
+                                     {static_cast<int>(OnDisconnect::eos), "End the stream", "eos"},
+                                     {static_cast<int>(OnDisconnect::error), "Post an error", "error"},
+                                     kEnd};
 
 }  // namespace
 

@@ -5,9 +5,10 @@
  * @title: shmringsink
  * @see_also: shmringsrc
  *
- * Publishes frames of any caps to readers in other processes, through a ring in shared memory. It never waits for a reader: one that is slow,
- * stopped or gone costs only itself frames, and these are counted. Upstream writes raw video straight into the ring where it takes the
- * proposed buffer pool; anything else is copied once. Readers share each frame without a copy and cannot change it.
+ * Publishes frames of any caps to readers in other processes, through a ring in shared memory. It never waits for a
+ * reader: one that is slow, stopped or gone costs only itself frames, and these are counted. Upstream writes raw video
+ * straight into the ring where it takes the proposed buffer pool; anything else is copied once. Readers share each
+ * frame without a copy and cannot change it.
  *
  * The element posts #GstMessage elements named `frame-health` for each reader.
  *
@@ -16,8 +17,9 @@
  * gst-launch-1.0 videotestsrc is-live=true ! video/x-raw,width=640,height=480 ! shmringsink socket-path=cam.sock
  * ]| Publishes test pictures to one reader.
  * |[
- * gst-launch-1.0 videotestsrc is-live=true ! jpegenc ! shmringsink socket-path=cam.sock slot-size=200000 max-readers=3 drop-policy=latest
- * ]| Publishes JPEG pictures of at most 200 kB to three readers, each of which gets the newest one whenever it is ready.
+ * gst-launch-1.0 videotestsrc is-live=true ! jpegenc ! shmringsink socket-path=cam.sock slot-size=200000 max-readers=3
+ *   drop-policy=latest
+ * ]| Publishes JPEG pictures of at most 200 kB to three readers, each of which gets the newest one whenever it is free.
  */
 #include "shmring/gstshmringsink.h"
 
@@ -136,18 +138,18 @@ void install_properties(GObjectClass* klass) {
   /**
    * GstShmRingSink:socket-path:
    *
-   * Path of the socket by which readers find the ring, at most 107 bytes. Its folder must exist; a file that a publisher left behind when it was
-   * killed is replaced. To share it with a container, share the folder.
+   * Path of the socket by which readers find the ring, at most 107 bytes. Its folder must exist; a file that a
+   * publisher left behind when it was killed is replaced. To share it with a container, share the folder.
    */
-  add(kSocketPath, g_param_spec_string("socket-path", "Socket path", "Path of the socket by which readers find the ring", nullptr,
-                                       set_before_start));
+  add(kSocketPath, g_param_spec_string("socket-path", "Socket path",
+                                       "Path of the socket by which readers find the ring", nullptr, set_before_start));
   /**
    * GstShmRingSink:perms:
    *
    * Permissions of the socket: whoever may write to it may read frames.
    */
-  add(kPerms, g_param_spec_uint("perms", "Permissions", "Permissions of the socket: who may connect", 0, 0777, defaults.perms,
-                                set_before_start));
+  add(kPerms, g_param_spec_uint("perms", "Permissions", "Permissions of the socket: who may connect", 0, 0777,
+                                defaults.perms, set_before_start));
   add(kDepth, g_param_spec_uint("depth", "Depth", "The most frames that may wait for a reader", 1, 256, defaults.depth,
                                 set_before_start));
   add(kMaxHeld, g_param_spec_uint("max-held", "Maximum held", "The most frames that a reader may hold at once", 1, 256,
@@ -162,26 +164,32 @@ void install_properties(GObjectClass* klass) {
   /**
    * GstShmRingSink:slot-size:
    *
-   * The largest frame. 0: raw video is as large as its caps say; other frames with a width and a height are smaller than as I420; for anything
-   * else four times the first frame, at least 64 KiB. A larger frame is dropped, counted and reported once.
+   * The largest frame. 0: raw video is as large as its caps say; other frames with a width and a height are smaller
+   * than as I420; for anything else four times the first frame, at least 64 KiB. A larger frame is dropped, counted and
+   * reported once.
    */
-  add(kSlotSize, g_param_spec_uint64("slot-size", "Slot size", "The largest frame in bytes (0 = from caps, or from the first frame)",
-                                     0, G_GUINT64_CONSTANT(1) << 32, defaults.slot_size, set_before_start));
+  add(kSlotSize, g_param_spec_uint64("slot-size", "Slot size",
+                                     "The largest frame in bytes (0 = from caps, or from the first frame)", 0,
+                                     G_GUINT64_CONSTANT(1) << 32, defaults.slot_size, set_before_start));
   add(kMaxReaders, g_param_spec_uint("max-readers", "Maximum readers", "How many readers may attach (1 = exclusive)", 1,
                                      SHMRING_MAX_READERS, defaults.max_readers, set_before_start));
-  add(kDropPolicy, g_param_spec_enum("drop-policy", "Drop policy", "What a reader loses when it is slow, unless it asks otherwise",
-                                     supplier::policy_type(), defaults.policy, set_before_start));
-  add(kNumClients, g_param_spec_uint("num-clients", "Number of clients", "Readers attached now", 0, SHMRING_MAX_READERS, 0, shown));
+  add(kDropPolicy,
+      g_param_spec_enum("drop-policy", "Drop policy", "What a reader loses when it is slow, unless it asks otherwise",
+                        supplier::policy_type(), defaults.policy, set_before_start));
+  add(kNumClients,
+      g_param_spec_uint("num-clients", "Number of clients", "Readers attached now", 0, SHMRING_MAX_READERS, 0, shown));
   /**
    * GstShmRingSink:stats:
    *
-   * A #GstStructure named "application/x-shmringsink-stats": `offered` = `published` + `dropped-no-slot` + `dropped-too-large`;
-   * `copied` of the published (the others were written in place); `slots` = `slots-free` + `slots-owned` + `slots-loaned`;
-   * `slot-size`, `memory` (bytes), `rings`, `readers`, `refused-readers`, `liars`, `last-published-at`; all #guint64. `lanes` is a
-   * #GST_TYPE_ARRAY with a structure for each reader that is or was there: the fields of the message `frame-health`, and `lane-state`, `pid`,
-   * `drop-policy`, `wake`, `depth`, `max-held`, `bells`, `last-taken-at`.
+   * A #GstStructure named "application/x-shmringsink-stats": `offered` = `published` + `dropped-no-slot` +
+   * `dropped-too-large`; `copied` of the published (the others were written in place); `slots` = `slots-free` +
+   * `slots-owned` + `slots-loaned`; `slot-size`, `memory` (bytes), `rings`, `readers`, `refused-readers`, `liars`,
+   * `last-published-at`; all #guint64. `lanes` is a #GST_TYPE_ARRAY with a structure for each reader that is or was
+   * there: the fields of the message `frame-health`, and `lane-state`, `pid`, `drop-policy`, `wake`, `depth`,
+   * `max-held`, `bells`, `last-taken-at`.
    */
-  add(kStats, g_param_spec_boxed("stats", "Statistics", "Figures of the ring and of each reader", GST_TYPE_STRUCTURE, shown));
+  add(kStats,
+      g_param_spec_boxed("stats", "Statistics", "Figures of the ring and of each reader", GST_TYPE_STRUCTURE, shown));
   supplier::HealthProperties::install(klass, kHealth, supplier::HealthProperties::Worker::none);
 }
 
@@ -228,7 +236,8 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
   element->change_state = change_state;
   gst_element_class_add_static_pad_template(element, &sink_template);
   gst_element_class_set_static_metadata(element, "Shared memory ring sink", "Sink",
-                                        "Publishes frames to other processes without ever waiting for them", GST_PACKAGE_NAME);
+                                        "Publishes frames to other processes without ever waiting for them",
+                                        "The gst-frame-supplier authors");
   gst_type_mark_as_plugin_api(supplier::policy_type(), GstPluginAPIFlags{});
 
   auto* sink = GST_BASE_SINK_CLASS(klass);
@@ -238,7 +247,9 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
     return TRUE;
   };
   sink->set_caps = [](GstBaseSink* self, GstCaps* caps) -> gboolean { return impl(self).set_caps(caps); };
-  sink->propose_allocation = [](GstBaseSink* self, GstQuery* query) -> gboolean { return impl(self).propose_allocation(query); };
+  sink->propose_allocation = [](GstBaseSink* self, GstQuery* query) -> gboolean {
+    return impl(self).propose_allocation(query);
+  };
   sink->event = event;
   sink->render = [](GstBaseSink* self, GstBuffer* buffer) { return impl(self).render(buffer); };
 }

@@ -5,9 +5,9 @@
  * @title: shmringsrc
  * @see_also: shmringsink
  *
- * Reads the frames that a shmringsink, or any other program with the ring's library, publishes in another process. Frames are not copied: buffers
- * are read-only memory shared with the publisher, and stay valid as long as somebody keeps them, whatever becomes of either side. A
- * publisher that is not there yet, or dies, is waited for.
+ * Reads the frames that a shmringsink, or any other program with the ring's library, publishes in another process.
+ * Frames are not copied: buffers are read-only memory shared with the publisher, and stay valid as long as somebody
+ * keeps them, whatever becomes of either side. A publisher that is not there yet, or dies, is waited for.
  *
  * ## Example launch lines
  * |[
@@ -87,7 +87,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
   GST_OBJECT_UNLOCK(object);
 }
 
-void set_text(GValue* value, const std::string& text) { g_value_set_string(value, text.empty() ? nullptr : text.c_str()); }
+void set_text(GValue* value, const std::string& text) {
+  g_value_set_string(value, text.empty() ? nullptr : text.c_str());
+}
 
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   if (id == kStats) return g_value_take_boxed(value, impl(object).stats().release());
@@ -125,48 +127,59 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
 }
 
 void install_properties(GObjectClass* klass) {
-  const auto set_before_start = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+  const auto set_before_start =
+      static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
   const auto shown = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   const auto add = [klass](guint id, GParamSpec* spec) { g_object_class_install_property(klass, id, spec); };
-  add(kSocketPath, g_param_spec_string("socket-path", "Socket path", "Path of the publisher's socket; it need not be there yet", nullptr,
-                                       set_before_start));
+  add(kSocketPath,
+      g_param_spec_string("socket-path", "Socket path", "Path of the publisher's socket; it need not be there yet",
+                          nullptr, set_before_start));
   /**
    * GstShmRingSrc:worker:
    *
-   * The name under which the publisher keeps this reader's account, over all its restarts. Two readers of one ring at a time need two names.
+   * The name under which the publisher keeps this reader's account, over all its restarts. Two readers of one ring at a
+   * time need two names.
    */
-  add(kWorker, g_param_spec_string("worker", "Worker", "Name of this reader at the publisher: UTF-8, 1 to 63 bytes (NULL = the element's name)",
-                                   nullptr, set_before_start));
-  add(kDropPolicy, g_param_spec_enum("drop-policy", "Drop policy", "What is lost when this reader is slow", supplier::reader_policy_type(),
-                                     SHMRING_POLICY_DEFAULT, set_before_start));
-  add(kDepth, g_param_spec_uint("depth", "Depth", "Frames that may wait for this reader (0 = as many as the publisher grants)", 0, 256, 0,
-                                set_before_start));
+  add(kWorker,
+      g_param_spec_string("worker", "Worker",
+                          "Name of this reader at the publisher: UTF-8, 1 to 63 bytes (NULL = the element's name)",
+                          nullptr, set_before_start));
+  add(kDropPolicy, g_param_spec_enum("drop-policy", "Drop policy", "What is lost when this reader is slow",
+                                     supplier::reader_policy_type(), SHMRING_POLICY_DEFAULT, set_before_start));
+  add(kDepth,
+      g_param_spec_uint("depth", "Depth", "Frames that may wait for this reader (0 = as many as the publisher grants)",
+                        0, 256, 0, set_before_start));
   /**
    * GstShmRingSrc:max-held:
    *
-   * So many frames may be on their way downstream without a copy, less one. When all of these are kept, further frames are copied, see `copied`
-   * in #GstShmRingSrc:stats.
+   * So many frames may be on their way downstream without a copy, less one. When all of these are kept, further frames
+   * are copied, see `copied` in #GstShmRingSrc:stats.
    */
-  add(kMaxHeld, g_param_spec_uint("max-held", "Maximum held", "Frames held at once (0 = as many as the publisher grants)", 0, 256, 0,
-                                  set_before_start));
-  add(kWake, g_param_spec_enum("wake", "Wake", "How to wait for frames", supplier::wake_type(), SHMRING_WAKE_BLOCK, set_before_start));
-  add(kMaxFrameAge, g_param_spec_uint64("max-frame-age", "Maximum frame age",
-                                        "Frames published longer ago than this are refused and counted as stale (ns, 0 = off)", 0,
-                                        G_MAXUINT64, 0, set_before_start));
+  add(kMaxHeld,
+      g_param_spec_uint("max-held", "Maximum held", "Frames held at once (0 = as many as the publisher grants)", 0, 256,
+                        0, set_before_start));
+  add(kWake, g_param_spec_enum("wake", "Wake", "How to wait for frames", supplier::wake_type(), SHMRING_WAKE_BLOCK,
+                               set_before_start));
+  add(kMaxFrameAge,
+      g_param_spec_uint64("max-frame-age", "Maximum frame age",
+                          "Frames published longer ago than this are refused and counted as stale (ns, 0 = off)", 0,
+                          G_MAXUINT64, 0, set_before_start));
   /**
    * GstShmRingSrc:on-disconnect:
    *
    * What happens when the publisher dies or stops. The end of its stream ends this one in any case.
    */
   add(kOnDisconnect, g_param_spec_enum("on-disconnect", "On disconnect", "What to do when the publisher is gone",
-                                       supplier::on_disconnect_type(), static_cast<int>(supplier::OnDisconnect::wait), set_before_start));
+                                       supplier::on_disconnect_type(), static_cast<int>(supplier::OnDisconnect::wait),
+                                       set_before_start));
   /**
    * GstShmRingSrc:stats:
    *
-   * A #GstStructure named "application/x-shmringsrc-stats": `connected` (#gboolean); `publisher-pid`, `attachments` (how often a publisher was
-   * found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied` of the taken, `held` now, `depth`, `max-held`,
-   * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`, `hold-max` (take to
-   * release, ns), all #guint64; `drop-policy` and `wake` as granted.
+   * A #GstStructure named "application/x-shmringsrc-stats": `connected` (#gboolean); `publisher-pid`, `attachments`
+   * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied` of
+   * the taken, `held` now, `depth`, `max-held`, `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max`
+   * (publish to take, ns), `hold-p50`, `hold-p99`, `hold-max` (take to release, ns), all #guint64; `drop-policy` and
+   * `wake` as granted.
    */
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Figures of this reader", GST_TYPE_STRUCTURE, shown));
 }
@@ -180,7 +193,8 @@ GstStateChangeReturn change_state(GstElement* self, GstStateChange transition) {
 }
 
 gboolean query(GstBaseSrc* self, GstQuery* query) {
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->query(self, query);
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
+    return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->query(self, query);
   gst_query_set_latency(query, TRUE, impl(self).latency(), GST_CLOCK_TIME_NONE);
   return TRUE;
 }
@@ -202,7 +216,8 @@ static void gst_shm_ring_src_class_init(GstShmRingSrcClass* klass) {
   element->change_state = change_state;
   gst_element_class_add_static_pad_template(element, &src_template);
   gst_element_class_set_static_metadata(element, "Shared memory ring source", "Source",
-                                        "Reads frames that another process publishes, without copying them", GST_PACKAGE_NAME);
+                                        "Reads frames that another process publishes, without copying them",
+                                        "The gst-frame-supplier authors");
   gst_type_mark_as_plugin_api(supplier::reader_policy_type(), GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(supplier::wake_type(), GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(supplier::on_disconnect_type(), GstPluginAPIFlags{});

@@ -21,7 +21,9 @@ const char* state_name(shmring_lane_state state) {
 
 }  // namespace
 
-bool left_by_itself(const shmring_lane_stats& lane) { return lane.state != SHMRING_LANE_ACTIVE && lane.reason[0] == '\0'; }
+bool left_by_itself(const shmring_lane_stats& lane) {
+  return lane.state != SHMRING_LANE_ACTIVE && lane.reason[0] == '\0';
+}
 
 Observation observe(const shmring_lane_stats& lane, bool expecting) {
   Observation seen;
@@ -56,17 +58,19 @@ Owned<GstStructure> sink_stats(const shmring::Publisher::Stats& stats, bool expe
       guint64{ring.slot_size}, "slots", G_TYPE_UINT64, guint64{ring.slots}, "slots-free", G_TYPE_UINT64,
       guint64{ring.free_slots}, "slots-owned", G_TYPE_UINT64, guint64{ring.owned}, "slots-loaned", G_TYPE_UINT64,
       guint64{ring.loaned}, "memory", G_TYPE_UINT64, guint64{ring.memory}, "rings", G_TYPE_UINT64, guint64{ring.rings},
-      "readers", G_TYPE_UINT64, guint64{ring.lanes}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers}, "liars",
-      G_TYPE_UINT64, guint64{ring.liars}, "last-published-at", G_TYPE_UINT64, guint64{ring.last_published_at}, nullptr));
+      "readers", G_TYPE_UINT64, guint64{ring.lanes}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers},
+      "liars", G_TYPE_UINT64, guint64{ring.liars}, "last-published-at", G_TYPE_UINT64, guint64{ring.last_published_at},
+      nullptr));
 
   GValue lanes = G_VALUE_INIT;
   g_value_init(&lanes, GST_TYPE_ARRAY);
   for (const shmring_lane_stats& lane : stats.lanes) {
     auto worker = monitor.describe("lane", observe(lane, expecting));
-    gst_structure_set(worker.get(), "lane-state", G_TYPE_STRING, state_name(lane.state), "pid", G_TYPE_UINT64, guint64{lane.pid},
-                      "drop-policy", G_TYPE_STRING, policy_name(lane.policy), "wake", G_TYPE_STRING, wake_name(lane.wake),
-                      "depth", G_TYPE_UINT64, guint64{lane.depth}, "max-held", G_TYPE_UINT64, guint64{lane.max_held}, "bells",
-                      G_TYPE_UINT64, guint64{lane.bells}, "last-taken-at", G_TYPE_UINT64, guint64{lane.last_taken_at}, nullptr);
+    gst_structure_set(worker.get(), "lane-state", G_TYPE_STRING, state_name(lane.state), "pid", G_TYPE_UINT64,
+                      guint64{lane.pid}, "drop-policy", G_TYPE_STRING, policy_name(lane.policy), "wake", G_TYPE_STRING,
+                      wake_name(lane.wake), "depth", G_TYPE_UINT64, guint64{lane.depth}, "max-held", G_TYPE_UINT64,
+                      guint64{lane.max_held}, "bells", G_TYPE_UINT64, guint64{lane.bells}, "last-taken-at",
+                      G_TYPE_UINT64, guint64{lane.last_taken_at}, nullptr);
     GValue entry = G_VALUE_INIT;
     g_value_init(&entry, GST_TYPE_STRUCTURE);
     g_value_take_boxed(&entry, worker.release());

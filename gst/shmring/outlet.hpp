@@ -43,10 +43,10 @@ class Outlet {
  private:
   mutable std::shared_mutex life_;  // shared: to use publisher_; alone: to make or end it. Before turn_
   std::unique_ptr<shmring::Publisher> publisher_;
-  bool size_given_ = false;   // under life_; the next too
+  bool size_given_ = false;  // under life_; the next too
   bool count_given_ = false;
-  std::mutex turn_;  // for what the publisher wants from one thread at a time
-  std::uint32_t loans_ = 0;   // under turn_
+  std::mutex turn_;          // for what the publisher wants from one thread at a time
+  std::uint32_t loans_ = 0;  // under turn_
 };
 
 }  // namespace supplier

@@ -11,5 +11,5 @@ static gboolean plugin_init(GstPlugin* plugin) {
 
 #define PACKAGE GST_PACKAGE_NAME
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, shmring,
-                  "Shares frames with other processes through a ring in shared memory", plugin_init, PACKAGE_VERSION, "LGPL",
-                  GST_PACKAGE_NAME, GST_PACKAGE_ORIGIN)
+                  "Shares frames with other processes through a ring in shared memory", plugin_init, PACKAGE_VERSION,
+                  "LGPL", GST_PACKAGE_NAME, GST_PACKAGE_ORIGIN)

@@ -26,8 +26,8 @@ RingMemory* ring_memory(GstMemory* memory) { return static_cast<RingMemory*>(mem
 gpointer map(GstMemory* memory, gsize, GstMapFlags) { return ring_memory(memory)->data; }
 void unmap(GstMemory*) {}
 
-GstMemory* make(GstAllocator* allocator, GstMemoryFlags flags, std::byte* data, gsize capacity, gsize offset, gsize size,
-                GstMemory* parent, Owner owner) {
+GstMemory* make(GstAllocator* allocator, GstMemoryFlags flags, std::byte* data, gsize capacity, gsize offset,
+                gsize size, GstMemory* parent, Owner owner) {
   auto* made = new RingMemory(data, std::move(owner));
   gst_memory_init(made, flags, allocator, parent, capacity, 63, offset, size);
   return made;
@@ -37,8 +37,8 @@ GstMemory* share_part(GstMemory* memory, gssize offset, gssize size) {
   GstMemory* parent = memory->parent ? memory->parent : memory;
   const gsize start = memory->offset + static_cast<gsize>(offset);
   const gsize length = size < 0 ? memory->size - static_cast<gsize>(offset) : static_cast<gsize>(size);
-  return make(memory->allocator, GST_MEMORY_FLAG_READONLY, ring_memory(memory)->data, memory->maxsize, start, length, parent,
-              std::monostate{});
+  return make(memory->allocator, GST_MEMORY_FLAG_READONLY, ring_memory(memory)->data, memory->maxsize, start, length,
+              parent, std::monostate{});
 }
 
 struct GstShmRingAllocator {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Frames as GstMemory, without copying: what a ring lends to the publisher, what a reader holds of one, and heap memory in their place.
+// Frames as GstMemory, without copying: what a ring lends to the publisher, what a reader holds of one, and heap memory
+// in their place.
 #pragma once
 
 #include <gst/gst.h>
@@ -19,7 +20,8 @@ GstMemory* memory_of(shmring::Frame frame);
 // Writable; `size` bytes from `offset`.
 GstMemory* memory_of(Block block, gsize offset, gsize size);
 
-// The loan whose whole beginning this memory is, for publishing without a copy; NULL for any other memory and for parts of a loan.
+// The loan whose whole beginning this memory is, for publishing without a copy; NULL for any other memory and for parts
+// of a loan.
 shmring::Loan* loan_of(GstMemory* memory);
 // A published frame never changes: nobody in this process may map it for writing again.
 void make_read_only(GstMemory* memory);

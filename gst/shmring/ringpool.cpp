@@ -19,10 +19,10 @@ namespace {
 
 // What a configuration asks for.
 struct Wish {
-  gsize size = 0;       // of a frame, with the padding around its picture
-  gsize prefix = 0;     // bytes before a frame
-  gsize capacity = 0;   // with the bytes before and after
-  guint buffers = 0;    // that are out at the same time, and more
+  gsize size = 0;                      // of a frame, with the padding around its picture
+  gsize prefix = 0;                    // bytes before a frame
+  gsize capacity = 0;                  // with the bytes before and after
+  guint buffers = 0;                   // that are out at the same time, and more
   std::optional<GstVideoInfo> planes;  // to tell in a GstVideoMeta
   GstVideoAlignment alignment{};
 
@@ -62,7 +62,8 @@ class RingPool {
     return as_asked;
   }
 
-  // The ring is made here, if its size was still open, so that the first buffer is in it. A failure shows when a frame is published.
+  // The ring is made here, if its size was still open, so that the first buffer is in it. A failure shows when a frame
+  // is published.
   void start() {
     if (wish_.fits_a_slot()) (void)outlet_->require(wish_.capacity, wish_.buffers);
   }
@@ -73,8 +74,9 @@ class RingPool {
     if (wish_.planes) {
       GstVideoInfo& info = *wish_.planes;
       GstVideoMeta* meta = gst_buffer_add_video_meta_full(
-          buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&info), static_cast<guint>(GST_VIDEO_INFO_WIDTH(&info)),
-          static_cast<guint>(GST_VIDEO_INFO_HEIGHT(&info)), GST_VIDEO_INFO_N_PLANES(&info), info.offset, info.stride);
+          buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&info),
+          static_cast<guint>(GST_VIDEO_INFO_WIDTH(&info)), static_cast<guint>(GST_VIDEO_INFO_HEIGHT(&info)),
+          GST_VIDEO_INFO_N_PLANES(&info), info.offset, info.stride);
       gst_video_meta_set_alignment(meta, wish_.alignment);
     }
     GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY);  // it is as it came from the pool
@@ -132,7 +134,8 @@ void gst_shm_ring_pool_class_init(GstShmRingPoolClass* klass) {
   };
   auto* pool = GST_BUFFER_POOL_CLASS(klass);
   pool->get_options = [](GstBufferPool*) -> const gchar** {
-    static const gchar* options[] = {GST_BUFFER_POOL_OPTION_VIDEO_META, GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT, nullptr};
+    static const gchar* options[] = {GST_BUFFER_POOL_OPTION_VIDEO_META, GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT,
+                                     nullptr};
     return options;
   };
   pool->set_config = [](GstBufferPool* self, GstStructure* config) -> gboolean {

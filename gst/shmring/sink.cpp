@@ -20,8 +20,8 @@ GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_sink_debug);
 namespace supplier {
 namespace {
 
-// Frames that upstream may be filling, or that other branches still share, while more are published without copying. Upstream can ask for
-// more by its pool's configuration.
+// Frames that upstream may be filling, or that other branches still share, while more are published without copying.
+// Upstream can ask for more by its pool's configuration.
 constexpr std::uint32_t kLoans = 2;
 // Where caps do not tell how large frames are: so much room for frames larger than the first one.
 constexpr std::uint64_t kHeadroom = 4;
@@ -183,9 +183,10 @@ GstFlowReturn Sink::copy(GstBuffer* buffer, shmring_frame_info& info) {
   }
   const MappedParts mapped(buffer);
   if (!mapped.complete()) {
-    GST_ELEMENT_ERROR(element_, STREAM, FAILED,
-                      ("Cannot publish: the memory of a frame cannot be read, put an element before this that downloads it."),
-                      (nullptr));
+    GST_ELEMENT_ERROR(
+        element_, STREAM, FAILED,
+        ("Cannot publish: the memory of a frame cannot be read, put an element before this that downloads it."),
+        (nullptr));
     return GST_FLOW_ERROR;
   }
   return settle(outlet_->write(mapped.parts(), info));
@@ -242,7 +243,8 @@ void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   settle(outlet_->write({}, info));
 }
 
-// How old frames are when they come here: what upstream adds, or what the pipeline settled on if we wait for that moment.
+// How old frames are when they come here: what upstream adds, or what the pipeline settled on if we wait for that
+// moment.
 void Sink::latency_changed() {
   GstClockTime latency = gst_base_sink_get_latency(element_);
   if (!gst_base_sink_get_sync(element_)) {

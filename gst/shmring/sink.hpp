@@ -59,7 +59,7 @@ class Sink {
 
   // The streaming thread's.
   StreamFormat format_;
-  bool sized_ = false;       // the slots are large enough for format_
+  bool sized_ = false;  // the slots are large enough for format_
   bool told_too_large_ = false;
 
   std::atomic<guint> known_readers_{0};  // as last notified

@@ -149,7 +149,8 @@ GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
   auto format = StreamFormat::from_caps(caps.get());
   if (!format) {
     GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
-                      ("Cannot read %s: the publisher's frames have no caps that GStreamer understands: \"%s\".", path_.c_str(), text),
+                      ("Cannot read %s: the publisher's frames have no caps that GStreamer understands: \"%s\".",
+                       path_.c_str(), text),
                       ("%s", format.error().text.c_str()));
     return GST_FLOW_ERROR;
   }
@@ -198,14 +199,15 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   const Layout planes = layout(info, format_);
   if (planes == Layout::broken) {
     GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
-                      ("Cannot read %s: the planes of a frame do not lie within its %" G_GUINT64_FORMAT " bytes.", path_.c_str(),
-                       guint64{info.size}),
+                      ("Cannot read %s: the planes of a frame do not lie within its %" G_GUINT64_FORMAT " bytes.",
+                       path_.c_str(), guint64{info.size}),
                       (nullptr));
     return nullptr;
   }
 
   Owned<GstBuffer> buffer;
-  const bool hoarded = reader_->held() >= reader_->max_held();  // this one is the last that may be held: it must come free
+  const bool hoarded =
+      reader_->held() >= reader_->max_held();  // this one is the last that may be held: it must come free
   if (info.size == 0) {
     buffer = adopt(gst_buffer_new());
   } else if (hoarded || (planes == Layout::custom && !takes_video_meta_)) {
@@ -238,8 +240,8 @@ Owned<GstBuffer> Source::copy_of(const shmring::Frame& frame, Layout planes) {
   }
   gst_buffer_append_memory(copy.get(), memory_of(std::move(block), 0, size));
   // Only lent for the copy: the frame outlives this buffer.
-  const auto original = adopt(gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, const_cast<std::byte*>(bytes.data()), bytes.size(),
-                                                          0, bytes.size(), nullptr, nullptr));
+  const auto original = adopt(gst_buffer_new_wrapped_full(
+      GST_MEMORY_FLAG_READONLY, const_cast<std::byte*>(bytes.data()), bytes.size(), 0, bytes.size(), nullptr, nullptr));
   add_planes(frame.info(), format_, original.get());
   GstVideoFrame from;
   GstVideoFrame to;
@@ -269,12 +271,13 @@ Owned<GstStructure> Source::stats() const {
   return adopt(gst_structure_new(
       "application/x-shmringsrc-stats", "connected", G_TYPE_BOOLEAN, connected, "publisher-pid", G_TYPE_UINT64,
       guint64{reader.publisher_pid}, "attachments", G_TYPE_UINT64, guint64{reader.attachments}, "taken", G_TYPE_UINT64,
-      guint64{reader.taken}, "stale", G_TYPE_UINT64, guint64{reader.stale}, "missed", G_TYPE_UINT64, guint64{reader.missed}, "copied",
-      G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held}, "drop-policy",
-      G_TYPE_STRING, policy_name(reader.policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth", G_TYPE_UINT64,
-      guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence", G_TYPE_UINT64,
-      guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50", G_TYPE_UINT64, guint64{reader.age.p50},
-      "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max", G_TYPE_UINT64, guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64,
+      guint64{reader.taken}, "stale", G_TYPE_UINT64, guint64{reader.stale}, "missed", G_TYPE_UINT64,
+      guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "held",
+      G_TYPE_UINT64, guint64{reader.held}, "drop-policy", G_TYPE_STRING, policy_name(reader.policy), "wake",
+      G_TYPE_STRING, wake_name(reader.wake), "depth", G_TYPE_UINT64, guint64{reader.depth}, "max-held", G_TYPE_UINT64,
+      guint64{reader.max_held}, "last-sequence", G_TYPE_UINT64, guint64{reader.last_sequence}, "latency", G_TYPE_UINT64,
+      guint64{latency}, "age-p50", G_TYPE_UINT64, guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64,
+      guint64{reader.age.p99}, "age-max", G_TYPE_UINT64, guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64,
       guint64{reader.hold.p50}, "hold-p99", G_TYPE_UINT64, guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64,
       guint64{reader.hold.max}, nullptr));
 }

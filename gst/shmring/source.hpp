@@ -60,7 +60,8 @@ class Source {
   GstBaseSrc* const element_;
   const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
 
-  mutable std::shared_mutex life_;  // shared: to use reader_ from any other than the streaming thread; alone: to make or end it
+  mutable std::shared_mutex
+      life_;  // shared: to use reader_ from any other than the streaming thread; alone: to make or end it
   std::unique_ptr<shmring::Reader> reader_;
 
   std::mutex interrupts_;  // guards the two; before life_

@@ -97,7 +97,8 @@ inline std::string next_message(GstBus* bus, GstMessageType type, std::chrono::m
 // One element and its bus, without anybody to talk to.
 class Alone {
  public:
-  explicit Alone(const std::string& line) : element_(adopt(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(line.c_str(), nullptr))))) {
+  explicit Alone(const std::string& line)
+      : element_(adopt(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(line.c_str(), nullptr))))) {
     gst_element_set_bus(element_.get(), bus_.get());
   }
   ~Alone() {
@@ -109,7 +110,9 @@ class Alone {
 
   GstElement* element() const { return element_.get(); }
   GstStateChangeReturn set_state(GstState state) { return gst_element_set_state(element_.get(), state); }
-  std::string error(std::chrono::milliseconds limit = 20s) { return next_message(bus_.get(), GST_MESSAGE_ERROR, limit); }
+  std::string error(std::chrono::milliseconds limit = 20s) {
+    return next_message(bus_.get(), GST_MESSAGE_ERROR, limit);
+  }
 
  private:
   Owned<GstBus> bus_ = adopt(gst_bus_new());
@@ -125,8 +128,8 @@ class Harness {
     static GstStaticPadTemplate from = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
     static GstStaticPadTemplate to = GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
     const bool sink = adopt(gst_element_get_static_pad(element.get(), "sink")) != nullptr;
-    gst_harness_add_element_full(harness_, element.get(), sink ? &from : nullptr, sink ? "sink" : nullptr, sink ? nullptr : &to,
-                                 sink ? nullptr : "src");
+    gst_harness_add_element_full(harness_, element.get(), sink ? &from : nullptr, sink ? "sink" : nullptr,
+                                 sink ? nullptr : &to, sink ? nullptr : "src");
     gst_harness_use_systemclock(harness_);
   }
   ~Harness() { close(); }
@@ -206,7 +209,9 @@ class ShmRing : public support::GstFixture {
     gst_harness_play(made.get());
     return made;
   }
-  Harness idle_source(const std::string& properties = "") { return Harness("shmringsrc socket-path=" + path() + " " + properties); }
+  Harness idle_source(const std::string& properties = "") {
+    return Harness("shmringsrc socket-path=" + path() + " " + properties);
+  }
   std::string path() const { return folder_.file("cam.sock"); }
 
   support::TempDir folder_;

@@ -27,8 +27,10 @@ class ShmRingProcesses : public ShmRing {
     return launch("shmringsrc socket-path=" + path() + " " + properties + " ! fakesink silent=false sync=false");
   }
   ChildProcess publisher(const std::string& properties = "") const {
-    return launch("videotestsrc is-live=true ! video/x-raw,format=GRAY8,width=64,height=48,framerate=100/1 ! shmringsink socket-path=" +
-                  path() + " " + properties);
+    return launch(
+        "videotestsrc is-live=true ! video/x-raw,format=GRAY8,width=64,height=48,framerate=100/1 ! shmringsink "
+        "socket-path=" +
+        path() + " " + properties);
   }
   // The sequence numbers of the frames that a reader printed.
   static std::vector<std::uint64_t> taken(const ChildProcess& child) {
@@ -92,7 +94,8 @@ TEST_F(ShmRingProcesses, a_publisher_goes_on_when_its_reader_is_killed_and_start
   EXPECT_TRUE(eventually([&] { return text(lane_of(in.element(), "phoenix").get(), "lane-state") == "gone"; }));
   EXPECT_TRUE(eventually([&] { return text(lane_of(in.element(), "phoenix").get(), "state") == "dead"; }));
   const auto lane = lane_of(in.element(), "phoenix");
-  EXPECT_EQ(number(lane.get(), "delivered"), 15u + 2) << "counted on over the restarts; each begins with the newest frame";
+  EXPECT_EQ(number(lane.get(), "delivered"), 15u + 2)
+      << "counted on over the restarts; each begins with the newest frame";
   expect_balance(lane.get());
 }
 
@@ -256,8 +259,8 @@ TEST_F(ShmRing, every_state_is_reached_again_and_again) {
   Alone in("shmringsink socket-path=" + path());
   Alone out("shmringsrc socket-path=" + path());
   for (int round = 0; round < 10; ++round)
-    for (const GstState state : {GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_PLAYING,
-                                 GST_STATE_READY, GST_STATE_PLAYING, GST_STATE_NULL}) {
+    for (const GstState state : {GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_PAUSED,
+                                 GST_STATE_PLAYING, GST_STATE_READY, GST_STATE_PLAYING, GST_STATE_NULL}) {
       EXPECT_NE(in.set_state(state), GST_STATE_CHANGE_FAILURE);
       EXPECT_NE(out.set_state(state), GST_STATE_CHANGE_FAILURE);
     }
@@ -337,7 +340,8 @@ TEST_F(ShmRing, a_flush_at_the_sink_is_survived_and_ends_the_end) {
 }
 
 TEST_F(ShmRing, num_buffers_ends_a_reader_without_the_publisher_noticing) {
-  support::Pipeline in("videotestsrc is-live=true ! video/x-raw,framerate=100/1 ! shmringsink name=sink socket-path=" + path());
+  support::Pipeline in("videotestsrc is-live=true ! video/x-raw,framerate=100/1 ! shmringsink name=sink socket-path=" +
+                       path());
   ASSERT_TRUE(in.play());
   for (int round = 0; round < 3; ++round) {
     support::Pipeline out("shmringsrc num-buffers=10 worker=short socket-path=" + path() + " ! fakesink sync=true");
@@ -382,7 +386,8 @@ TEST_F(ShmRing, num_clients_is_notified) {
   in.caps(kCaps);
   std::atomic<int> notified{0};
   g_signal_connect(in.element(), "notify::num-clients",
-                   G_CALLBACK(+[](GObject*, GParamSpec*, gpointer count) { ++*static_cast<std::atomic<int>*>(count); }), &notified);
+                   G_CALLBACK(+[](GObject*, GParamSpec*, gpointer count) { ++*static_cast<std::atomic<int>*>(count); }),
+                   &notified);
   {
     Harness out = source();
     ASSERT_TRUE(in.has_readers(1));

@@ -61,7 +61,8 @@ Copies copies(const std::string& upstream, const std::string& path) {
 TEST_F(ShmRing, elements_that_take_the_pool_write_into_the_ring_and_nothing_is_copied) {
   const std::string picture = "video/x-raw,format=I420,width=320,height=240,framerate=30/1";
   for (const std::string& upstream :
-       {"videotestsrc num-buffers=40 ! " + picture, "videotestsrc num-buffers=40 ! video/x-raw,format=RGB ! videoconvert ! " + picture,
+       {"videotestsrc num-buffers=40 ! " + picture,
+        "videotestsrc num-buffers=40 ! video/x-raw,format=RGB ! videoconvert ! " + picture,
         "videotestsrc num-buffers=40 ! " + picture + " ! jpegenc ! jpegdec",
         "videotestsrc num-buffers=40 ! video/x-raw,width=64,height=64 ! videoscale ! " + picture}) {
     const Copies seen = copies(upstream, path());
@@ -135,9 +136,10 @@ TEST_F(ShmRing, the_same_memory_pushed_again_is_another_frame) {
 }
 
 TEST_F(ShmRing, frames_that_videorate_repeats_are_frames_of_their_own) {
-  const Copies seen = copies("videotestsrc num-buffers=10 ! video/x-raw,width=64,height=48,framerate=10/1 ! videorate ! "
-                             "video/x-raw,framerate=30/1",
-                             path());
+  const Copies seen = copies(
+      "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=48,framerate=10/1 ! videorate ! "
+      "video/x-raw,framerate=30/1",
+      path());
   EXPECT_GT(seen.published, 20u);
   EXPECT_GT(seen.copied, 0u);
 }
@@ -284,8 +286,8 @@ Owned<GstBuffer> wide_rows(std::uint64_t seed) {
   auto buffer = frame(seed, kStride * kHeight);
   gsize offsets[GST_VIDEO_MAX_PLANES] = {0};
   gint strides[GST_VIDEO_MAX_PLANES] = {kStride};
-  gst_buffer_add_video_meta_full(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, kWidth, kHeight, 1, offsets,
-                                 strides);
+  gst_buffer_add_video_meta_full(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, kWidth, kHeight, 1,
+                                 offsets, strides);
   return buffer;
 }
 std::vector<std::byte> picture_of(GstBuffer* wide) {
@@ -420,8 +422,9 @@ class ForeignPublisher : public ShmRing {
 };
 
 TEST_F(ForeignPublisher, caps_that_are_none_are_an_error_that_shows_them) {
-  for (const std::string& caps : {std::string("not caps at all"), std::string(), std::string("video/x-raw"), std::string("ANY"),
-                                  std::string("video/x-raw,format=GRAY8,width=[1,9],height=4,framerate=1/1")}) {
+  for (const std::string& caps :
+       {std::string("not caps at all"), std::string(), std::string("video/x-raw"), std::string("ANY"),
+        std::string("video/x-raw,format=GRAY8,width=[1,9],height=4,framerate=1/1")}) {
     publish(caps, SHMRING_FRAME_INFO_INIT);
     Harness out = source();
     const std::string error = out.error();

@@ -157,13 +157,16 @@ TEST_F(ShmRing, flags_cross_the_ring) {
   in.push(std::move(buffer));
   const auto got = out.pull();
   ASSERT_TRUE(got);
-  EXPECT_TRUE(GST_BUFFER_FLAG_IS_SET(got.get(), GST_BUFFER_FLAG_DELTA_UNIT | GST_BUFFER_FLAG_MARKER | GST_BUFFER_FLAG_HEADER));
+  EXPECT_TRUE(
+      GST_BUFFER_FLAG_IS_SET(got.get(), GST_BUFFER_FLAG_DELTA_UNIT | GST_BUFFER_FLAG_MARKER | GST_BUFFER_FLAG_HEADER));
   EXPECT_FALSE(GST_BUFFER_FLAG_IS_SET(got.get(), GST_BUFFER_FLAG_DISCONT));
 }
 
 TEST_F(ShmRing, caps_change_to_smaller_and_larger_frames_without_a_restart) {
   Harness in("shmringsink max-held=2 socket-path=" + path());
-  const auto sized = [](guint width) { return "video/x-raw,format=GRAY8,height=16,framerate=30/1,width=" + std::to_string(width); };
+  const auto sized = [](guint width) {
+    return "video/x-raw,format=GRAY8,height=16,framerate=30/1,width=" + std::to_string(width);
+  };
   in.caps(sized(64));
   in.push(frame(1, 64 * 16));
   Harness out = source("worker=reader on-disconnect=error");
@@ -209,17 +212,22 @@ TEST_F(ShmRing, encoded_frames_of_varying_size_and_audio_cross_the_ring) {
 }
 
 TEST_F(ShmRing, jpeg_pictures_can_be_decoded_behind_the_ring) {
-  support::Pipeline in("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=60/1 ! jpegenc ! shmringsink socket-path=" +
-                       path());
-  support::Pipeline out("shmringsrc num-buffers=20 socket-path=" + path() + " ! jpegdec ! video/x-raw,width=320,height=240 ! fakesink");
+  support::Pipeline in(
+      "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=60/1 ! jpegenc ! shmringsink "
+      "socket-path=" +
+      path());
+  support::Pipeline out("shmringsrc num-buffers=20 socket-path=" + path() +
+                        " ! jpegdec ! video/x-raw,width=320,height=240 ! fakesink");
   ASSERT_TRUE(in.play());
   ASSERT_TRUE(out.play());
   EXPECT_EQ(out.finish(), "");
 }
 
 TEST_F(ShmRing, audio_can_be_played_behind_the_ring) {
-  support::Pipeline in("audiotestsrc is-live=true ! audio/x-raw,format=S16LE,rate=48000 ! shmringsink depth=16 socket-path=" + path());
-  support::Pipeline out("shmringsrc num-buffers=20 socket-path=" + path() + " ! audioconvert ! audioresample ! fakesink sync=true");
+  support::Pipeline in(
+      "audiotestsrc is-live=true ! audio/x-raw,format=S16LE,rate=48000 ! shmringsink depth=16 socket-path=" + path());
+  support::Pipeline out("shmringsrc num-buffers=20 socket-path=" + path() +
+                        " ! audioconvert ! audioresample ! fakesink sync=true");
   ASSERT_TRUE(in.play());
   ASSERT_TRUE(out.play());
   EXPECT_EQ(out.finish(), "");

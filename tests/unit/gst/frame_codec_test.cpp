@@ -67,14 +67,19 @@ TEST_F(FrameCodec, raw_video_caps_tell_pixel_format_size_and_planes) {
 
 TEST_F(FrameCodec, every_pixel_format_of_the_ring_has_its_counterpart) {
   const std::pair<const char*, shmring_pixel_format> all[] = {
-      {"GRAY8", SHMRING_GRAY8}, {"RGB", SHMRING_RGB},   {"BGR", SHMRING_BGR},   {"RGBA", SHMRING_RGBA}, {"BGRA", SHMRING_BGRA},
-      {"RGBx", SHMRING_RGBX},   {"BGRx", SHMRING_BGRX}, {"ARGB", SHMRING_ARGB}, {"ABGR", SHMRING_ABGR}, {"xRGB", SHMRING_XRGB},
-      {"xBGR", SHMRING_XBGR},   {"NV12", SHMRING_NV12}, {"I420", SHMRING_I420}, {"GRAY16_LE", SHMRING_GRAY16_LE}};
+      {"GRAY8", SHMRING_GRAY8}, {"RGB", SHMRING_RGB},
+      {"BGR", SHMRING_BGR},     {"RGBA", SHMRING_RGBA},
+      {"BGRA", SHMRING_BGRA},   {"RGBx", SHMRING_RGBX},
+      {"BGRx", SHMRING_BGRX},   {"ARGB", SHMRING_ARGB},
+      {"ABGR", SHMRING_ABGR},   {"xRGB", SHMRING_XRGB},
+      {"xBGR", SHMRING_XBGR},   {"NV12", SHMRING_NV12},
+      {"I420", SHMRING_I420},   {"GRAY16_LE", SHMRING_GRAY16_LE}};
   for (const auto& [name, expected] : all) {
     const StreamFormat made = format("video/x-raw,width=64,height=32,framerate=1/1,format=" + std::string(name));
     EXPECT_EQ(made.ring_format().pixel_format, expected) << name;
   }
-  EXPECT_EQ(format("video/x-raw,width=64,height=32,framerate=1/1,format=YUY2").ring_format().pixel_format, SHMRING_BYTES);
+  EXPECT_EQ(format("video/x-raw,width=64,height=32,framerate=1/1,format=YUY2").ring_format().pixel_format,
+            SHMRING_BYTES);
 }
 
 TEST_F(FrameCodec, other_caps_pass_as_text) {
@@ -95,7 +100,8 @@ TEST_F(FrameCodec, caps_that_no_ring_can_carry_are_refused_with_a_sentence) {
   EXPECT_NE(refusal("video/x-raw").find("raw video"), std::string::npos);
   EXPECT_NE(refusal("video/x-raw,width=[1,2]").find("not fixed"), std::string::npos);
   EXPECT_NE(refusal("ANY").find("not fixed"), std::string::npos);
-  EXPECT_NE(refusal("video/x-raw(memory:GLMemory),format=RGBA,width=8,height=8").find("memory:GLMemory"), std::string::npos);
+  EXPECT_NE(refusal("video/x-raw(memory:GLMemory),format=RGBA,width=8,height=8").find("memory:GLMemory"),
+            std::string::npos);
   EXPECT_FALSE(StreamFormat::from_caps(nullptr));
 }
 
@@ -211,7 +217,8 @@ TEST_F(FrameCodec, planes_of_their_own_cross_the_ring) {
   const StreamFormat video = format("video/x-raw,format=I420,width=64,height=32,framerate=1/1");
   gsize offsets[] = {128, 128 + 96 * 32, 128 + 96 * 32 + 48 * 16, 0};
   gint strides[] = {96, 48, 48, 0};
-  gst_buffer_add_video_meta_full(buffer_.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 32, 3, offsets, strides);
+  gst_buffer_add_video_meta_full(buffer_.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 32, 3, offsets,
+                                 strides);
   auto info = encode(buffer_.get(), video, segment_, TimeBase());
   ASSERT_EQ(info.plane_count, 3u);
   info.size = offsets[2] + 48 * 16;
