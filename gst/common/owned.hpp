@@ -12,23 +12,74 @@ namespace supplier {
 // A type not listed here does not compile.
 template <class T>
 struct Unref;
-template <> struct Unref<GstBuffer> { void operator()(GstBuffer* p) const { gst_buffer_unref(p); } };
-template <> struct Unref<GstBufferList> { void operator()(GstBufferList* p) const { gst_buffer_list_unref(p); } };
-template <> struct Unref<GstMiniObject> { void operator()(GstMiniObject* p) const { gst_mini_object_unref(p); } };
-template <> struct Unref<GstEvent> { void operator()(GstEvent* p) const { gst_event_unref(p); } };
-template <> struct Unref<GstQuery> { void operator()(GstQuery* p) const { gst_query_unref(p); } };
-template <> struct Unref<GstMessage> { void operator()(GstMessage* p) const { gst_message_unref(p); } };
-template <> struct Unref<GstCaps> { void operator()(GstCaps* p) const { gst_caps_unref(p); } };
-template <> struct Unref<GstSample> { void operator()(GstSample* p) const { gst_sample_unref(p); } };
-template <> struct Unref<GstStructure> { void operator()(GstStructure* p) const { gst_structure_free(p); } };
-template <> struct Unref<GstElement> { void operator()(GstElement* p) const { gst_object_unref(p); } };
-template <> struct Unref<GstPad> { void operator()(GstPad* p) const { gst_object_unref(p); } };
-template <> struct Unref<GstBus> { void operator()(GstBus* p) const { gst_object_unref(p); } };
-template <> struct Unref<GstClock> { void operator()(GstClock* p) const { gst_object_unref(p); } };
-template <> struct Unref<GstBufferPool> { void operator()(GstBufferPool* p) const { gst_object_unref(p); } };
-template <> struct Unref<GstAllocator> { void operator()(GstAllocator* p) const { gst_object_unref(p); } };
-template <> struct Unref<GError> { void operator()(GError* p) const { g_error_free(p); } };
-template <> struct Unref<gchar> { void operator()(gchar* p) const { g_free(p); } };
+template <>
+struct Unref<GstBuffer> {
+  void operator()(GstBuffer* p) const { gst_buffer_unref(p); }
+};
+template <>
+struct Unref<GstBufferList> {
+  void operator()(GstBufferList* p) const { gst_buffer_list_unref(p); }
+};
+template <>
+struct Unref<GstMiniObject> {
+  void operator()(GstMiniObject* p) const { gst_mini_object_unref(p); }
+};
+template <>
+struct Unref<GstEvent> {
+  void operator()(GstEvent* p) const { gst_event_unref(p); }
+};
+template <>
+struct Unref<GstQuery> {
+  void operator()(GstQuery* p) const { gst_query_unref(p); }
+};
+template <>
+struct Unref<GstMessage> {
+  void operator()(GstMessage* p) const { gst_message_unref(p); }
+};
+template <>
+struct Unref<GstCaps> {
+  void operator()(GstCaps* p) const { gst_caps_unref(p); }
+};
+template <>
+struct Unref<GstSample> {
+  void operator()(GstSample* p) const { gst_sample_unref(p); }
+};
+template <>
+struct Unref<GstStructure> {
+  void operator()(GstStructure* p) const { gst_structure_free(p); }
+};
+template <>
+struct Unref<GstElement> {
+  void operator()(GstElement* p) const { gst_object_unref(p); }
+};
+template <>
+struct Unref<GstPad> {
+  void operator()(GstPad* p) const { gst_object_unref(p); }
+};
+template <>
+struct Unref<GstBus> {
+  void operator()(GstBus* p) const { gst_object_unref(p); }
+};
+template <>
+struct Unref<GstClock> {
+  void operator()(GstClock* p) const { gst_object_unref(p); }
+};
+template <>
+struct Unref<GstBufferPool> {
+  void operator()(GstBufferPool* p) const { gst_object_unref(p); }
+};
+template <>
+struct Unref<GstAllocator> {
+  void operator()(GstAllocator* p) const { gst_object_unref(p); }
+};
+template <>
+struct Unref<GError> {
+  void operator()(GError* p) const { g_error_free(p); }
+};
+template <>
+struct Unref<gchar> {
+  void operator()(gchar* p) const { g_free(p); }
+};
 
 template <class T>
 using Owned = std::unique_ptr<T, Unref<T>>;

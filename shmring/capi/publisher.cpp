@@ -28,7 +28,8 @@ struct shmring_publisher {
   Loan take(shmring_loan& loan) {
     const std::uint64_t ticket = std::exchange(loan.ticket, 0);
     const std::lock_guard lock(mutex);
-    const auto found = std::find_if(loans.begin(), loans.end(), [&](const auto& entry) { return entry.first == ticket; });
+    const auto found =
+        std::find_if(loans.begin(), loans.end(), [&](const auto& entry) { return entry.first == ticket; });
     if (found == loans.end()) return {};
     Loan taken = std::move(found->second);
     std::swap(*found, loans.back());
@@ -43,10 +44,12 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
   return guarded([&] {
     shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
     if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
-    if (!o.path || !out) return fail(SHMRING_INVALID, "options, their path and the place for the publisher must not be NULL");
+    if (!o.path || !out)
+      return fail(SHMRING_INVALID, "options, their path and the place for the publisher must not be NULL");
     *out = nullptr;
     if (static_cast<unsigned>(o.policy) > SHMRING_LATEST) return fail(SHMRING_INVALID, "there is no such policy");
-    auto opened = Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
+    auto opened =
+        Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);
     *out = new shmring_publisher{.publisher = *std::move(opened), .mutex = {}, .loans = {}};
     (*out)->loans.reserve(o.loans);
@@ -70,7 +73,9 @@ void shmring_publisher_set_latency(shmring_publisher* p, uint64_t latency) {
 }
 
 shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size) {
-  return guarded([&] { return p ? status_of(p->publisher->resize(slot_size)) : fail(SHMRING_INVALID, "publisher must not be NULL"); });
+  return guarded([&] {
+    return p ? status_of(p->publisher->resize(slot_size)) : fail(SHMRING_INVALID, "publisher must not be NULL");
+  });
 }
 
 shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) {
@@ -113,8 +118,8 @@ shmring_status shmring_publisher_end(shmring_publisher* p) {
   return SHMRING_OK;
 }
 
-shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_lane_stats* lanes, size_t capacity,
-                                       size_t* count) {
+shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_lane_stats* lanes,
+                                       size_t capacity, size_t* count) {
   return guarded([&] {
     if (!p) return fail(SHMRING_INVALID, "publisher must not be NULL");
     capi::copy_stats(p->publisher->stats(), ring, lanes, capacity, count);
@@ -122,8 +127,8 @@ shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats*
   });
 }
 
-uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width, uint32_t height, char* caps,
-                              size_t caps_size) {
+uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width,
+                              uint32_t height, char* caps, size_t caps_size) {
   std::string text;
   if (!format || !caps || caps_size < 256) return 0;
   const std::uint64_t size = describe_video(*format, text, pixel_format, width, height);

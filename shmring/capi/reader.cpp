@@ -40,9 +40,11 @@ shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_
   return guarded([&] {
     shmring_reader_options o = SHMRING_READER_OPTIONS_INIT;
     if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
-    if (!o.path || !out) return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
+    if (!o.path || !out)
+      return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
     *out = nullptr;
-    auto opened = Reader::open({o.path, o.name ? o.name : "", o.policy, o.wake, o.depth, o.max_held, o.max_frame_age, o.reconnect});
+    auto opened = Reader::open(
+        {o.path, o.name ? o.name : "", o.policy, o.wake, o.depth, o.max_held, o.max_frame_age, o.reconnect});
     if (!opened) return status_of(opened);
     *out = new shmring_reader{*std::move(opened)};
     return SHMRING_OK;
@@ -120,8 +122,8 @@ shmring_status shmring_observer_open(const char* path, uint64_t timeout, shmring
 
 void shmring_observer_close(shmring_observer* observer) { delete observer; }
 
-shmring_status shmring_observer_stats(shmring_observer* o, uint64_t timeout, shmring_ring_stats* ring, shmring_lane_stats* lanes,
-                                      size_t capacity, size_t* count) {
+shmring_status shmring_observer_stats(shmring_observer* o, uint64_t timeout, shmring_ring_stats* ring,
+                                      shmring_lane_stats* lanes, size_t capacity, size_t* count) {
   return guarded([&] {
     if (!o) return fail(SHMRING_INVALID, "observer must not be NULL");
     auto stats = o->observer->stats(timeout);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Figures into the caller's structures, as far as those reach.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +9,8 @@
 
 namespace shmring::capi {
 
-inline void copy_stats(const Publisher::Stats& stats, shmring_ring_stats* ring, shmring_lane_stats* lanes, std::size_t capacity,
-                       std::size_t* count) {
+inline void copy_stats(const Publisher::Stats& stats, shmring_ring_stats* ring, shmring_lane_stats* lanes,
+                       std::size_t capacity, std::size_t* count) {
   if (ring) {
     const std::size_t size = ring->struct_size ? std::min(ring->struct_size, sizeof *ring) : sizeof *ring;
     std::memcpy(ring, &stats.ring, size);

@@ -24,21 +24,36 @@ uint64_t shmring_now(void) { return shmring::now(); }
 
 const char* shmring_status_name(shmring_status status) {
   switch (status) {
-    case SHMRING_OK: return "ok";
-    case SHMRING_TIMEOUT: return "timeout";
-    case SHMRING_END: return "end";
-    case SHMRING_DISCONNECTED: return "disconnected";
-    case SHMRING_INTERRUPTED: return "interrupted";
-    case SHMRING_FULL: return "full";
-    case SHMRING_TOO_LARGE: return "too-large";
-    case SHMRING_TOO_MANY_HELD: return "too-many-held";
-    case SHMRING_IN_USE: return "in-use";
-    case SHMRING_REFUSED: return "refused";
-    case SHMRING_INVALID: return "invalid";
-    case SHMRING_PROTOCOL: return "protocol";
-    case SHMRING_NO_MEMORY: return "no-memory";
-    case SHMRING_SYSTEM: return "system";
-    case SHMRING_FORKED: return "forked";
+    case SHMRING_OK:
+      return "ok";
+    case SHMRING_TIMEOUT:
+      return "timeout";
+    case SHMRING_END:
+      return "end";
+    case SHMRING_DISCONNECTED:
+      return "disconnected";
+    case SHMRING_INTERRUPTED:
+      return "interrupted";
+    case SHMRING_FULL:
+      return "full";
+    case SHMRING_TOO_LARGE:
+      return "too-large";
+    case SHMRING_TOO_MANY_HELD:
+      return "too-many-held";
+    case SHMRING_IN_USE:
+      return "in-use";
+    case SHMRING_REFUSED:
+      return "refused";
+    case SHMRING_INVALID:
+      return "invalid";
+    case SHMRING_PROTOCOL:
+      return "protocol";
+    case SHMRING_NO_MEMORY:
+      return "no-memory";
+    case SHMRING_SYSTEM:
+      return "system";
+    case SHMRING_FORKED:
+      return "forked";
   }
   return "unknown";
 }

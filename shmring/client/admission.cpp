@@ -31,7 +31,8 @@ Control::Next Control::on_hello(Connection& c, const wire::Hello& hello) {
 
   const auto observers = std::count_if(connections_.begin(), connections_.end(),
                                        [](const auto& o) { return o.second.stage == Connection::Stage::observing; });
-  if (static_cast<std::size_t>(observers) >= kMaxObservers) return refuse(c, SHMRING_REFUSED, "16 observers are looking already");
+  if (static_cast<std::size_t>(observers) >= kMaxObservers)
+    return refuse(c, SHMRING_REFUSED, "16 observers are looking already");
   auto welcome = wire::make<wire::Welcome>();
   welcome.protocol = wire::kProtocol;
   welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
@@ -53,7 +54,8 @@ std::string Control::who_reads() const {
 Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, std::uint16_t protocol) {
   SHMRING_CRASH_POINT(hello_heard);
   const std::string name(hello.name);
-  if (!wire::valid_name(name)) return refuse(c, SHMRING_INVALID, "a reader needs a name: UTF-8, 1 to 63 bytes, no control characters");
+  if (!wire::valid_name(name))
+    return refuse(c, SHMRING_INVALID, "a reader needs a name: UTF-8, 1 to 63 bytes, no control characters");
   find_the_gone();
 
   std::uint32_t readers = 0, used = 1 + ring_->loans();
@@ -61,16 +63,18 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   for (const auto& [fd, other] : connections_) {
     if (!other.lane || other.ring != ring_.get() || other.lane->wanted.load() > Lane::Stage::active) continue;
     if (other.lane->grant.name == name)
-      return refuse(c, SHMRING_IN_USE, "the name '" + name + "' belongs to process " + std::to_string(other.lane->pid) +
-                                           ", which lives: stop that one, or give this reader another name");
+      return refuse(c, SHMRING_IN_USE,
+                    "the name '" + name + "' belongs to process " + std::to_string(other.lane->pid) +
+                        ", which lives: stop that one, or give this reader another name");
     ++readers;
     used += other.lane->grant.depth + other.lane->grant.max_held;
     spinner |= other.lane->grant.wake == SHMRING_WAKE_ADAPTIVE;
   }
   if (readers >= options_.max_readers)
-    return refuse(c, SHMRING_IN_USE, "this ring takes " + std::to_string(options_.max_readers) +
-                                         (options_.max_readers == 1 ? " reader, and " : " readers, and ") + who_reads() +
-                                         (readers == 1 ? " has it" : " have them") + ": raise max-readers, or stop one");
+    return refuse(c, SHMRING_IN_USE,
+                  "this ring takes " + std::to_string(options_.max_readers) +
+                      (options_.max_readers == 1 ? " reader, and " : " readers, and ") + who_reads() +
+                      (readers == 1 ? " has it" : " have them") + ": raise max-readers, or stop one");
   for (const auto& lane : ring_->lanes())
     if (lane->wanted.load() > Lane::Stage::active && lane->applied.load() != Lane::Stage::freed)
       used += static_cast<std::uint32_t>(lane->owned.get());
@@ -84,16 +88,19 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   while (index < ring_->geometry().lane_count && taken()) ++index;
   const std::uint32_t slots = ring_->geometry().slot_count, left = slots > used ? slots - used : 0;
   if (index == ring_->geometry().lane_count || left < 2)
-    return refuse(c, SHMRING_REFUSED, "of " + std::to_string(slots) + " slots " + std::to_string(left) +
-                                          " are left, a reader needs 2: frames of readers that went are still held, or slots is too small");
+    return refuse(c, SHMRING_REFUSED,
+                  "of " + std::to_string(slots) + " slots " + std::to_string(left) +
+                      " are left, a reader needs 2: frames of readers that went are still held, or slots is too small");
 
   Lane::Grant grant;
   grant.name = name;
   grant.policy = hello.policy == SHMRING_POLICY_DEFAULT ? options_.policy : static_cast<shmring_policy>(hello.policy);
   grant.wake = spinner ? SHMRING_WAKE_BLOCK : static_cast<shmring_wake>(hello.wake);
-  grant.depth = grant.policy == SHMRING_LATEST ? 1 : std::min(hello.depth ? hello.depth : options_.depth, options_.depth);
+  grant.depth =
+      grant.policy == SHMRING_LATEST ? 1 : std::min(hello.depth ? hello.depth : options_.depth, options_.depth);
   grant.depth = std::min(grant.depth, left - 1);
-  grant.max_held = std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
+  grant.max_held =
+      std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
 
   const LaneGeometry geometry = LaneGeometry::make(slots);
   auto memory = create_memory("shmring-lane", geometry.total_size);

@@ -35,7 +35,8 @@ Attachment::Attachment(const wire::Welcome& welcome, const RingGeometry& geometr
         lane.keep_from_children();  // a child must not be able to release its parent's frames
         return std::move(lane);
       }()),
-      counters_(*reinterpret_cast<LaneCounters*>(lane_.data() + LaneGeometry::make(geometry.slot_count).counters_offset)),
+      counters_(
+          *reinterpret_cast<LaneCounters*>(lane_.data() + LaneGeometry::make(geometry.slot_count).counters_offset)),
       lane_reader_(at<LaneBlock>(geometry.lanes_offset + welcome.lane * geometry.lane_stride),
                    *reinterpret_cast<LanePage*>(lane_.data()), welcome.depth),
       frames_(geometry.slot_count) {
@@ -51,15 +52,18 @@ void Attachment::unref() {
 }
 
 Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
-  if (held_.load(std::memory_order_relaxed) >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
+  if (held_.load(std::memory_order_relaxed) >= welcome_.max_held)
+    return lane_reader_.empty() ? Took::empty : Took::too_many;
   const std::uint32_t slot = lane_reader_.take();
   if (slot == LaneReader<>::kEmpty) return Took::empty;
   SHMRING_CRASH_POINT(tail_moved);
   if (slot >= geometry_.slot_count) return Took::broken;
   SlotDescriptor d;
-  if (!check_descriptor(at<SlotDescriptor>(geometry_.slots_offset + slot * sizeof(SlotDescriptor)), geometry_, d)) return Took::broken;
+  if (!check_descriptor(at<SlotDescriptor>(geometry_.slots_offset + slot * sizeof(SlotDescriptor)), geometry_, d))
+    return Took::broken;
   shmring_frame& frame = frames_[slot];
-  if (d.sequence <= last_sequence_) return Took::broken;  // also a slot that is held already: it cannot come again with a new number
+  if (d.sequence <= last_sequence_)
+    return Took::broken;  // also a slot that is held already: it cannot come again with a new number
   if (d.format_id != frame.format_id && !read_format(frame, d.format_id)) return Took::broken;
   SHMRING_CRASH_POINT(descriptor_checked);
   last_sequence_ = d.sequence;

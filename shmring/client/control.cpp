@@ -20,19 +20,20 @@ namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kHandshakeTime = 1000 * kMillisecond;
-constexpr std::uint64_t kIdle = 50 * kMillisecond;       // nothing published for so long: the gate is ours to try
+constexpr std::uint64_t kIdle = 50 * kMillisecond;  // nothing published for so long: the gate is ours to try
 constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
-constexpr std::size_t kMaxGreeting = 8;    // connections that have not said what they want
+constexpr std::size_t kMaxGreeting = 8;  // connections that have not said what they want
 constexpr std::size_t kMaxNames = 64;
-constexpr int kTick = 10;                                // ms, while something waits to be carried out
-constexpr std::uint64_t kLook = 50 * kMillisecond;       // between looks at what those who left still hold
+constexpr int kTick = 10;                           // ms, while something waits to be carried out
+constexpr std::uint64_t kLook = 50 * kMillisecond;  // between looks at what those who left still hold
 
 const char* const kProcessEnded = "its process ended";
 const char* const kHungUp = "it hung up without a goodbye";
 
 }  // namespace
 
-Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring) {
+Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options, PublisherShared& shared,
+                                                std::shared_ptr<Ring> ring) {
   auto listener = Listener::bind(options.path, options.perms);
   if (!listener) return listener.error();
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
@@ -44,7 +45,8 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   }
   std::unique_ptr<Control> control(
       new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll), std::move(event)));
-  if (!control->watch(control->listener_.fd(), EPOLLIN) || !control->watch(control->event_.get(), EPOLLIN)) return system_error("epoll_ctl");
+  if (!control->watch(control->listener_.fd(), EPOLLIN) || !control->watch(control->event_.get(), EPOLLIN))
+    return system_error("epoll_ctl");
   // Signals are the program's own business: none is delivered to this thread.
   sigset_t all, before;
   ::sigfillset(&all);
@@ -55,8 +57,8 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   return control;
 }
 
-Control::Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener, Fd epoll,
-                 Fd event)
+Control::Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring,
+                 Listener listener, Fd epoll, Fd event)
     : options_(options),
       shared_(shared),
       listener_(std::move(listener)),
@@ -294,7 +296,8 @@ void Control::announce_end() {
 }
 
 bool Control::has_first_frame(const Connection& c) const {
-  return c.stage == Connection::Stage::reading && c.ring == ring_.get() && c.lane->applied.load() >= Lane::Stage::active;
+  return c.stage == Connection::Stage::reading && c.ring == ring_.get() &&
+         c.lane->applied.load() >= Lane::Stage::active;
 }
 
 void Control::end_liars() {
@@ -335,7 +338,8 @@ void Control::settle() {
 
   std::erase_if(old_rings_, [&](const std::shared_ptr<Ring>& ring) {
     for (const auto& lane : ring->lanes())
-      if (lane->wanted.load() == Lane::Stage::retired && lane->pidfd && readable(lane->pidfd.get())) ring->want(*lane, Lane::Stage::freed);
+      if (lane->wanted.load() == Lane::Stage::retired && lane->pidfd && readable(lane->pidfd.get()))
+        ring->want(*lane, Lane::Stage::freed);
     ring->nudge();
     ring->settle(t);
     forget_freed(*ring);
@@ -372,7 +376,8 @@ Control::Name& Control::name_of(const std::string& name) {
     // The one that is gone longest is forgotten; those attached are not many more.
     auto oldest = names_.end();
     for (auto it = names_.begin(); it != names_.end(); ++it)
-      if (it->second.gone_at != 0 && (oldest == names_.end() || it->second.gone_at < oldest->second.gone_at)) oldest = it;
+      if (it->second.gone_at != 0 && (oldest == names_.end() || it->second.gone_at < oldest->second.gone_at))
+        oldest = it;
     if (oldest != names_.end()) names_.erase(oldest);
   }
   return names_[name];

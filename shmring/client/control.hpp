@@ -26,13 +26,14 @@ namespace shmring {
 struct PublisherShared {
   Gate gate;
   Counter last_published_at;
-  std::atomic<std::uint64_t> ended_after{0};  // the stream ended after this sequence; 0: it goes on
+  std::atomic<std::uint64_t> ended_after{0};       // the stream ended after this sequence; 0: it goes on
   std::function<shmring_ring_stats()> ring_stats;  // the publishing side's figures; any thread
 };
 
 class Control {
  public:
-  static Result<std::unique_ptr<Control>> start(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring);
+  static Result<std::unique_ptr<Control>> start(const PublisherOptions& options, PublisherShared& shared,
+                                                std::shared_ptr<Ring> ring);
   // Says goodbye to everybody, removes the socket file.
   ~Control();
   // In a forked child: forgets everything without touching what is the parent's.
@@ -68,7 +69,8 @@ class Control {
   // What is to be done with a connection after a message.
   enum class Next { keep, close };
 
-  Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener, Fd epoll, Fd event);
+  Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,
+          Fd epoll, Fd event);
   void run();
   void handle(int fd);
   void accept_all();

@@ -35,7 +35,8 @@ void add_counters(shmring_lane_stats& stats, const Lane& lane) {
 // What is of the moment.
 void add_present(shmring_lane_stats& stats, const Lane& lane) {
   const auto account = lane.writer.account();
-  const std::uint32_t held = std::min(lane.counters.held.load(std::memory_order_relaxed), lane.grant.depth + lane.grant.max_held);
+  const std::uint32_t held =
+      std::min(lane.counters.held.load(std::memory_order_relaxed), lane.grant.depth + lane.grant.max_held);
   stats.held += held;
   // Whoever keeps its last frame while it sleeps for the next is idle, not busy.
   const bool sleeps = lane.page.waiting.load(std::memory_order_relaxed) != 0;
@@ -95,7 +96,8 @@ void Control::fill_stats(Publisher::Stats& stats) const {
     lane.hold = hold->summary();
     stats.lanes.push_back(lane);
   }
-  std::stable_sort(stats.lanes.begin(), stats.lanes.end(), [](const auto& a, const auto& b) { return a.state < b.state; });
+  std::stable_sort(stats.lanes.begin(), stats.lanes.end(),
+                   [](const auto& a, const auto& b) { return a.state < b.state; });
   stats.ring.lanes = readers();
 }
 
@@ -116,7 +118,8 @@ void Control::send_stats(Connection& c) {
   std::memcpy(bytes.data(), &head, sizeof head);
   std::memcpy(bytes.data() + sizeof head, &stats.ring, sizeof stats.ring);
   if (!stats.lanes.empty())
-    std::memcpy(bytes.data() + sizeof head + sizeof stats.ring, stats.lanes.data(), stats.lanes.size() * sizeof(shmring_lane_stats));
+    std::memcpy(bytes.data() + sizeof head + sizeof stats.ring, stats.lanes.data(),
+                stats.lanes.size() * sizeof(shmring_lane_stats));
   send_message(c.fd(), bytes);
 }
 

@@ -25,7 +25,8 @@ Result<void> Finder::start() {
 
 void Finder::watch_folder() {
   if (watch_ >= 0 || !inotify_) return;
-  watch_ = ::inotify_add_watch(inotify_.get(), folder_of(path_).c_str(), IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR);
+  watch_ = ::inotify_add_watch(inotify_.get(), folder_of(path_).c_str(),
+                               IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR);
 }
 
 bool Finder::folder_changed() {

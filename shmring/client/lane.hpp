@@ -34,7 +34,8 @@ struct Lane : std::enable_shared_from_this<Lane> {
     std::uint32_t max_held;
   };
 
-  Lane(Grant granted, std::uint32_t number, Peer peer, Fd connection, SharedMemory own, LaneBlock& block, std::uint32_t slots)
+  Lane(Grant granted, std::uint32_t number, Peer peer, Fd connection, SharedMemory own, LaneBlock& block,
+       std::uint32_t slots)
       : grant(std::move(granted)),
         index(number),
         pid(peer.pid),
@@ -59,15 +60,15 @@ struct Lane : std::enable_shared_from_this<Lane> {
 
   std::atomic<Stage> wanted{Stage::prepared};
   std::atomic<Stage> applied{Stage::prepared};
-  std::atomic<const char*> verdict{nullptr};  // set under the gate when the reader broke the rules; the control thread ends it
-  std::atomic<bool> ring_later{false};        // the control thread is to ring its bell
+  std::atomic<const char*> verdict{
+      nullptr};  // set under the gate when the reader broke the rules; the control thread ends it
+  std::atomic<bool> ring_later{false};  // the control thread is to ring its bell
 
   Counter bells;
   Counter last_offered_at;
   Counter busy_since;  // when it last went from owning nothing to owning something
   Counter owned;       // slots, once it gets no more frames
   std::uint32_t slow_bells = 0;
-
 };
 
 }  // namespace shmring

@@ -57,10 +57,11 @@ struct Publisher::Impl {
   std::unique_ptr<Control> control;
 
   Result<std::shared_ptr<Ring>> make_ring(std::uint64_t slot_size, std::uint32_t loans) const {
-    const std::uint64_t wanted = options.slots
-                                     ? options.slots
-                                     : 1ull + loans + std::uint64_t{options.max_readers} * (options.depth + options.max_held);
-    if (wanted > kMaxSlots) return {SHMRING_INVALID, std::to_string(wanted) + " slots are more than 16384: fewer readers, depth or max-held"};
+    const std::uint64_t wanted =
+        options.slots ? options.slots
+                      : 1ull + loans + std::uint64_t{options.max_readers} * (options.depth + options.max_held);
+    if (wanted > kMaxSlots)
+      return {SHMRING_INVALID, std::to_string(wanted) + " slots are more than 16384: fewer readers, depth or max-held"};
     if (options.slots && options.slots < 3 + loans)
       return {SHMRING_INVALID, std::to_string(options.slots) + " slots are too few: 1 + " + std::to_string(loans) +
                                    " loans + 2 for a reader are needed"};
@@ -245,8 +246,8 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
   std::byte* to = lent->bytes().data();
   if (info.size > lent->bytes().size()) {
     impl_->drop_for_all(impl_->too_large);
-    return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " + std::to_string(lent->bytes().size()) +
-                                   ": set slot-size to the largest frame"};
+    return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " +
+                                   std::to_string(lent->bytes().size()) + ": set slot-size to the largest frame"};
   }
   for (const auto& part : parts) {
     if (!part.empty()) std::memcpy(to, part.data(), part.size());

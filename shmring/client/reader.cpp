@@ -60,9 +60,9 @@ struct Reader::Impl {
   Fd socket, publisher;  // the publisher's process, where the kernel can tell
   bool ended = false, leaving = false;
   std::uint64_t end_after = 0, newest = 0;  // the last frame before the end; the last one taken from this publisher
-  bool moving = false;  // to a new ring of the same publisher
-  std::uint32_t former_pid = 0;  // the publisher that was left last
-  Predictor predictor;  // for wake=adaptive
+  bool moving = false;                      // to a new ring of the same publisher
+  std::uint32_t former_pid = 0;             // the publisher that was left last
+  Predictor predictor;                      // for wake=adaptive
   std::uint64_t looked_at = 0;  // when we last saw that there was nothing, while looking; 0: asleep, or elsewhere
   std::uint64_t refused_since = 0;
 
@@ -115,7 +115,8 @@ struct Reader::Impl {
       if (!finder.due()) return {SHMRING_TIMEOUT};
       auto connected = finder.connect();
       if (!connected) {
-        if (connected.status() == SHMRING_DISCONNECTED && std::exchange(moving, false) && !options.reconnect) return gone();
+        if (connected.status() == SHMRING_DISCONNECTED && std::exchange(moving, false) && !options.reconnect)
+          return gone();
         if (connected.status() == SHMRING_DISCONNECTED) return {SHMRING_TIMEOUT};
         return {connected.status(), connected.error().text};
       }
@@ -245,8 +246,9 @@ struct Reader::Impl {
     const std::uint64_t t = now();
     switch (attachment->take(frame, t)) {
       case Attachment::Took::too_many:
-        return {SHMRING_TOO_MANY_HELD, "this reader holds " + std::to_string(attachment->held()) +
-                                           " frames, as many as it was granted: release one first, or ask for a larger max-held"};
+        return {SHMRING_TOO_MANY_HELD,
+                "this reader holds " + std::to_string(attachment->held()) +
+                    " frames, as many as it was granted: release one first, or ask for a larger max-held"};
       case Attachment::Took::broken:
         detach(false);
         finder.retry_later();
@@ -259,7 +261,8 @@ struct Reader::Impl {
     }
     note(frame->info.sequence);
     if (adaptive()) learn(frame->info, t);
-    if (options.max_frame_age != 0 && t - frame->info.published_at > options.max_frame_age && t > frame->info.published_at) {
+    if (options.max_frame_age != 0 && t - frame->info.published_at > options.max_frame_age &&
+        t > frame->info.published_at) {
       discard(std::exchange(frame, nullptr));
       return {};
     }
@@ -287,7 +290,8 @@ struct Reader::Impl {
   // call. False: it is not due.
   bool look(std::uint64_t t, std::uint64_t timeout) {
     const auto window = predictor.next(t);
-    if (window.until == 0 || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return false;
+    if (window.until == 0 || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout))
+      return false;
     attachment->disarm();  // the publisher need not ring
     while (!interrupted.load(std::memory_order_relaxed)) {
       looked_at = t;
@@ -330,7 +334,8 @@ struct Reader::Impl {
           timeout = window.from > t ? window.from - t : 0;
       }
       // Straight on the descriptors: one wake-up less to pass through than by the epoll instance.
-      std::array<pollfd, 3> fds = {{{socket.get(), POLLIN, 0}, {cancel.get(), POLLIN, 0}, {publisher.get(), POLLIN, 0}}};
+      std::array<pollfd, 3> fds = {
+          {{socket.get(), POLLIN, 0}, {cancel.get(), POLLIN, 0}, {publisher.get(), POLLIN, 0}}};
       SHMRING_CRASH_POINT(falling_asleep);
       poll_until(std::span(fds).first(publisher ? 3 : 2), timeout);
       SHMRING_CRASH_POINT(woken);
@@ -429,7 +434,8 @@ void Reader::flush() {
   // Bound: what was pending when it began.
   shmring_frame* frame = nullptr;
   const std::uint64_t t = now();
-  for (std::uint32_t i = 0; i < impl_->attachment->granted().depth && impl_->attachment->take(frame, t) == Attachment::Took::frame; ++i) {
+  for (std::uint32_t i = 0;
+       i < impl_->attachment->granted().depth && impl_->attachment->take(frame, t) == Attachment::Took::frame; ++i) {
     impl_->note(frame->info.sequence);
     impl_->discard(frame);
   }
@@ -442,9 +448,7 @@ void Reader::interrupt(bool on) {
       on ? ::write(impl_->cancel.get(), &count, sizeof count) : ::read(impl_->cancel.get(), &count, sizeof count);
 }
 
-int Reader::fileno() const {
-  return impl_->epoll.get();
-}
+int Reader::fileno() const { return impl_->epoll.get(); }
 
 bool Reader::connected() const {
   const std::lock_guard lock(impl_->mutex);

@@ -42,8 +42,8 @@ class Frame {
   explicit operator bool() const { return held_ != nullptr; }
   std::span<const std::byte> bytes() const;
   const shmring_frame_info& info() const;  // planes filled in from the format
-  shmring_format format() const;  // its caps are valid as long as the frame
-  std::uint64_t format_id() const;  // cheap; differs whenever the format differs, also across publishers
+  shmring_format format() const;           // its caps are valid as long as the frame
+  std::uint64_t format_id() const;         // cheap; differs whenever the format differs, also across publishers
   // For the C API: the frame without its owner, and back.
   const shmring_frame* get() const { return held_; }
   shmring_frame* release() { return std::exchange(held_, nullptr); }

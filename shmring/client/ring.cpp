@@ -34,7 +34,8 @@ Result<std::unique_ptr<StoredFormat>> StoredFormat::make(const shmring_format& f
   const char* caps = format.caps ? format.caps : "";
   const std::size_t size = std::strlen(caps);
   if (size >= sizeof area.caps)
-    return {SHMRING_INVALID, "the caps have " + std::to_string(size) + " bytes, a ring carries " + std::to_string(sizeof area.caps - 1)};
+    return {SHMRING_INVALID,
+            "the caps have " + std::to_string(size) + " bytes, a ring carries " + std::to_string(sizeof area.caps - 1)};
   if (format.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
   area.pixel_format = format.pixel_format;
   area.width = format.width;
@@ -43,13 +44,15 @@ Result<std::unique_ptr<StoredFormat>> StoredFormat::make(const shmring_format& f
   std::copy_n(format.planes, format.plane_count, area.planes);
   area.caps_size = static_cast<std::uint32_t>(size);
   std::memcpy(area.caps, caps, size);
-  area.id = hash(hash(0xCBF29CE484222325, &area.pixel_format, offsetof(FormatArea, caps) - offsetof(FormatArea, pixel_format)), caps, size);
+  area.id = hash(
+      hash(0xCBF29CE484222325, &area.pixel_format, offsetof(FormatArea, caps) - offsetof(FormatArea, pixel_format)),
+      caps, size);
   if (area.id == 0) area.id = 1;
   return stored;
 }
 
-Result<std::shared_ptr<Ring>> Ring::create(std::uint32_t slots, std::uint32_t loans, std::uint32_t lanes, std::uint32_t max_depth,
-                                           std::uint64_t slot_size) {
+Result<std::shared_ptr<Ring>> Ring::create(std::uint32_t slots, std::uint32_t loans, std::uint32_t lanes,
+                                           std::uint32_t max_depth, std::uint64_t slot_size) {
   auto geometry = RingGeometry::make(slots, lanes, max_depth, slot_size);
   if (!geometry) return geometry.error();
   auto memory = create_memory("shmring", geometry->total_size);
@@ -137,8 +140,8 @@ void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::ui
   }
 }
 
-std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format, std::uint64_t now,
-                            std::shared_ptr<Lane>& sleeper) {
+std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
+                            std::uint64_t now, std::shared_ptr<Lane>& sleeper) {
   SlotDescriptor& d = descriptor(slot);
   d.sequence = info.sequence;
   d.size = info.size;
@@ -266,7 +269,8 @@ void Ring::collect_ended() {
     lane->writer.absorb_taken();
     lane->writer.collect(ledger_);
     lane->owned.set(lane->writer.held());
-    if (lane->applied.load(std::memory_order_relaxed) != Lane::Stage::retired || !lane->writer.owns_nothing()) return false;
+    if (lane->applied.load(std::memory_order_relaxed) != Lane::Stage::retired || !lane->writer.owns_nothing())
+      return false;
     lane->applied.store(Lane::Stage::freed, std::memory_order_release);
     SHMRING_CRASH_POINT(lane_freed);
     return true;

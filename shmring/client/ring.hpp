@@ -27,14 +27,16 @@ struct StoredFormat {
 class Ring {
  public:
   // Any thread: makes memory and seals it.
-  static Result<std::shared_ptr<Ring>> create(std::uint32_t slots, std::uint32_t loans, std::uint32_t lanes, std::uint32_t max_depth,
-                                              std::uint64_t slot_size);
+  static Result<std::shared_ptr<Ring>> create(std::uint32_t slots, std::uint32_t loans, std::uint32_t lanes,
+                                              std::uint32_t max_depth, std::uint64_t slot_size);
 
   const RingGeometry& geometry() const { return geometry_; }
   std::uint64_t id() const { return id_; }
   std::uint32_t loans() const { return loans_; }
   const Fd& memory() const { return memory_.fd; }
-  std::byte* payload(std::uint32_t slot) const { return base() + geometry_.payload_offset + slot * geometry_.slot_stride; }
+  std::byte* payload(std::uint32_t slot) const {
+    return base() + geometry_.payload_offset + slot * geometry_.slot_stride;
+  }
   LaneBlock& lane_block(std::uint32_t lane) const;
   RingHeader& header() const { return *reinterpret_cast<RingHeader*>(base()); }
 
@@ -45,8 +47,8 @@ class Ring {
 
   // Writes the descriptor and offers the frame to every active lane. The slot stays lent. Returns how many lanes are to be rung;
   // `sleeper` is one of them.
-  std::uint32_t publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format, std::uint64_t now,
-                        std::shared_ptr<Lane>& sleeper);
+  std::uint32_t publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
+                        std::uint64_t now, std::shared_ptr<Lane>& sleeper);
   void offer_nothing(std::uint64_t now);
 
   // Carries out what the control thread wants of its lanes; cheap when it wants nothing. True: lanes may have got their first frame, and
@@ -62,9 +64,9 @@ class Ring {
   void collect_all();
 
   // The control thread's side, without the gate.
-  void add_lane(std::shared_ptr<Lane> lane);            // wanted: active
-  void want(Lane& lane, Lane::Stage stage);             // only forwards
-  std::vector<std::shared_ptr<Lane>> take_freed_lanes();  // forgets them
+  void add_lane(std::shared_ptr<Lane> lane);                                  // wanted: active
+  void want(Lane& lane, Lane::Stage stage);                                   // only forwards
+  std::vector<std::shared_ptr<Lane>> take_freed_lanes();                      // forgets them
   const std::vector<std::shared_ptr<Lane>>& lanes() const { return lanes_; }  // control thread, or under its lock
   bool lane_index_free(std::uint32_t index) const { return table_[index].load(std::memory_order_relaxed) == nullptr; }
   // Has the next publish look at lanes that ended, too.

@@ -26,15 +26,19 @@ Result<RingGeometry> RingGeometry::from_header(const RingHeader& shared, std::ui
   const RingHeader& h = *reinterpret_cast<const RingHeader*>(bytes);
   if (h.magic != kRingMagic) return {SHMRING_PROTOCOL, "this memory is not a ring"};
   if (h.layout_version != kLayoutVersion)
-    return {SHMRING_PROTOCOL, "the ring has layout " + std::to_string(h.layout_version) + ", this library knows layout " +
-                                  std::to_string(kLayoutVersion)};
+    return {SHMRING_PROTOCOL, "the ring has layout " + std::to_string(h.layout_version) +
+                                  ", this library knows layout " + std::to_string(kLayoutVersion)};
   const Error bad{SHMRING_PROTOCOL, "the ring's header contradicts itself"};
-  if (h.header_size < sizeof(RingHeader) || h.header_size > kPage || h.total_size != mapped || h.total_size > kMaxRingSize) return bad;
+  if (h.header_size < sizeof(RingHeader) || h.header_size > kPage || h.total_size != mapped ||
+      h.total_size > kMaxRingSize)
+    return bad;
   if (h.slot_count < 2 || h.slot_count > kMaxSlots || h.lane_count == 0 || h.lane_count > kMaxLanes) return bad;
-  if (h.slot_size == 0 || h.slot_size > kMaxSlotSize || h.slot_stride < h.slot_size || h.slot_stride > 2 * kMaxSlotSize) return bad;
+  if (h.slot_size == 0 || h.slot_size > kMaxSlotSize || h.slot_stride < h.slot_size || h.slot_stride > 2 * kMaxSlotSize)
+    return bad;
   if (h.slot_stride % kPage || h.lane_stride % kLine || h.lane_stride == 0 || h.lane_stride > kPage) return bad;
   if (h.format_stride != kFormatStride) return bad;
-  if (h.lanes_offset % kLine || h.slots_offset % kPage || h.formats_offset % kPage || h.payload_offset % kPage) return bad;
+  if (h.lanes_offset % kLine || h.slots_offset % kPage || h.formats_offset % kPage || h.payload_offset % kPage)
+    return bad;
   if (overlaps_or_exceeds(h.lanes_offset, h.lane_count * h.lane_stride, kPage, h.slots_offset) ||
       overlaps_or_exceeds(h.slots_offset, h.slot_count * sizeof(SlotDescriptor), h.lanes_offset, h.formats_offset) ||
       overlaps_or_exceeds(h.formats_offset, h.slot_count * kFormatStride, h.slots_offset, h.payload_offset) ||
@@ -70,7 +74,8 @@ bool check_format(const FormatArea& shared, FormatArea& copy) {
   snapshot(&copy, &shared, head);
   if (copy.caps_size >= sizeof copy.caps || copy.plane_count > SHMRING_MAX_PLANES) return false;
   if (copy.width > 1u << 20 || copy.height > 1u << 20) return false;
-  if (copy.pixel_format > SHMRING_GRAY16_LE) copy.pixel_format = SHMRING_BYTES;  // a newer publisher's: its caps still say it
+  if (copy.pixel_format > SHMRING_GRAY16_LE)
+    copy.pixel_format = SHMRING_BYTES;  // a newer publisher's: its caps still say it
   for (unsigned i = 0; i < copy.plane_count; ++i)
     if (copy.planes[i].offset > kMaxSlotSize) return false;
   snapshot(copy.caps, shared.caps, copy.caps_size);

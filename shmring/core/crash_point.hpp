@@ -39,26 +39,26 @@
   X(goodbye_said, "closing, readers told")                        \
   X(file_removed, "closing, the socket's file removed")
 
-#define SHMRING_READER_CRASH_POINTS(X)                     \
-  X(connected, "connected")                                \
-  X(hello_sent, "HELLO sent")                              \
-  X(welcome_heard, "WELCOME understood, nothing mapped")   \
-  X(ring_mapped, "the ring mapped")                        \
-  X(lane_mapped, "the lane mapped, not yet told")          \
-  X(mapped_sent, "MAPPED sent")                            \
-  X(entry_read, "an entry read, tail not yet moved")       \
-  X(tail_moved, "a frame taken, its descriptor not read")  \
-  X(descriptor_checked, "its descriptor checked")          \
-  X(frame_held, "the frame held and counted")              \
-  X(release_begun, "a release counted, not acknowledged")  \
-  X(acknowledged, "a frame acknowledged")                  \
-  X(socket_emptied, "its socket emptied before sleeping")  \
-  X(armed, "waiting set, not looked again")                \
-  X(falling_asleep, "about to sleep")                      \
-  X(woken, "woken")                                        \
-  X(end_heard, "END understood")                           \
-  X(again_heard, "told to come again")                     \
-  X(goodbye_sent, "BYE sent, still mapped")                \
+#define SHMRING_READER_CRASH_POINTS(X)                    \
+  X(connected, "connected")                               \
+  X(hello_sent, "HELLO sent")                             \
+  X(welcome_heard, "WELCOME understood, nothing mapped")  \
+  X(ring_mapped, "the ring mapped")                       \
+  X(lane_mapped, "the lane mapped, not yet told")         \
+  X(mapped_sent, "MAPPED sent")                           \
+  X(entry_read, "an entry read, tail not yet moved")      \
+  X(tail_moved, "a frame taken, its descriptor not read") \
+  X(descriptor_checked, "its descriptor checked")         \
+  X(frame_held, "the frame held and counted")             \
+  X(release_begun, "a release counted, not acknowledged") \
+  X(acknowledged, "a frame acknowledged")                 \
+  X(socket_emptied, "its socket emptied before sleeping") \
+  X(armed, "waiting set, not looked again")               \
+  X(falling_asleep, "about to sleep")                     \
+  X(woken, "woken")                                       \
+  X(end_heard, "END understood")                          \
+  X(again_heard, "told to come again")                    \
+  X(goodbye_sent, "BYE sent, still mapped")               \
   X(detached, "detached")
 
 namespace shmring {

@@ -27,7 +27,8 @@ Result<RingGeometry> RingGeometry::make(std::uint32_t slots, std::uint32_t lanes
   g.payload_offset = g.formats_offset + slots * kFormatStride;
   g.total_size = g.payload_offset + slots * g.slot_stride;
   if (g.total_size > kMaxRingSize)
-    return {SHMRING_INVALID, std::to_string(slots) + " slots of " + std::to_string(slot_size) + " bytes are more than 1 TiB"};
+    return {SHMRING_INVALID,
+            std::to_string(slots) + " slots of " + std::to_string(slot_size) + " bytes are more than 1 TiB"};
   return g;
 }
 

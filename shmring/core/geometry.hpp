@@ -24,7 +24,8 @@ struct RingGeometry {
   std::uint64_t total_size = 0;
 
   // INVALID (with the figures) when a number is out of its range.
-  static Result<RingGeometry> make(std::uint32_t slots, std::uint32_t lanes, std::uint32_t max_depth, std::uint64_t slot_size);
+  static Result<RingGeometry> make(std::uint32_t slots, std::uint32_t lanes, std::uint32_t max_depth,
+                                   std::uint64_t slot_size);
   // Reads a stranger's header, once, and believes it only if every number is in range and the parts lie inside `mapped` bytes without
   // touching each other. PROTOCOL otherwise.
   static Result<RingGeometry> from_header(const RingHeader& header, std::uint64_t mapped);

@@ -59,8 +59,8 @@ class Histogram {
   }
 
  private:
-  static std::uint64_t percentile(const std::array<std::uint32_t, kBuckets>& seen, std::uint64_t count, unsigned percent,
-                                  std::uint64_t max) {
+  static std::uint64_t percentile(const std::array<std::uint32_t, kBuckets>& seen, std::uint64_t count,
+                                  unsigned percent, std::uint64_t max) {
     if (count == 0) return 0;
     const std::uint64_t rank = (count * percent + 99) / 100;
     std::uint64_t sum = 0;

@@ -49,7 +49,8 @@ class LaneWriter {
         evicted_.add();
         consecutive_drops_.add();
       } else if (const std::uint64_t before = tail_; !absorb_taken() || tail_ == before) {
-        return refuse(Offer::lied);  // the reader was faster, so there must be room now; a tail that flickers makes none
+        return refuse(
+            Offer::lied);  // the reader was faster, so there must be room now; a tail that flickers makes none
       } else if (queued() + held_.size() >= quota_) {
         return refuse(Offer::dropped);
       }
@@ -130,7 +131,8 @@ class LaneWriter {
     std::uint64_t offered, delivered, dropped, pending;
   };
   Account account() const {
-    const std::uint64_t evicted = evicted_.get(), refused = refused_.get(), head = head_.get(), offered = offered_.get();
+    const std::uint64_t evicted = evicted_.get(), refused = refused_.get(), head = head_.get(),
+                        offered = offered_.get();
     std::uint64_t gone = lost_tail_.load(std::memory_order_relaxed) ? head : page_.tail.load(std::memory_order_relaxed);
     if (gone > head) gone = head;
     if (gone < evicted) gone = evicted;

@@ -32,8 +32,9 @@ class Ledger {
   }
 
  private:
-  std::vector<std::uint16_t> owners_;  // lanes that have it queued or held + this process's loan + the pin of the newest frame
-  std::vector<std::uint32_t> free_;    // last in, first out
+  std::vector<std::uint16_t>
+      owners_;  // lanes that have it queued or held + this process's loan + the pin of the newest frame
+  std::vector<std::uint32_t> free_;  // last in, first out
 };
 
 }  // namespace shmring

@@ -104,22 +104,24 @@ class Predictor {
     jitter_ = jitter;
   }
 
-  static constexpr unsigned kLearn = 8;                     // frames
-  static constexpr unsigned kMaxStrays = 4;                 // frames in a row, half a period off
-  static constexpr std::uint64_t kMaxSteps = 64;            // missing frames in a row that leave the phase believable
-  static constexpr std::uint64_t kWakeTime = 100'000;       // from a timer's end to running: the sleep ends that much early at least
+  static constexpr unsigned kLearn = 8;           // frames
+  static constexpr unsigned kMaxStrays = 4;       // frames in a row, half a period off
+  static constexpr std::uint64_t kMaxSteps = 64;  // missing frames in a row that leave the phase believable
+  static constexpr std::uint64_t kWakeTime =
+      100'000;  // from a timer's end to running: the sleep ends that much early at least
   static constexpr std::uint64_t kMaxGuard = 1'000'000;
-  static constexpr std::uint64_t kShortest = 2'000'000;     // 500 Hz; faster sources keep their readers awake anyway
+  static constexpr std::uint64_t kShortest = 2'000'000;  // 500 Hz; faster sources keep their readers awake anyway
   static constexpr std::uint64_t kLongest = 1'000'000'000;
-  static constexpr std::uint64_t kRush = 20'000;            // about what a sleep and a wake-up cost two processors
-  static constexpr std::uint64_t kCalm = 1'000'000;         // a longer gap says no more than this one
+  static constexpr std::uint64_t kRush = 20'000;     // about what a sleep and a wake-up cost two processors
+  static constexpr std::uint64_t kCalm = 1'000'000;  // a longer gap says no more than this one
   static constexpr std::uint32_t kPenalty = 100, kMaxPenalty = 12'800;
 
   std::uint64_t sequence_ = 0, first_sequence_ = 0, first_at_ = 0;
-  std::uint64_t phase_ = 0, period_ = 0, jitter_ = 0;  // when the last frame was due; how far apart; how far off as a rule
-  std::uint64_t next_ = 0;                             // the due time that is looked for; 0: not yet worked out
-  std::uint64_t last_at_ = 0, gap_ = kCalm;            // the last frame; between frames of late
-  bool rush_over_ = false;                             // none came in time
+  std::uint64_t phase_ = 0, period_ = 0,
+                jitter_ = 0;                 // when the last frame was due; how far apart; how far off as a rule
+  std::uint64_t next_ = 0;                   // the due time that is looked for; 0: not yet worked out
+  std::uint64_t last_at_ = 0, gap_ = kCalm;  // the last frame; between frames of late
+  bool rush_over_ = false;                   // none came in time
   unsigned seen_ = 0, strays_ = 0;
   std::uint32_t blocked_frames_ = 0, penalty_ = kPenalty, good_ = 0;
 };

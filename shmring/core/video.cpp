@@ -27,8 +27,8 @@ const VideoShape* video_shape(shmring_pixel_format format) {
   return index == 0 || index >= std::size(shapes) ? nullptr : &shapes[index];
 }
 
-std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format, std::uint32_t width,
-                             std::uint32_t height) {
+std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format,
+                             std::uint32_t width, std::uint32_t height) {
   const VideoShape* shape = video_shape(pixel_format);
   if (!shape || width == 0 || height == 0 || width > 65536 || height > 65536) return 0;
   format.pixel_format = pixel_format;
@@ -45,8 +45,8 @@ std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_
     format.planes[i] = {size, static_cast<std::int32_t>(stride), 0};
     size += stride * (rows / p.vertical);
   }
-  caps = std::string("video/x-raw, format=(string)") + shape->name + ", width=(int)" + std::to_string(width) + ", height=(int)" +
-         std::to_string(height) + ", framerate=(fraction)0/1";
+  caps = std::string("video/x-raw, format=(string)") + shape->name + ", width=(int)" + std::to_string(width) +
+         ", height=(int)" + std::to_string(height) + ", framerate=(fraction)0/1";
   return size;
 }
 

@@ -27,7 +27,7 @@ const VideoShape* video_shape(shmring_pixel_format format);
 
 // Fills pixel format, size and planes (rows and plane heights rounded up as GStreamer's default layout has them), and the caps text.
 // Returns the size of a frame in bytes; 0: no such format, or a side is 0 or over 65536.
-std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format, std::uint32_t width,
-                             std::uint32_t height);
+std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format,
+                             std::uint32_t width, std::uint32_t height);
 
 }  // namespace shmring

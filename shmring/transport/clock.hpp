@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// The time that all processes of a machine agree on.
 #pragma once
 
 #include <ctime>
@@ -7,7 +8,7 @@
 
 namespace shmring {
 
-// Now on CLOCK_MONOTONIC, ns: the one clock that all processes of a machine share.
+// Now on CLOCK_MONOTONIC, ns.
 inline std::uint64_t now() {
   timespec t;
   ::clock_gettime(CLOCK_MONOTONIC, &t);

@@ -36,7 +36,8 @@ std::optional<std::uint64_t> number_in(const std::filesystem::path& file) {
 std::string mib(std::uint64_t bytes) { return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB"; }
 
 // What a control group still lets us have, by its files; nothing if it sets no limit.
-std::optional<std::uint64_t> left_in_group(const std::filesystem::path& dir, const char* limit_file, const char* usage_file) {
+std::optional<std::uint64_t> left_in_group(const std::filesystem::path& dir, const char* limit_file,
+                                           const char* usage_file) {
   const auto limit = number_in(dir / limit_file), usage = number_in(dir / usage_file);
   if (!limit || !usage) return std::nullopt;
   return *limit > *usage ? *limit - *usage : 0;
@@ -55,8 +56,9 @@ Result<void> check_memory_groups(std::uint64_t size) {
       const auto left = v2 ? left_in_group(dir, "memory.max", "memory.current")
                            : left_in_group(dir, "memory.limit_in_bytes", "memory.usage_in_bytes");
       if (left && *left < size)
-        return {SHMRING_NO_MEMORY, "the ring needs " + mib(size) + ", but the memory limit of control group " + dir.string() +
-                                       " leaves " + mib(*left) + ": fewer or smaller slots, or a higher limit"};
+        return {SHMRING_NO_MEMORY, "the ring needs " + mib(size) + ", but the memory limit of control group " +
+                                       dir.string() + " leaves " + mib(*left) +
+                                       ": fewer or smaller slots, or a higher limit"};
       if (dir == root || dir == dir.parent_path()) break;
     }
   }
@@ -66,13 +68,14 @@ Result<void> check_memory_groups(std::uint64_t size) {
 Result<void> check_limits(std::uint64_t size) {
   rlimit limit;
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < size)
-    return {SHMRING_NO_MEMORY, "the ring needs " + mib(size) + ", but the file size limit of this process (ulimit -f) is " +
-                                   mib(limit.rlim_cur)};
+    return {SHMRING_NO_MEMORY, "the ring needs " + mib(size) +
+                                   ", but the file size limit of this process (ulimit -f) is " + mib(limit.rlim_cur)};
   std::ifstream info("/proc/meminfo");
   for (std::string key; info >> key;) {
     std::uint64_t kib = 0;
     if (key == "MemAvailable:" && info >> kib && kib * 1024 < size)
-      return {SHMRING_NO_MEMORY, "the ring needs " + mib(size) + ", but only " + mib(kib * 1024) + " of memory are available"};
+      return {SHMRING_NO_MEMORY,
+              "the ring needs " + mib(size) + ", but only " + mib(kib * 1024) + " of memory are available"};
   }
   return check_memory_groups(size);
 }
@@ -100,7 +103,8 @@ Result<void> check_received(const Fd& fd, std::uint64_t size, int needed_seals) 
   struct stat st;
   if (::fstat(fd.get(), &st) != 0) return system_error("fstat");
   if (!S_ISREG(st.st_mode) || static_cast<std::uint64_t>(st.st_size) != size)
-    return {SHMRING_PROTOCOL, "the memory received has " + std::to_string(st.st_size) + " bytes instead of " + std::to_string(size)};
+    return {SHMRING_PROTOCOL,
+            "the memory received has " + std::to_string(st.st_size) + " bytes instead of " + std::to_string(size)};
   // Whoever touches a hole pays for the page: a sparse terabyte would have us killed for lack of memory.
   if (static_cast<std::uint64_t>(st.st_blocks) * 512 < size)
     return {SHMRING_PROTOCOL, "the memory received is not there: of " + std::to_string(size) + " bytes " +
@@ -123,7 +127,8 @@ Result<SharedMemory> create_memory(const char* name, std::uint64_t size) {
   if (auto ok = check_limits(size); !ok) return ok.error();
   SharedMemory memory;
   memory.fd = Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
-  if (!memory.fd && errno == EINVAL) memory.fd = Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before Linux 6.3
+  if (!memory.fd && errno == EINVAL)
+    memory.fd = Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before Linux 6.3
   if (!memory.fd) return system_error("memfd_create");
   if (::ftruncate(memory.fd.get(), static_cast<off_t>(size)) != 0) return system_error("ftruncate");
   if (::fallocate(memory.fd.get(), 0, 0, static_cast<off_t>(size)) != 0) {
@@ -146,7 +151,8 @@ Result<void> seal(const Fd& fd, Seal how) {
 }
 
 Result<Mapping> map_read_only(const Fd& fd, std::uint64_t size, bool frozen) {
-  if (auto ok = check_received(fd, size, F_SEAL_SHRINK | F_SEAL_GROW | (frozen ? F_SEAL_FUTURE_WRITE : 0)); !ok) return ok.error();
+  if (auto ok = check_received(fd, size, F_SEAL_SHRINK | F_SEAL_GROW | (frozen ? F_SEAL_FUTURE_WRITE : 0)); !ok)
+    return ok.error();
   auto mapping = map(fd, size, PROT_READ);
   if (mapping) populate(*mapping, false);
   return mapping;

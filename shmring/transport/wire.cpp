@@ -95,7 +95,8 @@ std::optional<Hello> parse_hello(std::span<const std::byte> bytes) {
 
 std::optional<Welcome> parse_welcome(std::span<const std::byte> bytes) {
   auto m = parse<Welcome>(bytes);
-  if (!m || m->policy > SHMRING_LATEST || m->wake > SHMRING_WAKE_ADAPTIVE || m->depth == 0 || m->max_held == 0) return std::nullopt;
+  if (!m || m->policy > SHMRING_LATEST || m->wake > SHMRING_WAKE_ADAPTIVE || m->depth == 0 || m->max_held == 0)
+    return std::nullopt;
   return m;
 }
 
@@ -136,12 +137,13 @@ std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring
   return m->lane_count;
 }
 
-Result<std::uint16_t> negotiate(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features, const Hello& hello) {
+Result<std::uint16_t> negotiate(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features,
+                                const Hello& hello) {
   const std::uint16_t highest = std::min(ours_max, hello.protocol_max);
   if (highest < std::max(ours_min, hello.protocol_min))
     return {SHMRING_PROTOCOL, "the reader speaks protocol " + std::to_string(hello.protocol_min) + " to " +
-                                  std::to_string(hello.protocol_max) + ", the publisher " + std::to_string(ours_min) + " to " +
-                                  std::to_string(ours_max) + ": update the older one"};
+                                  std::to_string(hello.protocol_max) + ", the publisher " + std::to_string(ours_min) +
+                                  " to " + std::to_string(ours_max) + ": update the older one"};
   if (hello.required_features & ~ours_features)
     return {SHMRING_PROTOCOL, "the reader needs a feature that this publisher does not have: update the publisher"};
   return highest;

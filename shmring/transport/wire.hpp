@@ -153,6 +153,7 @@ std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring
 bool valid_name(std::string_view name);
 
 // The protocol both sides speak, given ours and the peer's range and its required features; or the sentence why there is none.
-Result<std::uint16_t> negotiate(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features, const Hello& hello);
+Result<std::uint16_t> negotiate(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features,
+                                const Hello& hello);
 
 }  // namespace shmring::wire

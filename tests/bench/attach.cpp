@@ -80,7 +80,9 @@ __attribute__((target("avx2"))) void copy_streaming(std::byte* to, const std::by
   }
   _mm_sfence();
 }
-void copy_string(std::byte* to, const std::byte* from, std::size_t size) { asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory"); }
+void copy_string(std::byte* to, const std::byte* from, std::size_t size) {
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
 #endif
 
 using Copy = void (*)(std::byte*, const std::byte*, std::size_t);
@@ -151,7 +153,8 @@ void copying(const Options& options, const char* name, Copy copy, std::size_t si
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv, 300);
   std::vector<Case> cases;
-  for (std::uint64_t megabytes : {1u, 64u, 256u}) cases.push_back({"attach", [&options, megabytes] { start(options, megabytes); }});
+  for (std::uint64_t megabytes : {1u, 64u, 256u})
+    cases.push_back({"attach", [&options, megabytes] { start(options, megabytes); }});
   std::vector<std::pair<const char*, Copy>> ways = {{"memcpy", copy_plain}};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) ways.emplace_back("streaming stores", copy_streaming);

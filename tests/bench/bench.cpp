@@ -60,7 +60,9 @@ void relax() {
 #endif
 }
 
-void fill(std::byte* to, std::size_t size, std::uint64_t value) { std::memset(to, static_cast<int>(value & 0xFF), size); }
+void fill(std::byte* to, std::size_t size, std::uint64_t value) {
+  std::memset(to, static_cast<int>(value & 0xFF), size);
+}
 
 std::uint64_t sum(const std::byte* from, std::size_t size) {
   std::uint64_t total = 0;
@@ -112,7 +114,8 @@ Options parse(int argc, char** argv, unsigned seconds) {
 double Samples::at(double quantile) const {
   if (values_.empty()) return 0;
   std::vector<std::uint64_t> sorted = values_;
-  const auto rank = std::min(sorted.size() - 1, static_cast<std::size_t>(quantile * static_cast<double>(sorted.size())));
+  const auto rank =
+      std::min(sorted.size() - 1, static_cast<std::size_t>(quantile * static_cast<double>(sorted.size())));
   std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(rank), sorted.end());
   return static_cast<double>(sorted[rank]);
 }
@@ -122,11 +125,14 @@ double Samples::mean_without_top(double part) const {
   std::vector<std::uint64_t> sorted = values_;
   std::sort(sorted.begin(), sorted.end());
   sorted.resize(std::max<std::size_t>(1, static_cast<std::size_t>((1 - part) * static_cast<double>(sorted.size()))));
-  return static_cast<double>(std::accumulate(sorted.begin(), sorted.end(), std::uint64_t{0})) / static_cast<double>(sorted.size());
+  return static_cast<double>(std::accumulate(sorted.begin(), sorted.end(), std::uint64_t{0})) /
+         static_cast<double>(sorted.size());
 }
 
 Values figures(const std::string& prefix, const Samples& samples) {
-  return {{prefix + "_p50", samples.at(0.5)}, {prefix + "_p90", samples.at(0.9)}, {prefix + "_p99", samples.at(0.99)},
+  return {{prefix + "_p50", samples.at(0.5)},
+          {prefix + "_p90", samples.at(0.9)},
+          {prefix + "_p99", samples.at(0.99)},
           {prefix + "_max", samples.at(1)}};
 }
 
@@ -145,8 +151,8 @@ void emit(std::string_view bench, std::string_view name, const Values& at, const
     }
     return text + "}";
   };
-  std::printf("{\"bench\":\"%.*s\",\"case\":\"%.*s\",\"at\":%s,\"v\":%s}\n", static_cast<int>(bench.size()), bench.data(),
-              static_cast<int>(name.size()), name.data(), object(at).c_str(), object(values).c_str());
+  std::printf("{\"bench\":\"%.*s\",\"case\":\"%.*s\",\"at\":%s,\"v\":%s}\n", static_cast<int>(bench.size()),
+              bench.data(), static_cast<int>(name.size()), name.data(), object(at).c_str(), object(values).c_str());
   std::fflush(stdout);
 }
 

@@ -47,7 +47,10 @@ class Samples {
   void add(std::uint64_t ns) { values_.push_back(ns); }
   void clear() { values_.clear(); }
   // So that adding touches no new page.
-  void warm_up() { values_.assign(values_.capacity(), 1); values_.clear(); }
+  void warm_up() {
+    values_.assign(values_.capacity(), 1);
+    values_.clear();
+  }
   std::size_t count() const { return values_.size(); }
   double at(double quantile) const;  // sorts a copy
   double mean_without_top(double part) const;

@@ -31,13 +31,14 @@ struct Kind {
 };
 constexpr Kind kRing{"ring block", "shmringsink", "shmringsrc wake=block"};
 constexpr Kind kAdaptive{"ring adaptive", "shmringsink", "shmringsrc wake=adaptive"};
-constexpr Kind kShm{"shmsink", "shmsink wait-for-connection=false sync=false async=false shm-size=33554432", "shmsrc is-live=true"};
+constexpr Kind kShm{"shmsink", "shmsink wait-for-connection=false sync=false async=false shm-size=33554432",
+                    "shmsrc is-live=true"};
 constexpr Kind kMinimal{"smallest pair", "benchsink", "benchsrc"};
 
 // What the reading process finds.
 struct Seen {
   std::atomic<std::uint64_t> playing{0}, frames{0};  // playing: the sink
-  std::uint64_t age[kMost];  // of frame n
+  std::uint64_t age[kMost];                          // of frame n
 };
 
 GstFlowReturn see(GstPad* pad, GstObject*, GstBuffer* buffer) {
@@ -60,7 +61,8 @@ void read_process(const Kind& kind, const std::string& path, Seen& seen) {
   while (seen.playing.load() == 0) ::usleep(1000);
   gst_init(nullptr, nullptr);
   register_minimal_pair();
-  GstElement* pipeline = launch(std::string(kind.source) + " name=src" + (&kind == &kMinimal ? "" : " socket-path=" + path));
+  GstElement* pipeline =
+      launch(std::string(kind.source) + " name=src" + (&kind == &kMinimal ? "" : " socket-path=" + path));
   GstElement* source = GST_IS_BIN(pipeline) ? child(pipeline, "src") : pipeline;
   GstPad* from = source_pad(source);
   GstPad* sink = gst_pad_new("sink", GST_PAD_SINK);
@@ -80,8 +82,10 @@ class Buffers {
     GstCaps* caps = gst_pad_get_current_caps(src);
     GstQuery* query = gst_query_new_allocation(caps, TRUE);
     if (gst_pad_peer_query(src, query)) {
-      if (gst_query_get_n_allocation_pools(query) > 0) gst_query_parse_nth_allocation_pool(query, 0, &pool_, nullptr, nullptr, nullptr);
-      if (!pool_ && gst_query_get_n_allocation_params(query) > 0) gst_query_parse_nth_allocation_param(query, 0, &allocator_, &params_);
+      if (gst_query_get_n_allocation_pools(query) > 0)
+        gst_query_parse_nth_allocation_pool(query, 0, &pool_, nullptr, nullptr, nullptr);
+      if (!pool_ && gst_query_get_n_allocation_params(query) > 0)
+        gst_query_parse_nth_allocation_param(query, 0, &allocator_, &params_);
     }
     if (pool_) {
       GstStructure* config = gst_buffer_pool_get_config(pool_);
@@ -182,7 +186,8 @@ void throughput(const Options& options, const Kind& kind, bool heap) {
     }
     const double seconds = static_cast<double>(now() - start) / 1e9;
     emit(heap ? "elements_heap" : "elements_zero_copy", kind.name, {},
-         {{"delivered_s", static_cast<double>(seen.frames.load() - before) / seconds}, {"pushed_s", static_cast<double>(pushed) / seconds}});
+         {{"delivered_s", static_cast<double>(seen.frames.load() - before) / seconds},
+          {"pushed_s", static_cast<double>(pushed) / seconds}});
   });
 }
 
@@ -221,7 +226,8 @@ void plain_memcpy(const Options& options) {
     for (; now() - start < time; ++pushed) write();
     const double seconds = static_cast<double>(now() - start) / 1e9;
     emit("elements_heap", "memcpy into the ring", {},
-         {{"delivered_s", static_cast<double>(seen.frames.load() - before) / seconds}, {"pushed_s", static_cast<double>(pushed) / seconds}});
+         {{"delivered_s", static_cast<double>(seen.frames.load() - before) / seconds},
+          {"pushed_s", static_cast<double>(pushed) / seconds}});
     shmring_publisher_close(publisher);
   });
   writer.join();
@@ -263,7 +269,8 @@ void copies(const Options& options, const char* name, const char* front) {
     GstElement* pipeline = launch(std::string(front) + " ! shmringsink name=sink socket-path=" + path);
     play(pipeline);
     GstBus* bus = gst_element_get_bus(pipeline);
-    GstMessage* message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+    GstMessage* message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND,
+                                                     static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
     if (!message || GST_MESSAGE_TYPE(message) != GST_MESSAGE_EOS) die(std::string(name) + " does not end well");
     gst_message_unref(message);
     gst_object_unref(bus);
@@ -274,7 +281,8 @@ void copies(const Options& options, const char* name, const char* front) {
     gst_structure_get_uint64(stats, "published", &published);
     gst_structure_free(stats);
     stop(pipeline);
-    emit("elements_copies", name, {}, {{"published", static_cast<double>(published)}, {"copied", static_cast<double>(copied)}});
+    emit("elements_copies", name, {},
+         {{"published", static_cast<double>(published)}, {"copied", static_cast<double>(copied)}});
   });
   all.join();
 }
@@ -289,7 +297,8 @@ int main(int argc, char** argv) {
     cases.push_back({kind->name, [&options, kind] { throughput(options, *kind, true); }});
   }
   cases.push_back({"memcpy", [&] { plain_memcpy(options); }});
-  for (const Kind* kind : {&kMinimal, &kRing, &kAdaptive, &kShm}) cases.push_back({kind->name, [&options, kind] { age(options, *kind, false); }});
+  for (const Kind* kind : {&kMinimal, &kRing, &kAdaptive, &kShm})
+    cases.push_back({kind->name, [&options, kind] { age(options, *kind, false); }});
   cases.push_back({"stopped", [&] { age(options, kRing, true); }});
   const char* const size = "video/x-raw,width=800,height=600,framerate=100/1";
   const std::string small = std::string(" ! ") + size;

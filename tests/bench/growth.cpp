@@ -19,7 +19,8 @@ void check(shmring_status status) {
 
 // `rings` rings of `lanes` lanes each; one process on the other core reads them all, a byte of each page. The publisher writes whole frames.
 void run(const Options& options, const char* name, std::size_t size, std::uint32_t lanes, std::uint32_t rings) {
-  const std::uint64_t frames = options.scaled(std::max<std::uint64_t>(30, std::min<std::uint64_t>(3'000, 1'000'000'000 / (size * rings))), 3);
+  const std::uint64_t frames =
+      options.scaled(std::max<std::uint64_t>(30, std::min<std::uint64_t>(3'000, 1'000'000'000 / (size * rings))), 3);
   const auto path = [&](std::uint32_t ring) { return options.folder + "/" + std::to_string(ring) + ".sock"; };
   struct Words {
     alignas(128) std::atomic<std::uint64_t> there{0};
@@ -103,9 +104,11 @@ int main(int argc, char** argv) {
   Options options = parse(argc, argv, 300);
   options.rounds = std::min(options.rounds, 3u);
   std::vector<Case> cases;
-  for (std::uint32_t lanes : {1u, 2u, 4u, 8u, 16u, 32u, 63u}) cases.push_back({"lanes", [&options, lanes] { run(options, "lanes", 1024, lanes, 1); }});
+  for (std::uint32_t lanes : {1u, 2u, 4u, 8u, 16u, 32u, 63u})
+    cases.push_back({"lanes", [&options, lanes] { run(options, "lanes", 1024, lanes, 1); }});
   for (std::size_t size : {1'000u, 10'000u, 100'000u, 1'100'000u, 6'220'800u, 12'441'600u, 24'883'200u})
     cases.push_back({"size", [&options, size] { run(options, "size", size, 1, 1); }});
-  for (std::uint32_t rings : {1u, 2u, 4u, 8u, 16u, 32u, 64u}) cases.push_back({"rings", [&options, rings] { run(options, "rings", 100'000, 1, rings); }});
+  for (std::uint32_t rings : {1u, 2u, 4u, 8u, 16u, 32u, 64u})
+    cases.push_back({"rings", [&options, rings] { run(options, "rings", 100'000, 1, rings); }});
   run_rounds(options, cases);
 }

@@ -32,7 +32,8 @@ void run(const Options& options, const TransportKind& kind, std::size_t size) {
     fill(source.data(), size, 7);
     shared.start = now();
     for (std::uint64_t i = 0; i < frames; ++i) {
-      while (i - shared.read.load(std::memory_order_acquire) >= 3) ::sched_yield();  // a rival's own threads need this core, too
+      while (i - shared.read.load(std::memory_order_acquire) >= 3)
+        ::sched_yield();  // a rival's own threads need this core, too
       std::byte* room = transport->room();
       if (!room) die(kind.name + ": no room");
       const Head head{i + 1, 0};
@@ -62,7 +63,8 @@ void run(const Options& options, const TransportKind& kind, std::size_t size) {
   writer.join();
   const double seconds = static_cast<double>(shared.end - shared.start) / 1e9;
   emit("ladder", kind.name, {{"size", static_cast<double>(size)}},
-       {{"gbit_s", static_cast<double>(frames * size) * 8 / seconds / 1e9}, {"frames_s", static_cast<double>(frames) / seconds},
+       {{"gbit_s", static_cast<double>(frames * size) * 8 / seconds / 1e9},
+        {"frames_s", static_cast<double>(frames) / seconds},
         {"cpu_s_per_gb", (reader.cpu_seconds() + writer.cpu_seconds()) / (static_cast<double>(frames * size) / 1e9)}});
 }
 

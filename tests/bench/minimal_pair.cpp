@@ -24,18 +24,21 @@ GstFlowReturn render(GstBaseSink*, GstBuffer*) {
 GstFlowReturn create(GstPushSrc*, GstBuffer** buffer) {
   std::uint64_t count;
   if (::read(the_link.event, &count, sizeof count) != sizeof count) return GST_FLOW_EOS;
-  *buffer = gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, the_link.frame, the_link.size, 0, the_link.size, nullptr, nullptr);
+  *buffer = gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, the_link.frame, the_link.size, 0, the_link.size,
+                                        nullptr, nullptr);
   return GST_FLOW_OK;
 }
 
 void add_pad(gpointer klass, GstPadDirection direction, const char* name) {
   GstCaps* any = gst_caps_new_any();
-  gst_element_class_add_pad_template(GST_ELEMENT_CLASS(klass), gst_pad_template_new(name, direction, GST_PAD_ALWAYS, any));
+  gst_element_class_add_pad_template(GST_ELEMENT_CLASS(klass),
+                                     gst_pad_template_new(name, direction, GST_PAD_ALWAYS, any));
   gst_caps_unref(any);
 }
 
 void sink_class(gpointer klass, gpointer) {
-  gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Smallest sink", "Sink", "Rings a bell", "gst-frame-supplier");
+  gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Smallest sink", "Sink", "Rings a bell",
+                                        "gst-frame-supplier");
   add_pad(klass, GST_PAD_SINK, "sink");
   GST_BASE_SINK_CLASS(klass)->render = render;
 }
@@ -45,7 +48,8 @@ void sink_init(GTypeInstance* instance, gpointer) {
   gst_base_sink_set_last_sample_enabled(GST_BASE_SINK(instance), FALSE);
 }
 void source_class(gpointer klass, gpointer) {
-  gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Smallest source", "Source", "Waits for a bell", "gst-frame-supplier");
+  gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Smallest source", "Source", "Waits for a bell",
+                                        "gst-frame-supplier");
   add_pad(klass, GST_PAD_SRC, "src");
   GST_PUSH_SRC_CLASS(klass)->create = create;
 }
@@ -62,10 +66,10 @@ MinimalLink& minimal_link(std::size_t size) {
 }
 
 void register_minimal_pair() {
-  const GType sink = g_type_register_static_simple(GST_TYPE_BASE_SINK, "BenchSink", sizeof(GstBaseSinkClass), sink_class,
-                                                   sizeof(GstBaseSink), sink_init, G_TYPE_FLAG_NONE);
-  const GType source = g_type_register_static_simple(GST_TYPE_PUSH_SRC, "BenchSrc", sizeof(GstPushSrcClass), source_class,
-                                                     sizeof(GstPushSrc), source_init, G_TYPE_FLAG_NONE);
+  const GType sink = g_type_register_static_simple(GST_TYPE_BASE_SINK, "BenchSink", sizeof(GstBaseSinkClass),
+                                                   sink_class, sizeof(GstBaseSink), sink_init, G_TYPE_FLAG_NONE);
+  const GType source = g_type_register_static_simple(GST_TYPE_PUSH_SRC, "BenchSrc", sizeof(GstPushSrcClass),
+                                                     source_class, sizeof(GstPushSrc), source_init, G_TYPE_FLAG_NONE);
   gst_element_register(nullptr, "benchsink", GST_RANK_NONE, sink);
   gst_element_register(nullptr, "benchsrc", GST_RANK_NONE, source);
 }

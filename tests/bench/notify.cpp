@@ -19,8 +19,12 @@ namespace {
 
 using Word = std::atomic<std::uint32_t>;
 
-void wait(const Word& word, std::uint32_t seen) { ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0); }
-void wake(const Word& word, int sleepers) { ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, sleepers, nullptr, nullptr, 0); }
+void wait(const Word& word, std::uint32_t seen) {
+  ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+}
+void wake(const Word& word, int sleepers) {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, sleepers, nullptr, nullptr, 0);
+}
 
 struct alignas(128) Sleeper {
   Word bell{0};
@@ -32,11 +36,10 @@ enum class Way { in_turn, batches, chained, broadcast };
 
 class Crowd {
  public:
-  Crowd(Way way, std::size_t count) : way_(way), sleepers_(count), helpers_(way == Way::batches && count > 8 ? (count + 7) / 8 : 0) {
-    for (std::size_t i = 0; i < count; ++i)
-      sleepers_[i].thread = std::thread([this, i] { sleep(i); });
-    for (std::size_t i = 0; i < helpers_.size(); ++i)
-      helpers_[i].thread = std::thread([this, i] { help(i); });
+  Crowd(Way way, std::size_t count)
+      : way_(way), sleepers_(count), helpers_(way == Way::batches && count > 8 ? (count + 7) / 8 : 0) {
+    for (std::size_t i = 0; i < count; ++i) sleepers_[i].thread = std::thread([this, i] { sleep(i); });
+    for (std::size_t i = 0; i < helpers_.size(); ++i) helpers_[i].thread = std::thread([this, i] { help(i); });
   }
   ~Crowd() {
     stop_ = true;
@@ -121,8 +124,10 @@ void run(const Options& options, const char* name, Way way, std::size_t count) {
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv, 200);
   std::vector<Case> cases;
-  constexpr std::pair<const char*, Way> kWays[] = {
-      {"in turn", Way::in_turn}, {"batches of 8", Way::batches}, {"chained", Way::chained}, {"broadcast", Way::broadcast}};
+  constexpr std::pair<const char*, Way> kWays[] = {{"in turn", Way::in_turn},
+                                                   {"batches of 8", Way::batches},
+                                                   {"chained", Way::chained},
+                                                   {"broadcast", Way::broadcast}};
   for (std::size_t count : {1u, 8u, 9u, 16u, 64u})
     for (const auto& [name, way] : kWays) {
       const char* const called = name;

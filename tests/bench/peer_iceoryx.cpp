@@ -26,7 +26,8 @@ class Iceoryx : public Transport {
  public:
   using Transport::Transport;
   void open_writer() override {
-    iox::runtime::PoshRuntime::initRuntime(iox::RuntimeName_t(iox::cxx::TruncateToCapacity, "writer-" + std::to_string(::getpid())));
+    iox::runtime::PoshRuntime::initRuntime(
+        iox::RuntimeName_t(iox::cxx::TruncateToCapacity, "writer-" + std::to_string(::getpid())));
     iox::popo::PublisherOptions options;
     options.historyCapacity = 0;
     publisher_.emplace(iox::capro::ServiceDescription{"bench", "frames", "all"}, options);
@@ -39,7 +40,8 @@ class Iceoryx : public Transport {
   void send() override { publisher_->publish(loan_); }
 
   void open_reader() override {
-    iox::runtime::PoshRuntime::initRuntime(iox::RuntimeName_t(iox::cxx::TruncateToCapacity, "reader-" + std::to_string(::getpid())));
+    iox::runtime::PoshRuntime::initRuntime(
+        iox::RuntimeName_t(iox::cxx::TruncateToCapacity, "reader-" + std::to_string(::getpid())));
     iox::popo::SubscriberOptions options;
     options.queueCapacity = 5;
     subscriber_.emplace(iox::capro::ServiceDescription{"bench", "frames", "all"}, options);
@@ -66,7 +68,9 @@ class Iceoryx : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_iceoryx(const std::string&, std::size_t size) { return std::make_unique<Iceoryx>(size); }
+std::unique_ptr<Transport> make_iceoryx(const std::string&, std::size_t size) {
+  return std::make_unique<Iceoryx>(size);
+}
 
 Daemon::Daemon(const std::string& folder) {
   const std::string path = folder + "/roudi.toml";

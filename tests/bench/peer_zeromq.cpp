@@ -47,6 +47,8 @@ class ZeroMq : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_zeromq(const std::string& folder, std::size_t size) { return std::make_unique<ZeroMq>(folder, size); }
+std::unique_ptr<Transport> make_zeromq(const std::string& folder, std::size_t size) {
+  return std::make_unique<ZeroMq>(folder, size);
+}
 
 }  // namespace bench

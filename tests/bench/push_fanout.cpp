@@ -117,7 +117,10 @@ void run(const Options& options, const std::string& kind, unsigned branches, uns
   for (const auto& consumer : fan.consumers()) consumer->add_to(age, warm);
   const double floor = floors.at(0.5);
   emit("push_fanout", kind, {{"branches", branches}, {"hz", hz}},
-       Values{{"push_p50", cost.at(0.5)}, {"push_p99", cost.at(0.99)}, {"floor_p50", floor}, {"net_p50", cost.at(0.5) - floor}} +
+       Values{{"push_p50", cost.at(0.5)},
+              {"push_p99", cost.at(0.99)},
+              {"floor_p50", floor},
+              {"net_p50", cost.at(0.5) - floor}} +
            (age.count() ? figures("age", age) : Values{}));
 }
 

@@ -106,7 +106,9 @@ void one_way(const Options& options) {
   shmring_publisher_close(publisher);
   pin(-1);
   emit("ring_small", "one way", {},
-       {{"one_way_p50", samples.at(0.5) / 2}, {"one_way_p99", samples.at(0.99) / 2}, {"line_round_trip", round_trip},
+       {{"one_way_p50", samples.at(0.5) / 2},
+        {"one_way_p99", samples.at(0.99) / 2},
+        {"line_round_trip", round_trip},
         {"bells_per_1000", static_cast<double>(lane.bells) * 1000 / static_cast<double>(count)}});
 }
 
@@ -168,7 +170,9 @@ void to_lanes(const Options& options, std::uint32_t lanes, bool consumed, double
   // Timing itself costs one reading of the clock. Interrupts make the mean useless, so the slowest 5 % are left out.
   const double tick = clock.mean_without_top(0.05);
   emit("ring_lanes", consumed ? "consumed" : "unread", {{"lanes", lanes}},
-       {{"publish", costs.mean_without_top(0.05) - tick}, {"loan", loans.mean_without_top(0.05) - tick}, {"clock", tick},
+       {{"publish", costs.mean_without_top(0.05) - tick},
+        {"loan", loans.mean_without_top(0.05) - tick},
+        {"clock", tick},
         {"line_round_trip", round_trip}});
 }
 
@@ -203,6 +207,7 @@ int main(int argc, char** argv) {
   std::vector<Case> cases = {{"one way", [&] { one_way(options); }}, {"whole", [&] { whole(options); }}};
   for (std::uint32_t lanes : {1u, 2u, 4u, 8u, 16u, 32u, 63u})
     for (bool consumed : {false, true})
-      cases.push_back({"lanes", [&options, lanes, consumed] { to_lanes(options, lanes, consumed, line_round_trip(options)); }});
+      cases.push_back(
+          {"lanes", [&options, lanes, consumed] { to_lanes(options, lanes, consumed, line_round_trip(options)); }});
   run_rounds(options, cases);
 }

@@ -129,7 +129,10 @@ void run(const Options& options, const TransportKind& kind, const Setting& setti
     late.add(sent.late[i]);
   }
   emit("ring_wake" + setting.name, kind.name, {{"hz", setting.hz}},
-       figures("latency", wait) + figures("send", cost) + Values{{"late_p50", late.at(0.5)}, {"reader_cpu", result.cpu * 100}, {"lost", static_cast<double>(frames - kWarm - wait.count())}});
+       figures("latency", wait) + figures("send", cost) +
+           Values{{"late_p50", late.at(0.5)},
+                  {"reader_cpu", result.cpu * 100},
+                  {"lost", static_cast<double>(frames - kWarm - wait.count())}});
 }
 
 // Eight readers of one ring on however few cores, all asking for `wake`: what each frame's age is, and how late the publisher runs.
@@ -193,7 +196,8 @@ void run_many(const Options& options, const char* name, shmring_wake wake) {
   for (unsigned r = 0; r < kReaders; ++r)
     for (std::uint64_t i = kWarm; i < frames; ++i) age.add(results[r].received[i]);
   shmring_publisher_close(publisher);
-  emit("ring_wake_8_readers", name, {{"hz", kHz}}, figures("latency", age) + figures("send", cost) + figures("late", late));
+  emit("ring_wake_8_readers", name, {{"hz", kHz}},
+       figures("latency", age) + figures("send", cost) + figures("late", late));
 }
 
 }  // namespace
@@ -210,7 +214,8 @@ int main(int argc, char** argv) {
   std::vector<Case> cases;
   for (const auto& kind : kinds)
     for (unsigned hz : {30u, 60u, 100u})
-      if (!options.quick || hz == 100) cases.push_back({kind.name, [&options, kind, hz] { run(options, kind, {"", hz}); }});
+      if (!options.quick || hz == 100)
+        cases.push_back({kind.name, [&options, kind, hz] { run(options, kind, {"", hz}); }});
   for (const auto& kind : awake) {
     cases.push_back({kind.name + " jitter", [&options, kind] { run(options, kind, {"_jitter", 60, 200'000}); }});
     cases.push_back({kind.name + " missing", [&options, kind] { run(options, kind, {"_missing", 60, 0, true}); }});

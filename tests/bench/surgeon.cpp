@@ -38,7 +38,9 @@ void check(shmring_status status) {
   if (status != SHMRING_OK) die(shmring_last_error());
 }
 
-std::string path_of(const Options& options, unsigned ring) { return options.folder + "/" + std::to_string(ring) + ".sock"; }
+std::string path_of(const Options& options, unsigned ring) {
+  return options.folder + "/" + std::to_string(ring) + ".sock";
+}
 
 class Rings {
  public:
@@ -148,7 +150,8 @@ void python(const Options& options, const std::string& script) {
   std::FILE* lines = ::fdopen(report[0], "r");
   for (unsigned i = 0; i < kRings; ++i) {
     double spent, wall, faulted, block, grown;
-    if (std::fscanf(lines, "%lf %lf %lf %lf %lf", &spent, &wall, &faulted, &block, &grown) != 5) die("a reader in Python failed");
+    if (std::fscanf(lines, "%lf %lf %lf %lf %lf", &spent, &wall, &faulted, &block, &grown) != 5)
+      die("a reader in Python failed");
     reader_cpu += spent / wall;
     reader_faults += faulted;
     blocks = std::max(blocks, block);
@@ -160,8 +163,12 @@ void python(const Options& options, const std::string& script) {
   for (const auto& [key, value] : publisher)
     if (key == "publisher_cpu") cores += value;
   emit("surgeon", "16 readers in Python", {},
-       publisher + Values{{"dropped", dropped}, {"readers_cpu", reader_cpu}, {"cores", cores}, {"readers_page_faults", reader_faults},
-                          {"reader_blocks_growth", blocks}, {"reader_growth_bytes", growth}});
+       publisher + Values{{"dropped", dropped},
+                          {"readers_cpu", reader_cpu},
+                          {"cores", cores},
+                          {"readers_page_faults", reader_faults},
+                          {"reader_blocks_growth", blocks},
+                          {"reader_growth_bytes", growth}});
 }
 
 void as_fast_as_possible(const Options& options) {

@@ -85,7 +85,10 @@ class RingTransport : public Transport {
 class BareWake : public Transport {
  public:
   BareWake(std::size_t frame_size, bool futex)
-      : Transport(frame_size), word_(share<std::atomic<std::uint32_t>>()), frame_(static_cast<std::byte*>(share(frame_size))), futex_(futex) {}
+      : Transport(frame_size),
+        word_(share<std::atomic<std::uint32_t>>()),
+        frame_(static_cast<std::byte*>(share(frame_size))),
+        futex_(futex) {}
   ~BareWake() override { ::close(event_); }
   std::byte* room() override { return frame_; }
   void send() override {
@@ -99,7 +102,8 @@ class BareWake : public Transport {
   }
   const std::byte* receive() override {
     if (futex_) {
-      while (word_->load(std::memory_order_acquire) == seen_) ::syscall(SYS_futex, word_, FUTEX_WAIT, seen_, nullptr, nullptr, 0);
+      while (word_->load(std::memory_order_acquire) == seen_)
+        ::syscall(SYS_futex, word_, FUTEX_WAIT, seen_, nullptr, nullptr, 0);
       seen_ = word_->load(std::memory_order_acquire);
     } else {
       std::uint64_t count;
@@ -180,7 +184,9 @@ std::unique_ptr<Transport> make_tcp(std::size_t size) {
 
 std::vector<TransportKind> our_rings() {
   const auto ring = [](shmring_wake wake, bool copy) {
-    return [=](const std::string& folder, std::size_t size) { return std::make_unique<RingTransport>(folder, size, wake, copy); };
+    return [=](const std::string& folder, std::size_t size) {
+      return std::make_unique<RingTransport>(folder, size, wake, copy);
+    };
   };
   return {{"ring block", ring(SHMRING_WAKE_BLOCK, false)},
           {"ring adaptive", ring(SHMRING_WAKE_ADAPTIVE, false)},

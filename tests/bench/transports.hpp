@@ -43,7 +43,8 @@ struct Head {
 
 std::vector<TransportKind> our_rings();  // "ring block", "ring adaptive", and "ring copying" that fills by a memcpy
 std::vector<TransportKind> rivals();     // iceoryx, ZeroMQ, unix socket, pipe, TCP: those that this build has
-std::vector<TransportKind> bare_wakes(); // eventfd, futex: nothing but the wake-up, the payload in a plain shared mapping
+std::vector<TransportKind>
+bare_wakes();  // eventfd, futex: nothing but the wake-up, the payload in a plain shared mapping
 
 // Starts iceoryx's daemon for the time of its life, where this build has iceoryx.
 class Daemon {

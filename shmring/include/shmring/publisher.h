@@ -18,55 +18,58 @@ typedef struct shmring_publisher shmring_publisher;
 
 typedef struct shmring_publisher_options {
   size_t struct_size;
-  const char *path;    /* of the socket; its folder must exist; at most 107 bytes */
-  uint32_t perms;      /* permission bits of the socket file: who may connect (0600) */
-  uint64_t slot_size;  /* the largest frame, bytes (1 to 2^32) */
-  uint32_t slots;      /* 0 = 1 + loans + max_readers × (depth + max_held) */
-  uint32_t loans;      /* frames that may be filled, or shared in this process, at once (2) */
-  uint32_t max_readers; /* 1 = exclusive; at most SHMRING_MAX_READERS */
-  uint32_t depth;      /* the most frames that a reader may ask to have wait for it (5; 1 to 256) */
-  uint32_t max_held;   /* the most frames that a reader may ask to hold at once (4; 1 to 256) */
+  const char* path;      /* of the socket; its folder must exist; at most 107 bytes */
+  uint32_t perms;        /* permission bits of the socket file: who may connect (0600) */
+  uint64_t slot_size;    /* the largest frame, bytes (1 to 2^32) */
+  uint32_t slots;        /* 0 = 1 + loans + max_readers × (depth + max_held) */
+  uint32_t loans;        /* frames that may be filled, or shared in this process, at once (2) */
+  uint32_t max_readers;  /* 1 = exclusive; at most SHMRING_MAX_READERS */
+  uint32_t depth;        /* the most frames that a reader may ask to have wait for it (5; 1 to 256) */
+  uint32_t max_held;     /* the most frames that a reader may ask to hold at once (4; 1 to 256) */
   shmring_policy policy; /* for readers that do not ask */
 } shmring_publisher_options;
 #define SHMRING_PUBLISHER_OPTIONS_INIT \
-  {sizeof(shmring_publisher_options), NULL, 0600, 0, 0, 2, 1, 5, 4, SHMRING_DROP_NEWEST}
+  { sizeof(shmring_publisher_options), NULL, 0600, 0, 0, 2, 1, 5, 4, SHMRING_DROP_NEWEST }
 
 /* A slot being filled. `data` has `capacity` writable bytes until publish or discard. */
 typedef struct shmring_loan {
-  void *data;
+  void* data;
   uint64_t capacity;
   uint64_t ticket; /* the library's own; 0: no loan */
 } shmring_loan;
 
 /* Makes the ring and begins to listen. SHMRING_IN_USE names the live publisher of the path. A socket file left behind by a
  * dead publisher is replaced. The caller frees *publisher with shmring_publisher_close(). */
-SHMRING_API shmring_status shmring_publisher_open(const shmring_publisher_options *options, shmring_publisher **publisher);
+SHMRING_API shmring_status shmring_publisher_open(const shmring_publisher_options* options,
+                                                  shmring_publisher** publisher);
 /* Says goodbye to the readers, removes the socket file, frees the handle. Frames that readers hold stay valid. NULL is allowed. */
-SHMRING_API void shmring_publisher_close(shmring_publisher *publisher);
+SHMRING_API void shmring_publisher_close(shmring_publisher* publisher);
 
 /* What the frames published from now on are. Copies what it needs. Readers find it on each frame. */
-SHMRING_API shmring_status shmring_publisher_set_format(shmring_publisher *publisher, const shmring_format *format);
+SHMRING_API shmring_status shmring_publisher_set_format(shmring_publisher* publisher, const shmring_format* format);
 /* What the pipeline before the ring adds to a frame's age (ns); readers report it in their own latency. Any thread. */
-SHMRING_API void shmring_publisher_set_latency(shmring_publisher *publisher, uint64_t latency);
+SHMRING_API void shmring_publisher_set_latency(shmring_publisher* publisher, uint64_t latency);
 /* A new ring with larger (or smaller) slots on the same path; readers move over by themselves after draining the old one. */
-SHMRING_API shmring_status shmring_publisher_resize(shmring_publisher *publisher, uint64_t slot_size);
+SHMRING_API shmring_status shmring_publisher_resize(shmring_publisher* publisher, uint64_t slot_size);
 
 /* Borrows a slot to fill. SHMRING_FULL at once when none is free (nothing is counted until a frame is offered). */
-SHMRING_API shmring_status shmring_publisher_loan(shmring_publisher *publisher, shmring_loan *loan);
+SHMRING_API shmring_status shmring_publisher_loan(shmring_publisher* publisher, shmring_loan* loan);
 /* Publishes a filled loan: `info->size` bytes, with its times, flags and planes (sequence and published_at are set by the ring, and
  * written back). Returns SHMRING_OK also when no reader is there. The loan ends, whatever is returned. */
-SHMRING_API shmring_status shmring_publisher_publish(shmring_publisher *publisher, shmring_loan *loan, shmring_frame_info *info);
+SHMRING_API shmring_status shmring_publisher_publish(shmring_publisher* publisher, shmring_loan* loan,
+                                                     shmring_frame_info* info);
 /* Gives a loan back unpublished. */
-SHMRING_API void shmring_publisher_discard(shmring_publisher *publisher, shmring_loan *loan);
+SHMRING_API void shmring_publisher_discard(shmring_publisher* publisher, shmring_loan* loan);
 /* Copies `info->size` bytes into a slot and publishes it. SHMRING_FULL: dropped and counted for every reader. */
-SHMRING_API shmring_status shmring_publisher_write(shmring_publisher *publisher, const void *data, shmring_frame_info *info);
+SHMRING_API shmring_status shmring_publisher_write(shmring_publisher* publisher, const void* data,
+                                                   shmring_frame_info* info);
 
 /* End of stream: readers take what is pending, then get SHMRING_END. */
-SHMRING_API shmring_status shmring_publisher_end(shmring_publisher *publisher);
+SHMRING_API shmring_status shmring_publisher_end(shmring_publisher* publisher);
 
 /* The ring's figures, and up to `capacity` lanes (attached now, then gone); *count receives how many there are. `lanes` may be NULL. */
-SHMRING_API shmring_status shmring_publisher_stats(shmring_publisher *publisher, shmring_ring_stats *ring,
-                                                   shmring_lane_stats *lanes, size_t capacity, size_t *count);
+SHMRING_API shmring_status shmring_publisher_stats(shmring_publisher* publisher, shmring_ring_stats* ring,
+                                                   shmring_lane_stats* lanes, size_t capacity, size_t* count);
 
 #ifdef __cplusplus
 }

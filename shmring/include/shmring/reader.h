@@ -19,8 +19,8 @@ typedef struct shmring_frame shmring_frame;
 
 typedef struct shmring_reader_options {
   size_t struct_size;
-  const char *path;   /* of the publisher's socket; the publisher need not be there yet */
-  const char *name;   /* the worker's name, UTF-8, 1 to 63 bytes; NULL: the program's name and process number */
+  const char* path;      /* of the publisher's socket; the publisher need not be there yet */
+  const char* name;      /* the worker's name, UTF-8, 1 to 63 bytes; NULL: the program's name and process number */
   shmring_policy policy; /* SHMRING_POLICY_DEFAULT: as the publisher set */
   shmring_wake wake;
   uint32_t depth;         /* frames that may wait (0: as many as the publisher grants; `latest` is always 1) */
@@ -29,28 +29,28 @@ typedef struct shmring_reader_options {
   bool reconnect;         /* after the publisher's death: wait for the next one (true), or SHMRING_DISCONNECTED */
 } shmring_reader_options;
 #define SHMRING_READER_OPTIONS_INIT \
-  {sizeof(shmring_reader_options), NULL, NULL, SHMRING_POLICY_DEFAULT, SHMRING_WAKE_BLOCK, 0, 0, 0, true}
+  { sizeof(shmring_reader_options), NULL, NULL, SHMRING_POLICY_DEFAULT, SHMRING_WAKE_BLOCK, 0, 0, 0, true }
 
 /* Fails only for wrong arguments: a publisher that is not there yet is waited for in read. Free with shmring_reader_close(). */
-SHMRING_API shmring_status shmring_reader_open(const shmring_reader_options *options, shmring_reader **reader);
+SHMRING_API shmring_status shmring_reader_open(const shmring_reader_options* options, shmring_reader** reader);
 /* Detaches. Frames still held stay valid until they are released. NULL is allowed. */
-SHMRING_API void shmring_reader_close(shmring_reader *reader);
+SHMRING_API void shmring_reader_close(shmring_reader* reader);
 
 /* Takes the next frame, waiting up to `timeout` ns (0: do not wait; SHMRING_WAIT_FOREVER). The caller releases *frame. */
-SHMRING_API shmring_status shmring_reader_read(shmring_reader *reader, uint64_t timeout, shmring_frame **frame);
+SHMRING_API shmring_status shmring_reader_read(shmring_reader* reader, uint64_t timeout, shmring_frame** frame);
 /* The same, but skips to the newest frame there is (those skipped count as delivered). */
-SHMRING_API shmring_status shmring_reader_latest(shmring_reader *reader, uint64_t timeout, shmring_frame **frame);
+SHMRING_API shmring_status shmring_reader_latest(shmring_reader* reader, uint64_t timeout, shmring_frame** frame);
 /* Makes a waiting read return SHMRING_INTERRUPTED, and every later one until `on` is false again. */
-SHMRING_API void shmring_reader_interrupt(shmring_reader *reader, bool on);
+SHMRING_API void shmring_reader_interrupt(shmring_reader* reader, bool on);
 /* Gives up everything that is pending now, unseen (counted as delivered and stale). */
-SHMRING_API void shmring_reader_flush(shmring_reader *reader);
+SHMRING_API void shmring_reader_flush(shmring_reader* reader);
 /* Readable when a read would not wait: a frame, the end, a publisher that came or went. For poll, select, epoll, asyncio. Owned by the
  * reader. After it was readable, read with timeout 0 until SHMRING_TIMEOUT. */
-SHMRING_API int shmring_reader_fileno(shmring_reader *reader);
+SHMRING_API int shmring_reader_fileno(shmring_reader* reader);
 /* Whether a publisher is attached now. */
-SHMRING_API bool shmring_reader_connected(shmring_reader *reader);
+SHMRING_API bool shmring_reader_connected(shmring_reader* reader);
 /* The publisher's latency (ns) as it last said; 0 where it said nothing. */
-SHMRING_API uint64_t shmring_reader_latency(shmring_reader *reader);
+SHMRING_API uint64_t shmring_reader_latency(shmring_reader* reader);
 
 /* This reader's own account. */
 typedef struct shmring_reader_stats {
@@ -69,16 +69,16 @@ typedef struct shmring_reader_stats {
   shmring_times age;  /* publish to take */
   shmring_times hold; /* take to release */
 } shmring_reader_stats;
-SHMRING_API shmring_status shmring_reader_stats_get(shmring_reader *reader, shmring_reader_stats *stats);
+SHMRING_API shmring_status shmring_reader_stats_get(shmring_reader* reader, shmring_reader_stats* stats);
 
 /* A frame's bytes: read-only memory shared with the publisher, valid until the release, whatever happens to reader or publisher. */
-SHMRING_API const void *shmring_frame_data(const shmring_frame *frame);
+SHMRING_API const void* shmring_frame_data(const shmring_frame* frame);
 /* Size, times, flags, planes (the format's where the frame has none). Never fails. */
-SHMRING_API void shmring_frame_info_get(const shmring_frame *frame, shmring_frame_info *info);
+SHMRING_API void shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info);
 /* The format; `caps` is valid until the release. */
-SHMRING_API void shmring_frame_format(const shmring_frame *frame, shmring_format *format);
+SHMRING_API void shmring_frame_format(const shmring_frame* frame, shmring_format* format);
 /* Gives the slot back. NULL is allowed. */
-SHMRING_API void shmring_frame_release(shmring_frame *frame);
+SHMRING_API void shmring_frame_release(shmring_frame* frame);
 
 #ifdef __cplusplus
 }

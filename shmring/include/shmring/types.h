@@ -48,16 +48,17 @@ typedef enum shmring_status {
 
 /* What happens to a lane's frames when its reader is slower than the publisher. */
 typedef enum shmring_policy {
-  SHMRING_DROP_NEWEST = 0, /* first in, first out: the new frame is dropped while `depth` frames wait */
-  SHMRING_DROP_OLDEST = 1, /* the oldest waiting frame gives way */
-  SHMRING_LATEST = 2,      /* a mailbox: one frame waits, always the newest */
+  SHMRING_DROP_NEWEST = 0,     /* first in, first out: the new frame is dropped while `depth` frames wait */
+  SHMRING_DROP_OLDEST = 1,     /* the oldest waiting frame gives way */
+  SHMRING_LATEST = 2,          /* a mailbox: one frame waits, always the newest */
   SHMRING_POLICY_DEFAULT = 255 /* whatever the publisher sets for readers that do not ask */
 } shmring_policy;
 
 /* How a reader waits. */
 typedef enum shmring_wake {
-  SHMRING_WAKE_BLOCK = 0,   /* sleep until the bell rings */
-  SHMRING_WAKE_ADAPTIVE = 1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
+  SHMRING_WAKE_BLOCK = 0, /* sleep until the bell rings */
+  SHMRING_WAKE_ADAPTIVE =
+      1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
 } shmring_wake;
 
 /* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video. */
@@ -98,7 +99,7 @@ typedef struct shmring_plane {
 /* What frames are. `caps` is a GStreamer caps string (UTF-8) or empty; the rest is filled for raw video only. */
 typedef struct shmring_format {
   size_t struct_size;
-  const char *caps; /* borrowed; from a frame: valid as long as the frame is held */
+  const char* caps; /* borrowed; from a frame: valid as long as the frame is held */
   uint64_t id;      /* from a frame: differs whenever the format differs; ignored in shmring_publisher_set_format() */
   shmring_pixel_format pixel_format;
   uint32_t width;  /* pixels */
@@ -106,7 +107,12 @@ typedef struct shmring_format {
   uint32_t plane_count;
   shmring_plane planes[SHMRING_MAX_PLANES]; /* used by frames that do not bring planes of their own */
 } shmring_format;
-#define SHMRING_FORMAT_INIT {sizeof(shmring_format), "", 0, SHMRING_BYTES, 0, 0, 0, {{0, 0, 0}}}
+#define SHMRING_FORMAT_INIT                                  \
+  {                                                          \
+    sizeof(shmring_format), "", 0, SHMRING_BYTES, 0, 0, 0, { \
+      { 0, 0, 0 }                                            \
+    }                                                        \
+  }
 
 /* One frame: what a publisher says of it, and what a reader finds. */
 typedef struct shmring_frame_info {
@@ -122,8 +128,13 @@ typedef struct shmring_frame_info {
   uint32_t plane_count; /* 0: the format's planes apply */
   shmring_plane planes[SHMRING_MAX_PLANES];
 } shmring_frame_info;
-#define SHMRING_FRAME_INFO_INIT \
-  {sizeof(shmring_frame_info), 0, 0, SHMRING_TIME_NONE, SHMRING_TIME_NONE, SHMRING_TIME_NONE, 0, SHMRING_TIME_NONE, 0, 0, {{0, 0, 0}}}
+#define SHMRING_FRAME_INFO_INIT                                                                                      \
+  {                                                                                                                  \
+    sizeof(shmring_frame_info), 0, 0, SHMRING_TIME_NONE, SHMRING_TIME_NONE, SHMRING_TIME_NONE, 0, SHMRING_TIME_NONE, \
+        0, 0, {                                                                                                      \
+      { 0, 0, 0 }                                                                                                    \
+    }                                                                                                                \
+  }
 
 /* How long something took, in ns; the figures are good to an eighth. Zero where nothing was measured yet. */
 typedef struct shmring_times {
@@ -161,10 +172,11 @@ typedef struct shmring_lane_stats {
   uint64_t last_taken_at;     /* as the reader says; 0: never */
   uint64_t last_released_at;  /* as the reader says; 0: never */
   uint64_t last_taken_seq;
-  uint64_t unfinished_since; /* since when something is pending or held and nothing was finished; 0: nothing is unfinished */
-  shmring_times age;             /* publish to take, as the reader says */
-  shmring_times hold;            /* take to release, as the reader says */
-  char reason[96];               /* why the lane was retired, or empty */
+  uint64_t
+      unfinished_since; /* since when something is pending or held and nothing was finished; 0: nothing is unfinished */
+  shmring_times age;    /* publish to take, as the reader says */
+  shmring_times hold;   /* take to release, as the reader says */
+  char reason[96];      /* why the lane was retired, or empty */
 } shmring_lane_stats;
 
 /* The ring as a whole. free_slots + owned + loaned = slots. */
@@ -192,15 +204,15 @@ typedef struct shmring_ring_stats {
 } shmring_ring_stats;
 
 /* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
-SHMRING_API const char *shmring_last_error(void);
+SHMRING_API const char* shmring_last_error(void);
 /* The name of a status: "timeout", "in-use", … Never NULL. */
-SHMRING_API const char *shmring_status_name(shmring_status status);
+SHMRING_API const char* shmring_status_name(shmring_status status);
 /* Now on CLOCK_MONOTONIC, ns. */
 SHMRING_API uint64_t shmring_now(void);
 /* Fills `format` for raw video of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
  * of a frame in bytes (0: unknown format or size). `caps` (at least 256 bytes, owned by the caller) receives the caps string. */
-SHMRING_API uint64_t shmring_format_video(shmring_format *format, shmring_pixel_format pixel_format, uint32_t width,
-                                          uint32_t height, char *caps, size_t caps_size);
+SHMRING_API uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width,
+                                          uint32_t height, char* caps, size_t caps_size);
 
 #ifdef __cplusplus
 }

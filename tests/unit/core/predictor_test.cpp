@@ -22,8 +22,8 @@ constexpr std::int64_t kLeftOut = -1, kDropped = -2;
 
 // Plays frames to a reader that obeys the predictor and wakes without delay. `at` says how far frame n is from its due time, or that the
 // source left it out, or that it was dropped on the way (then it had a number).
-Outcome play(Predictor& predictor, std::uint64_t period, unsigned frames, const std::function<std::int64_t(unsigned)>& at,
-             std::uint64_t start = kSecond) {
+Outcome play(Predictor& predictor, std::uint64_t period, unsigned frames,
+             const std::function<std::int64_t(unsigned)>& at, std::uint64_t start = kSecond) {
   unsigned came = 0, caught = 0;
   std::uint64_t spun = 0, t = start, sequence = 0;
   for (unsigned n = 1; n <= frames; ++n) {
@@ -72,26 +72,30 @@ TEST_P(PredictorAtRate, LooksForEveryFrameOfASteadySourceForATenthOfTheTimeAtMos
 }
 
 TEST_P(PredictorAtRate, KeepsUpWithJitterOf200Microseconds) {
-  const Outcome outcome = play(predictor, period(), 600, [&](unsigned) { return static_cast<std::int64_t>(random() % 400'000); });
+  const Outcome outcome =
+      play(predictor, period(), 600, [&](unsigned) { return static_cast<std::int64_t>(random() % 400'000); });
   EXPECT_GT(outcome.caught, 0.85);
   EXPECT_LT(outcome.spun, 0.1);
 }
 
 TEST_P(PredictorAtRate, KeepsUpWhenTheSourceLeavesEveryTenthFrameOut) {
-  const Outcome outcome = play(predictor, period(), 600, [&](unsigned n) { return n > 20 && random() % 10 == 0 ? kLeftOut : 0; });
+  const Outcome outcome =
+      play(predictor, period(), 600, [&](unsigned n) { return n > 20 && random() % 10 == 0 ? kLeftOut : 0; });
   EXPECT_GT(outcome.caught, 0.95);
   EXPECT_LT(outcome.spun, 0.1);
 }
 
 TEST_P(PredictorAtRate, KeepsUpWhenEveryTenthFrameIsDropped) {
-  const Outcome outcome = play(predictor, period(), 600, [&](unsigned n) { return n > 20 && random() % 10 == 0 ? kDropped : 0; });
+  const Outcome outcome =
+      play(predictor, period(), 600, [&](unsigned n) { return n > 20 && random() % 10 == 0 ? kDropped : 0; });
   EXPECT_GT(outcome.caught, 0.95);
   EXPECT_LT(outcome.spun, 0.1);
 }
 
 TEST_P(PredictorAtRate, OneLateFrameDoesNotMoveTheNext) {
   play(predictor, period(), 100, on_time);
-  const Outcome outcome = play(predictor, period(), 1'000, [&](unsigned n) { return n % 50 == 0 ? static_cast<std::int64_t>(period() / 3) : 0; });
+  const Outcome outcome = play(predictor, period(), 1'000,
+                               [&](unsigned n) { return n % 50 == 0 ? static_cast<std::int64_t>(period() / 3) : 0; });
   EXPECT_GT(outcome.caught, 0.9);
 }
 
