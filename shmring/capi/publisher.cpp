@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// The publisher as C sees it.
 #include <algorithm>
 #include <cstring>
 #include <memory>

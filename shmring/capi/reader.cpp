@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Reader, frames and observer as C sees them.
 #include <algorithm>
 #include <cstring>
 #include <memory>
