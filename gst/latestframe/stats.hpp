@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The structures that `stats` of the element and of its pads give.
 // The `stats` properties.
 #pragma once
 
