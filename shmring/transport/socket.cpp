@@ -132,7 +132,8 @@ void Listener::close() {
   if (!fd_) return;
   auto folder = lock_folder(folder_of(path_));
   struct stat file;
-  if (::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino && file.st_dev == file_.st_dev) ::unlink(path_.c_str());
+  if (::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino && file.st_dev == file_.st_dev)
+    ::unlink(path_.c_str());
   SHMRING_CRASH_POINT(file_removed);
   fd_.reset();
 }
@@ -201,7 +202,7 @@ Received receive_message(int socket, std::span<std::byte> buffer) {
   }
   result.size = static_cast<std::size_t>(got);
   // An empty message and a closed connection look the same on a SEQPACKET socket; nobody of ours sends empty ones.
-  result.kind = got == 0 ? Received::Kind::closed
+  result.kind = got == 0                                         ? Received::Kind::closed
                 : (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? Received::Kind::broken
                                                                  : Received::Kind::message;
   return result;
@@ -209,7 +210,9 @@ Received receive_message(int socket, std::span<std::byte> buffer) {
 
 void force_pidfd_by_number(bool on) { pidfd_by_number = on; }
 
-Fd open_pidfd(std::uint32_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0u))); }
+Fd open_pidfd(std::uint32_t pid) {
+  return Fd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0u)));
+}
 
 Peer peer_of(int socket) {
   Peer peer;

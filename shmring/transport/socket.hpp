@@ -48,13 +48,18 @@ std::string folder_of(const std::string& path);
 // False: the peer does not read (EAGAIN) or is gone.
 bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 template <class Message>
-  requires std::is_trivially_copyable_v<Message>  // a container is sent as a span of what it holds, never as itself
+requires std::is_trivially_copyable_v<Message>  // a container is sent as a span of what it holds, never as itself
 bool send_message(int socket, const Message& message, std::span<const int> descriptors = {}) {
   return send_message(socket, std::as_bytes(std::span(&message, 1)), descriptors);
 }
 
 struct Received {
-  enum class Kind { message, nothing, closed, broken } kind = Kind::nothing;  // broken: too long, or more descriptors than ever sent
+  enum class Kind {
+    message,
+    nothing,
+    closed,
+    broken
+  } kind = Kind::nothing;  // broken: too long, or more descriptors than ever sent
   std::size_t size = 0;
   std::array<Fd, 3> descriptors;
 };
