@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The `stats` properties.
+// The structures that `stats` of the element and of its pads give.
 #pragma once
 
 #include "latestframe/fanout.hpp"
