@@ -27,8 +27,10 @@ class Loop:
         self._pad = next((pad for pad in self._decoder.srcpads if pad.is_linked()), None)
         if self._pad is None:  # no video in it: the demuxer says so by an error
             return GLib.SOURCE_REMOVE
+        # Watched before it is asked for: its first event may come at once.
+        kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM | Gst.PadProbeType.EVENT_FLUSH
+        self._pad.add_probe(kinds, self._watch)
         self._seek(Gst.SeekFlags.FLUSH)
-        self._pad.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM, self._watch)
         self._on_ready()
         return GLib.SOURCE_REMOVE
 
@@ -43,6 +45,8 @@ class Loop:
             if self._segment and buffer.pts != Gst.CLOCK_TIME_NONE:
                 duration = buffer.duration if buffer.duration != Gst.CLOCK_TIME_NONE else 0
                 self._end = self._segment.to_running_time(Gst.Format.TIME, buffer.pts) + self._lag + duration
+        elif info.get_event().type == Gst.EventType.FLUSH_STOP:
+            self._segment, self._end, self._lag = None, 0, 0  # what came before the first segment does not count
         elif info.get_event().type == Gst.EventType.SEGMENT:
             self._segment = info.get_event().parse_segment().copy()
             self._lag = max(0, self._end - self._segment.base)
