@@ -110,8 +110,10 @@ static void gst_latest_frame_pad_init(GstLatestFramePad* self) {
 }
 
 void gst_latest_frame_pad_retire(GstPad* pad) {
-  branch_of(pad)->retire();
+  Branch* branch = branch_of(pad);
+  branch->retire();
   gst_pad_set_active(pad, FALSE);
+  branch->home().remove(*branch);  // now: a message on the bus may keep the pad for long
 }
 
 GstPad* gst_latest_frame_pad_new(const std::shared_ptr<Fanout>& fanout, GstPadTemplate* templ, const char* name,

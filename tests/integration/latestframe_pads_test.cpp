@@ -308,6 +308,18 @@ TEST_F(LatestFramePads, BringNothingOfAnEarlierRunIntoTheNext) {
   }
 }
 
+TEST_F(LatestFramePads, AreForgottenWhenTheyAreReleasedEvenIfSomebodyKeepsThem) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  const auto kept = share(worker.branch());
+  worker.leave();
+  GstStructure* stats = nullptr;
+  g_object_get(rig.element(), "stats", &stats, nullptr);
+  const auto owned = adopt(stats);
+  EXPECT_EQ(gst_value_array_get_size(gst_structure_get_value(stats, "branches")), 0u);
+}
+
 TEST_F(LatestFramePads, LeaveNoReferenceBehind) {
   Worker worker;
   GstElement* element = nullptr;
