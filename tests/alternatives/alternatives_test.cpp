@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <mutex>
@@ -174,9 +175,14 @@ std::vector<std::string> words(const std::string& line) {
   return found;
 }
 
+// shmsink calls its memory "shmpipe.PID.N", each number at least five wide: a small one has spaces in front of it.
+bool was_made_by_shmsink(const std::string& name, pid_t pid) {
+  const std::string prefix = "shmpipe.";
+  return name.starts_with(prefix) && std::strtol(name.c_str() + prefix.size(), nullptr, 10) == pid;
+}
+
 TEST_F(Alternatives, ShmsrcEndsAndSharedMemoryStaysWhenShmsinkIsKilled) {
   TwoProcesses two;
-  const auto before = shared_memory_names();
   auto publisher =
       ChildProcess::spawn(words("gst-launch-1.0 " + two.publisher_line("shmsink wait-for-connection=false")));
   ASSERT_TRUE(eventually([&] { return two.folder.names().contains("s"); }));
@@ -184,10 +190,9 @@ TEST_F(Alternatives, ShmsrcEndsAndSharedMemoryStaysWhenShmsinkIsKilled) {
   ASSERT_TRUE(two.receives(reader));
   publisher.kill();
   EXPECT_TRUE(reader.wait());
-  const std::string left = "shmpipe." + std::to_string(publisher.pid());
   bool found = false;
   for (const auto& name : shared_memory_names()) {
-    if (name.rfind(left, 0) != 0) continue;
+    if (!was_made_by_shmsink(name, publisher.pid())) continue;
     found = true;
     std::filesystem::remove("/dev/shm/" + name);
   }
