@@ -159,6 +159,7 @@ Control::Next Control::on_mapped(Connection& c) {
   ring_->add_lane(c.lane);
   SHMRING_CRASH_POINT(lane_added);
   readers_.fetch_add(1, std::memory_order_relaxed);
+  send_message(c.fd(), wire::make<wire::Mapped>());
   return Next::keep;
 }
 

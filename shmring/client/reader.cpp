@@ -54,6 +54,7 @@ struct Reader::Impl {
   const Fd cancel;  // readable while interrupted
   Finder finder;
   std::atomic<bool> interrupted{false};
+  std::atomic<bool> offered{false};  // the publisher said that our lane is in use
 
   // The connection, and what it told us.
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
@@ -98,6 +99,7 @@ struct Reader::Impl {
     publisher.reset();
     phase = Phase::searching;
     leaving = false;
+    offered.store(false, std::memory_order_relaxed);
     const std::lock_guard lock(mutex);
     if (!attachment) return;
     if (!guard.in_child()) {
@@ -204,6 +206,10 @@ struct Reader::Impl {
       }
       const std::span<const std::byte> bytes(buffer.data(), got.size);
       if (bytes.size() == 1 && bytes[0] == wire::kBell) continue;
+      if (wire::type_of(bytes) == wire::Type::mapped) {
+        offered.store(true, std::memory_order_relaxed);
+        continue;
+      }
       if (const auto end = wire::parse_end(bytes)) {
         end_after = end->after_sequence == UINT64_MAX ? 0 : end->after_sequence;
         ended = newest <= end_after;  // else it goes on already
@@ -452,7 +458,7 @@ int Reader::fileno() const { return impl_->epoll.get(); }
 
 bool Reader::connected() const {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->attachment != nullptr;
+  return impl_->attachment != nullptr && impl_->offered.load(std::memory_order_relaxed);
 }
 
 std::uint64_t Reader::latency() const {

@@ -47,7 +47,7 @@ SHMRING_API void shmring_reader_flush(shmring_reader* reader);
 /* Readable when a read would not wait: a frame, the end, a publisher that came or went. For poll, select, epoll, asyncio. Owned by the
  * reader. After it was readable, read with timeout 0 until SHMRING_TIMEOUT. */
 SHMRING_API int shmring_reader_fileno(shmring_reader* reader);
-/* Whether a publisher is attached now. */
+/* Whether a publisher is attached now and offers every frame from now on; learned while reading. */
 SHMRING_API bool shmring_reader_connected(shmring_reader* reader);
 /* The publisher's latency (ns) as it last said; 0 where it said nothing. */
 SHMRING_API uint64_t shmring_reader_latency(shmring_reader* reader);

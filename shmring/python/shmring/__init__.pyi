@@ -195,7 +195,8 @@ class Reader:
     def fileno(self) -> int:
         """Readable when a read would not wait. After it was readable, read(0) until None."""
     @property
-    def connected(self) -> bool: ...
+    def connected(self) -> bool:
+        """Whether a publisher is attached now and offers every frame from now on; learned while reading."""
     @property
     def latency(self) -> float:
         """What the publisher's pipeline adds to a frame's age, seconds."""
