@@ -4,21 +4,21 @@
 import argparse
 import asyncio
 import contextlib
-import json
 import shutil
 import signal
 import sys
 import tempfile
-from dataclasses import asdict
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from . import clip, config, report, sheet, table
+from . import clip, config, events, report, sheet, table
 from .album import PAGES
 from .drill import Drill
-from .record import Event
-from .supervisor import Supervisor, lives
+from .manager import Manager
+from .supervisor import lives
 
 
 def arguments() -> argparse.Namespace:
@@ -42,27 +42,21 @@ def choose_input(wanted: str | None, folder: Path, console: Console) -> str:
     return "test"
 
 
-async def run(options: argparse.Namespace, settings: config.Config, source: str, console: Console) -> dict:
-    screen = table.Screen(console, f"{Path(source).name} → latestframe → ring")
-    events: list[Event] = []
-    with tempfile.TemporaryDirectory(prefix="surveillance-") as folder, \
-            open(options.output / "events.jsonl", "w") as log:
-
-        def on_event(event: Event) -> None:
-            events.append(event)
-            log.write(json.dumps(asdict(event)) + "\n")
-            log.flush()
-            screen.event(event)
-
-        supervisor = Supervisor(settings, source, Path(folder) / "camera.sock", options.output,
-                                album_every=max(0.5, options.seconds / PAGES), on_event=on_event)
-        drill = Drill(supervisor, settings.faults, options.seconds)
+async def run(options: argparse.Namespace, camera: config.Camera, console: Console) -> dict:
+    screen = table.Screen(console, f"{Path(camera.input).name} → latestframe → ring", time.time())
+    with tempfile.TemporaryDirectory(prefix="surveillance-") as sockets:
+        manager = Manager(config.Config((camera,)), options.output, Path(sockets),
+                          album_every=max(0.5, options.seconds / PAGES), record=options.output / "recording.mkv")
+        manager.subscribe(events.to_file(options.output / "events.jsonl"))
+        manager.subscribe(screen.event)
+        supervisor = manager.cameras[camera.name]
+        drill = Drill(supervisor, camera.faults, options.seconds)
         loop = asyncio.get_running_loop()
         interrupted = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, interrupted.set)
         shown = asyncio.create_task(screen.show(supervisor))
-        await supervisor.start()
+        await manager.start()
         job = asyncio.create_task(drill.run())
         stop = asyncio.create_task(interrupted.wait())
         await asyncio.wait([job, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -71,16 +65,16 @@ async def run(options: argparse.Namespace, settings: config.Config, source: str,
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await supervisor.stop()
-    planned = len(drill.outcomes if interrupted.is_set() else settings.faults)
+        await manager.stop()
+    planned = len(drill.outcomes if interrupted.is_set() else camera.faults)
     results = report.checks(supervisor, drill.outcomes, living, planned)
     summary = report.as_dict(supervisor, drill.outcomes, results,
-                             {"input": source, "seconds": options.seconds, "interrupted": interrupted.is_set(),
-                              "events": len(events)})
+                             {"input": camera.input, "seconds": options.seconds, "interrupted": interrupted.is_set(),
+                              "events": len(manager.events)})
     table.print_report(console, supervisor, summary)
     headings = {name: f"{name}: {watched.record.found} detections in {watched.record.heard} frames"
                 for name, watched in supervisor.workers.items()}
-    summary["pictures"] = sheet.make(options.output / "album", headings, options.output / "contact-sheet.png")
+    summary["pictures"] = sheet.make(supervisor.folder / "album", headings, options.output / "contact-sheet.png")
     report.save(summary, options.output / "report.json")
     return summary
 
@@ -89,14 +83,17 @@ def main() -> int:
     options = arguments()
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
-        settings = config.load(options.config)
+        camera, *others = config.load(options.config).cameras
+        if others:
+            raise config.ConfigError(f"{options.config}: the demonstration has one camera; "
+                                     "several: python3 -m surveillance.manage")
     except config.ConfigError as error:
         raise SystemExit(str(error)) from error
-    source = choose_input(options.input, options.output, console)
+    camera = replace(camera, input=choose_input(options.input or camera.input, options.output, console))
     options.output.mkdir(parents=True, exist_ok=True)
-    for old in ("album", "logs"):
-        shutil.rmtree(options.output / old, ignore_errors=True)
-    summary = asyncio.run(run(options, settings, source, console))
+    shutil.rmtree(options.output / camera.name, ignore_errors=True)
+    (options.output / "events.jsonl").unlink(missing_ok=True)
+    summary = asyncio.run(run(options, camera, console))
     console.print(f"Report, events, recording, contact sheet: {options.output.absolute()}", soft_wrap=True)
     return 0 if summary["passed"] else 1
 

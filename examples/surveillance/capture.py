@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The capture process: camera → latestframe → recorder and ring. It only reports; nothing here decides about workers.
 
-    camera ─ latestframe ─┬─ recorder: framehealth ─ jpegenc ─ matroskamux ─ filesink
-                          └─ ring: shmringsink ═ the workers' processes
+    camera ─ latestframe ─┬─ ring: shmringsink ═ the workers' processes
+                          └─ recorder: framehealth ─ jpegenc ─ matroskamux ─ filesink     with --record
 """
 
 import argparse
@@ -41,16 +41,18 @@ def quoted(text) -> str:
 def launch_line(arguments: argparse.Namespace) -> str:
     """The encoder's wish for buffers is dropped: the ring's are the only ones, and the converter writes into them."""
     stall = int(arguments.stall_timeout * Gst.SECOND)
-    return f"""
-        {source(arguments.input)} ! videoconvert ! video/x-raw,format=BGR
-          ! latestframe name=supply
-              src_0::worker=recorder-branch src_0::stall-timeout={stall}
-              src_1::worker=ring-branch src_1::stall-timeout={stall}
-        supply.src_0 ! framehealth name=recorder worker=recorder stall-timeout={stall}
+    recorder = f"""
+        supply.src_1 ! framehealth name=recorder worker=recorder stall-timeout={stall}
           ! identity drop-allocation=true ! jpegenc quality=80 ! matroskamux
-          ! filesink async=false location={quoted(arguments.record)}
-        supply.src_1 ! shmringsink name=ring socket-path={quoted(arguments.socket)} max-readers={arguments.readers}
+          ! filesink async=false location={quoted(arguments.record)}""" if arguments.record else ""
+    branches = ["ring-branch", "recorder-branch"][:2 if recorder else 1]
+    pads = "".join(f" src_{number}::worker={worker} src_{number}::stall-timeout={stall}"
+                   for number, worker in enumerate(branches))
+    return f"""
+        {source(arguments.input)} ! videoconvert ! video/x-raw,format=BGR ! latestframe name=supply {pads}
+        supply.src_0 ! shmringsink name=ring socket-path={quoted(arguments.socket)} max-readers={arguments.readers}
               depth={arguments.depth} max-held={arguments.max_held} stall-timeout={stall}
+        {recorder}
     """
 
 
@@ -143,7 +145,7 @@ class Capture:
             last=last,
             ring=plain(self._ring.get_property("stats")),
             supply=plain(self._supply.get_property("stats")),
-            recorder=plain(self._recorder.get_property("stats")),
+            recorder=self._recorder and plain(self._recorder.get_property("stats")),
         )
 
 
@@ -151,7 +153,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="One camera, its recorder and its ring")
     parser.add_argument("--input", required=True, help="a file, /dev/video0, an address, or `test`")
     parser.add_argument("--socket", required=True)
-    parser.add_argument("--record", required=True, type=Path)
+    parser.add_argument("--record", type=Path, help="a file to record into, beside the ring")
     parser.add_argument("--readers", type=int, required=True)
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--max-held", type=int, default=3)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How a child tells the supervisor things: one JSON line per packet, on a socket whose number is in REPORT_FD.
+"""How a child and the supervisor tell each other things: one JSON line per packet, on a socket whose number is in REPORT_FD.
 
-A packet goes whole or not at all, so a supervisor that does not listen costs the child a counted line and never a wait.
+A packet goes whole or not at all, so whoever does not listen costs the other a counted line and never a wait.
 """
 
 import json
@@ -23,17 +23,33 @@ class Sender:
         self.lost = 0
         self.closed = False  # nobody is left to tell: time to end
 
+    def fileno(self) -> int:
+        """Readable when the supervisor told something, or is gone; -1 without one."""
+        return self._socket.fileno() if self._socket else -1
+
+    def receive(self) -> list[dict]:
+        """What the supervisor told since the last call. Never waits."""
+        if self._socket is None or self.closed:
+            return []
+        messages, is_open = receive(self._socket)
+        self.closed = not is_open
+        return messages
+
     def send(self, kind: str, **fields) -> bool:
         if self._socket is None or self.closed:
             return False
         try:
-            self._socket.send(json.dumps({"kind": kind, **fields}).encode() + b"\n")
+            self._socket.send(packet(kind, fields))
             return True
         except BlockingIOError:
             self.lost += 1
         except OSError:
             self.closed = True
         return False
+
+
+def packet(kind: str, fields: dict) -> bytes:
+    return json.dumps({"kind": kind, **fields}).encode() + b"\n"
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -23,6 +23,8 @@ class Child:
         self._on_message = on_message
         self._on_exit = on_exit
         self._process: asyncio.subprocess.Process | None = None
+        self._socket: socket.socket | None = None
+        self.unsent = 0  # lines it did not get, because it did not listen
         self._watch: asyncio.Task | None = None
 
     @property
@@ -40,6 +42,7 @@ class Child:
         except OSError:
             ours.close()
             raise
+        self._socket = ours
         asyncio.get_running_loop().add_reader(ours, self._read, ours)
         self._watch = asyncio.create_task(self._wait(self._process, ours))
 
@@ -50,6 +53,17 @@ class Child:
             with contextlib.suppress(OSError, IndexError, ValueError):
                 waited += int(path.read_text().split()[1])
         return waited * 1e-9
+
+    def send(self, kind: str, **fields) -> bool:
+        """Tells it something. Never waits: what it has no room for is counted in `unsent`."""
+        if self._socket is None:
+            return False
+        try:
+            self._socket.send(channel.packet(kind, fields))
+            return True
+        except OSError:  # full, too long, or its end is closed
+            self.unsent += 1
+        return False
 
     def send_signal(self, number: signal.Signals) -> None:
         if self._process:
@@ -74,5 +88,5 @@ class Child:
         for message in channel.receive(ours)[0]:  # its last words
             self._on_message(message)
         ours.close()
-        self._process = None
+        self._socket = self._process = None
         self._on_exit(f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}")

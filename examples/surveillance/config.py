@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The system's description: a TOML file made into plain values, with a sentence for what is wrong in it."""
+"""The system's description: a TOML file made into plain values, with a sentence for what is wrong in it.
 
+What stands outside of a [[camera]] holds for every camera; a camera adds to it and overrides it. A file without
+[[camera]] is one camera called "camera".
+"""
+
+import re
 import signal
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from .policy import Level
+from .policy import Level, Limits
 
 POLICIES = ("drop-newest", "drop-oldest", "latest")
+RECORDER = "recorder"  # the worker that [recorder] and [clips] ask for
+SPARE_READERS = 2  # for workers that a later version of the file adds, while the camera goes on
 
 
 class ConfigError(ValueError):
@@ -23,6 +30,12 @@ class Worker:
     policy: str = "latest"
     depth: int = 0  # frames that may wait; 0: as many as the ring grants
     nice: int = 0
+    limits: Limits = Level.NORMAL.limits
+    restarts: int = Level.NORMAL.restarts  # within the window
+    window: float = 60.0  # s
+    grace: float = 30.0  # s from its start in which it need not show life, nor finish a frame
+    fallback: tuple[str, ...] = ()  # the command started once it is given up; none: the others go on without it
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,13 +46,38 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Config:
-    workers: tuple[Worker, ...]
-    faults: tuple[Fault, ...] = ()
-    capture: tuple[str, ...] = ("python3", "-m", "surveillance.capture")
+class Ring:
     stall_timeout: float = 2.0  # seconds without progress before a worker counts as stuck
     depth: int = 8  # the most frames a reader may let wait
     max_held: int = 3
+    max_readers: int = 0  # 0: those of the file and SPARE_READERS more
+
+
+@dataclass(frozen=True)
+class Camera:
+    name: str
+    input: str
+    workers: tuple[Worker, ...]
+    ring: Ring = Ring()
+    capture: tuple[str, ...] = ("python3", "-m", "surveillance.capture")
+    recorder: dict = field(default_factory=dict)  # as given: the recorder's own module knows what it means
+    clips: dict = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def attached(self) -> int:
+        """How many readers this file asks for."""
+        return len(self.workers) + bool(self.recorder or self.clips)
+
+    @property
+    def readers(self) -> int:
+        return self.ring.max_readers or self.attached + SPARE_READERS
+
+
+@dataclass(frozen=True)
+class Config:
+    cameras: tuple[Camera, ...]
+    web: dict = field(default_factory=dict)  # as given: the page's own module knows what it means
 
 
 def load(path: Path) -> Config:
@@ -52,74 +90,154 @@ def load(path: Path) -> Config:
 
 def parse(table: dict) -> Config:
     table = dict(table)
-    ring = dict(table.pop("ring", {}))
-    workers = tuple(_worker(dict(entry)) for entry in table.pop("worker", []))
-    names = [worker.name for worker in workers]
-    if not workers:
-        raise ConfigError("no [[worker]]: there is nothing to run")
-    if doubles := {name for name in names if names.count(name) > 1}:
-        raise ConfigError(f"two workers are called {sorted(doubles)[0]!r}: a name is one lane of the ring")
-    capture = dict(table.pop("capture", {}))
-    faults = tuple(_fault(dict(entry), names) for entry in table.pop("fault", []))
-    config = Config(
-        workers,
-        faults,
-        _command(capture, "[capture]", Config.capture),
-        stall_timeout=_number(ring, "stall-timeout", 2.0, low=0.1),
-        depth=int(_number(ring, "depth", 8, low=1)),
-        max_held=int(_number(ring, "max-held", 3, low=1)),
-    )
-    _nothing_left(ring, "[ring]")
-    _nothing_left(capture, "[capture]")
+    web = _table(table, "web", "the file")
+    own = _tables(table, "camera", "the file")
+    for_all = {key: table.pop(key) for key in [*CAMERA_TABLES, "input", "worker", "fault"] if key in table}
     _nothing_left(table, "the file")
-    return config
+    cameras = tuple(_camera(entry, for_all) for entry in own or [{"name": "camera"}])
+    if twice := _twice(camera.name for camera in cameras):
+        raise ConfigError(f"two cameras are called {twice!r}")
+    return Config(cameras, web)
+
+
+CAMERA_TABLES = ("ring", "capture", "recorder", "clips")
+
+
+def _camera(entry: dict, for_all: dict) -> Camera:
+    name = entry.pop("name", "")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", name):
+        raise ConfigError(f"camera {name!r}: a name of 1 to 32 letters, digits, '_', '-' and '.' is needed: "
+                          "folder and socket are called so")
+    where = f"camera {name!r}"
+    address = entry.pop("input", for_all.get("input", ""))
+    if not isinstance(address, str):
+        raise ConfigError(f"{where}: input = {address!r}: a file, /dev/video0, an address, or \"test\" is needed")
+    ring, capture, recorder, clips = (_table(for_all, key, "the file", keep=True) | _table(entry, key, where)
+                                      for key in CAMERA_TABLES)
+    common = [_worker(table) for table in _tables(for_all, "worker", "the file", keep=True)]
+    own = [_worker(table) for table in _tables(entry, "worker", where)]
+    for group in (common, own):
+        if twice := _twice(worker.name for worker in group):
+            raise ConfigError(f"{where}: two workers are called {twice!r}: a name is one lane of the ring")
+    workers = {worker.name: worker for worker in [*common, *own]}
+    if not workers and not recorder and not clips:
+        raise ConfigError(f"{where} has no [[worker]]: there is nothing to run")
+    reserved = {"capture", RECORDER} if recorder or clips else {"capture"}
+    if taken := reserved & set(workers):
+        raise ConfigError(f"{where}: no worker may be called {taken.pop()!r}: the manager starts one of that name itself")
+    faults = [_fault(table, workers) for table in
+              [*_tables(for_all, "fault", "the file", keep=True), *_tables(entry, "fault", where)]]
+    camera = Camera(name, address, tuple(workers.values()), _ring(ring, where), _command(capture, f"{where}, [capture]",
+                    Camera.capture), recorder, clips, tuple(faults))
+    _nothing_left(capture, f"{where}, [capture]")
+    _nothing_left(entry, where)
+    if camera.readers < camera.attached:
+        raise ConfigError(f"{where}: max-readers = {camera.readers}, but it has {camera.attached} workers")
+    return camera
+
+
+def _ring(entry: dict, where: str) -> Ring:
+    where = f"{where}, [ring]"
+    ring = Ring(
+        stall_timeout=_number(entry, "stall-timeout", Ring.stall_timeout, where, low=0.1),
+        depth=_integer(entry, "depth", Ring.depth, where, low=1, high=256),
+        max_held=_integer(entry, "max-held", Ring.max_held, where, low=1, high=256),
+        max_readers=_integer(entry, "max-readers", Ring.max_readers, where, low=0, high=64),
+    )
+    _nothing_left(entry, where)
+    return ring
 
 
 def _worker(entry: dict) -> Worker:
     name = entry.pop("name", "")
-    if not isinstance(name, str) or not 1 <= len(name.encode()) <= 63:
-        raise ConfigError("a [[worker]] needs a name of 1 to 63 bytes")
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= 63 or not name.isprintable() or "/" in name:
+        raise ConfigError("a [[worker]] needs a name of 1 to 63 bytes, printable and without '/': "
+                          "it is a lane's name and a file's")
     where = f"worker {name!r}"
     command = _command(entry, where)
-    level = entry.pop("level", Level.NORMAL.value)
-    if level not in [known.value for known in Level]:
-        raise ConfigError(f"{where}: level {level!r} is none of {', '.join(known.value for known in Level)}")
-    policy = entry.pop("policy", "latest")
-    if policy not in POLICIES:
-        raise ConfigError(f"{where}: policy {policy!r} is none of {', '.join(POLICIES)}")
-    worker = Worker(name, command, Level(level), policy, int(_number(entry, "depth", 0, low=0)),
-                    int(_number(entry, "nice", 0, low=0)))
+    level = _choice(entry, "level", Level.NORMAL.value, [known.value for known in Level], where)
+    policy = _choice(entry, "policy", "latest", POLICIES, where)
+    level = Level(level)
+    fallback = entry.pop("fallback", "none")
+    worker = Worker(
+        name, command, level, policy,
+        depth=_integer(entry, "depth", 0, where, low=0, high=256),
+        nice=_integer(entry, "nice", 0, where, low=0, high=19),
+        limits=Limits(_number(entry, "max-drop-rate", level.limits.drop_rate, where, low=0, high=1),
+                      _number(entry, "max-frame-age", level.limits.frame_age, where, low=0)),
+        restarts=_integer(entry, "restarts", level.restarts, where, low=0),
+        window=_number(entry, "window", Worker.window, where, low=1),
+        grace=_number(entry, "grace", Worker.grace, where, low=1),
+        fallback=() if fallback == "none" else _words(fallback, f"{where}: fallback is \"none\" or"),
+    )
     _nothing_left(entry, where)
     return worker
 
 
-def _fault(entry: dict, names: list[str]) -> Fault:
+def _fault(entry: dict, names) -> Fault:
     worker = entry.pop("worker", "")
     if worker not in names:
         raise ConfigError(f"a [[fault]] names {worker!r}, which is no worker")
+    where = f"fault of {worker!r}"
     name = entry.pop("signal", "KILL")
     try:
         number = signal.Signals[f"SIG{name}"]
     except KeyError:
-        raise ConfigError(f"fault of {worker!r}: no signal is called {name!r}") from None
-    fault = Fault(worker, number, _number(entry, "at", 0.5, low=0.0, high=1.0))
-    _nothing_left(entry, f"fault of {worker!r}")
+        raise ConfigError(f"{where}: no signal is called {name!r}") from None
+    fault = Fault(worker, number, _number(entry, "at", 0.5, where, low=0.0, high=1.0))
+    _nothing_left(entry, where)
     return fault
 
 
 def _command(entry: dict, where: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-    command = entry.pop("command", list(default))
-    if not command or not isinstance(command, list) or not all(isinstance(word, str) for word in command):
-        raise ConfigError(f"{where}: command must be a list of words")
-    return tuple(command)
+    return _words(entry.pop("command", list(default)), f"{where}: command must be")
 
 
-def _number(entry: dict, key: str, default: float, low: float, high: float = float("inf")) -> float:
+def _words(value, sentence: str) -> tuple[str, ...]:
+    if not value or not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ConfigError(f"{sentence} a list of words")
+    return tuple(value)
+
+
+def _choice(entry: dict, key: str, default: str, known, where: str) -> str:
+    value = entry.pop(key, default)
+    if value not in known:
+        raise ConfigError(f"{where}: {key} {value!r} is none of {', '.join(known)}")
+    return value
+
+
+def _number(entry: dict, key: str, default: float, where: str, low: float, high: float = float("inf")) -> float:
     value = entry.pop(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ConfigError(f"{key} = {value!r}: a number of at least {low:g} is needed"
+        raise ConfigError(f"{where}: {key} = {value!r}: a number of at least {low:g} is needed"
                           + ("" if high == float("inf") else f", and at most {high:g}"))
     return value
+
+
+def _integer(entry: dict, key: str, default: int, where: str, low: int, high: float = float("inf")) -> int:
+    value = _number(entry, key, default, where, low, high)
+    if value != int(value):
+        raise ConfigError(f"{where}: {key} = {value!r}: a whole number is needed")
+    return int(value)
+
+
+def _table(entry: dict, key: str, where: str, keep: bool = False) -> dict:
+    value = entry.get(key, {}) if keep else entry.pop(key, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: {key} must be a table: [{key}]")
+    return dict(value)
+
+
+def _tables(entry: dict, key: str, where: str, keep: bool = False) -> list[dict]:
+    value = entry.get(key, []) if keep else entry.pop(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ConfigError(f"{where}: {key} must be a list of tables: [[{key}]]")
+    return [dict(item) for item in value]
+
+
+def _twice(names) -> str | None:
+    names = list(names)
+    return next((name for name in names if names.count(name) > 1), None)
 
 
 def _nothing_left(entry: dict, where: str) -> None:

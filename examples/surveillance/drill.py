@@ -102,7 +102,7 @@ class Drill:
         for name, watched in supervisor.workers.items():
             if name != outcome.worker:
                 record = watched.record
-                outcome.others.append(Neighbour(name, watched.policy != "latest", record.between(before, begin),
+                outcome.others.append(Neighbour(name, watched.settings.policy != "latest", record.between(before, begin),
                                                 record.between(begin, end), record.missed_alone(begin, end),
                                                 waited[name], end - begin))
         for record in (supervisor.inbox, *supervisor.branches.values()):

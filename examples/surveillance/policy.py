@@ -6,13 +6,26 @@ from collections import deque
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What is still good enough: beyond it a worker is `slow`."""
+
+    drop_rate: float = 1.0  # share of the frames offered; 1: any
+    frame_age: float = 0.0  # seconds from publish to take; 0: any
+
+
 class Level(enum.Enum):
-    """How much a child matters: how many restarts it may have within the window."""
+    """How much a worker matters: a preset of its limits, and of the restarts it may have within the window."""
 
     CRITICAL = "critical"
     HIGH = "high"
     NORMAL = "normal"
     BEST_EFFORT = "best-effort"
+
+    @property
+    def limits(self) -> Limits:
+        return {Level.CRITICAL: Limits(0.01, 0.1), Level.HIGH: Limits(0.1, 0.2), Level.NORMAL: Limits(0.5, 0.5),
+                Level.BEST_EFFORT: Limits()}[self]
 
     @property
     def restarts(self) -> int:
@@ -95,7 +108,7 @@ class Lifecycle:
     def exited(self, reason: str, now: float) -> Action:
         if self.phase in (Phase.STOPPED, Phase.GIVEN_UP):
             return None
-        if self._left(now) == 0:
+        if self.left(now) == 0:
             self.phase = Phase.GIVEN_UP
             return GiveUp(f"{reason}; no restart left of {self.budget} in {self._window:g} s")
         self.phase = Phase.IDLE
@@ -108,16 +121,17 @@ class Lifecycle:
             return self._end(f"no sign of life for {self._grace:g} s after its start", now)
         return None
 
+    def left(self, now: float) -> int:
+        """Restarts it may still have at this time."""
+        while self._restarts and now - self._restarts[0] > self._window:
+            self._restarts.popleft()
+        return self.budget - len(self._restarts)
+
     def _end(self, reason: str, now: float) -> Action:
-        if self._left(now) > 0:
+        if self.left(now) > 0:
             self.phase = Phase.ENDING
             return Kill(reason)
         if self._left_alone:
             return None
         self._left_alone = True
         return Leave(f"{reason}; no restart left of {self.budget} in {self._window:g} s")
-
-    def _left(self, now: float) -> int:
-        while self._restarts and now - self._restarts[0] > self._window:
-            self._restarts.popleft()
-        return self.budget - len(self._restarts)

@@ -35,6 +35,7 @@ class Record:
     name: str
     state: str = "waiting"
     reason: str = ""
+    since: float = field(default_factory=lambda: now())  # when it came into that state
     generation: int = 0
     account: Account = Account()
     states: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, state), as told
@@ -48,9 +49,12 @@ class Record:
     lost_lines: int = 0
     found: int = 0
     restarts: int = 0
+    report: dict = field(default_factory=dict)  # the last one of kind "report" that it told
     abrupt_ends: int = 0  # ends without a last word: at most one frame each was taken and not told of
 
     def took_state(self, state: str, reason: str, now: float) -> None:
+        if state != self.state:
+            self.since = now
         self.state, self.reason = state, reason
         self.states.append((now, state))
 
@@ -100,17 +104,13 @@ class Record:
         return sum(count for when, count in self.alone if begin <= when <= end)
 
 
-@dataclass(frozen=True)
-class Event:
-    at: float  # seconds since the start
-    kind: str  # health, start, restart, kill, left, exit, give-up, fault, warning, error
-    worker: str
-    text: str
-
-
 def percentile(values, share: float) -> float | None:
+    return percentiles(values, share)[0]
+
+
+def percentiles(values, *shares: float) -> list[float | None]:
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+    return [ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None for share in shares]
 
 
 def now() -> float:

@@ -63,9 +63,9 @@ def checks(supervisor: Supervisor, outcomes: list[Outcome], living: dict[str, bo
         result.append(balance(record))
     lost = supervisor.slots_lost
     result.append(Check("slots: free + owned + loaned = all", not lost, str(lost[0]) if lost else ""))
-    recording = supervisor.recording
-    size = recording.stat().st_size if recording.exists() else 0
-    result.append(Check("the recording was written", size > 0, f"{size} bytes"))
+    if recording := supervisor.recording:
+        size = recording.stat().st_size if recording.exists() else 0
+        result.append(Check("the recording was written", size > 0, f"{size} bytes"))
     result.append(Check("every fault of the plan happened", len(outcomes) == planned, f"{len(outcomes)} of {planned}"))
     for outcome in outcomes:
         result += fault(outcome)
@@ -84,7 +84,7 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
     return {
         **facts,
         "workers": {
-            name: {"level": watched.level.value, "policy": watched.policy, **_account(watched.record),
+            name: {"level": watched.level.value, "policy": watched.settings.policy, **_account(watched.record),
                    "age_ms": ages(watched.record), "work_ms": times(watched.record.works),
                    "detections": watched.record.found, "restarts": watched.record.restarts,
                    "generation": watched.record.generation}

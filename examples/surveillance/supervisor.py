@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Starts capture and workers, watches their health, carries out what the policy says, stops all in order."""
+"""One camera: starts capture and workers, watches their health, carries out what the policy says, stops all in order."""
 
 import asyncio
+import json
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .child import Child
-from .config import Config, Worker
+from .config import RECORDER, Camera, Worker
 from .policy import ALIVE, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
-from .record import KEPT, Account, Event, Record, now
+from .record import KEPT, Account, Record, now
 
 CAPTURE = "capture"
 LEAVE = 6.0  # s for everybody to end by themselves
@@ -24,16 +26,19 @@ class Watched:
     child: Child
     life: Lifecycle
     record: Record
-    policy: str = ""
+    settings: Worker | None = None  # None: capture
     said_bye: bool = False
 
 
 class Supervisor:
-    def __init__(self, config: Config, source: str, socket: Path, folder: Path, album_every: float = 2.0,
-                 on_event: Callable[[Event], None] = lambda event: None):
-        self.config = config
+    """`on_event` gets kind, worker and text. `record`: a file into which capture itself records."""
+
+    def __init__(self, camera: Camera, socket: Path, folder: Path, on_event: Callable[[str, str, str], None],
+                 album_every: float = 2.0, record: Path | None = None):
+        self.camera = camera
         self.folder = folder
         self.socket = socket
+        self.recording = record
         self.started_at = now()
         self.ring: dict = {}
         self.supply: dict = {}
@@ -41,22 +46,20 @@ class Supervisor:
         self.inbox = Record("inbox")  # of latestframe, before all branches
         self.slots_lost: list[dict] = []
         self._without_slot: deque[tuple[float, int]] = deque(maxlen=KEPT)  # when, frames for which no slot was free
-        self._on_event = on_event
+        self.event = on_event
         self._tasks: set[asyncio.Task] = set()
         self._stopping = False
         self._album_every = album_every
         for sub in ("logs", "album"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
-        self.capture = self._watch_capture(source)
-        self.workers = {worker.name: self._watch_worker(worker) for worker in config.workers}
+        self.capture = self._watch_capture()
+        self.workers = {worker.name: self._watch_worker(worker) for worker in camera.workers}
+        if camera.recorder or camera.clips:
+            self.workers[RECORDER] = self._watch_worker(recorder(camera, folder))
 
     @property
     def everybody(self) -> list[Watched]:
         return [self.capture, *self.workers.values()]
-
-    @property
-    def recording(self) -> Path:
-        return self.folder / "recording.mkv"
 
     async def start(self) -> None:
         self.started_at = now()
@@ -80,9 +83,6 @@ class Supervisor:
             if all(await asyncio.gather(*left)):
                 return
 
-    def event(self, kind: str, worker: str, text: str) -> None:
-        self._on_event(Event(now() - self.started_at, kind, worker, text))
-
     def without_slot(self, begin: float, end: float) -> int:
         """Frames that no worker could get in that time, because the ring had no free slot."""
         def until(when):
@@ -91,27 +91,31 @@ class Supervisor:
 
     # What children say
 
-    def _watch_capture(self, source: str) -> Watched:
-        config = self.config
-        command = [*_program(config.capture), "--input", source, "--socket", str(self.socket),
-                   "--record", str(self.recording), "--readers", str(len(config.workers) + 1),
-                   "--depth", str(config.depth), "--max-held", str(config.max_held),
-                   "--stall-timeout", str(config.stall_timeout)]
-        return self._watch(CAPTURE, Level.CRITICAL, command, self._from_capture, {}, 0)
+    def _watch_capture(self) -> Watched:
+        ring = self.camera.ring
+        command = [*_program(self.camera.capture), "--input", self.camera.input, "--socket", str(self.socket),
+                   "--readers", str(self.camera.readers), "--depth", str(ring.depth), "--max-held", str(ring.max_held),
+                   "--stall-timeout", str(ring.stall_timeout)]
+        if self.recording:
+            command += ["--record", str(self.recording)]
+        life = Lifecycle(Level.CRITICAL.restarts)
+        return self._watch(CAPTURE, Level.CRITICAL, command, life, self._from_capture, {}, 0)
 
     def _watch_worker(self, worker: Worker) -> Watched:
-        environment = {"SHMRING_PATH": str(self.socket), "WORKER_NAME": worker.name, "WORKER_POLICY": worker.policy,
-                       "WORKER_DEPTH": str(worker.depth), "ALBUM": str(self.folder / "album"),
-                       "ALBUM_EVERY": str(self._album_every)}
+        environment = {"SHMRING_PATH": str(self.socket), "CAMERA_NAME": self.camera.name, "WORKER_NAME": worker.name,
+                       "WORKER_POLICY": worker.policy, "WORKER_DEPTH": str(worker.depth),
+                       "ALBUM": str(self.folder / "album"), "ALBUM_EVERY": str(self._album_every),
+                       **dict(worker.environment)}
         watched = self._watch(worker.name, worker.level, _program(worker.command),
+                              Lifecycle(worker.restarts, worker.window, worker.grace),
                               lambda message: self._from_worker(watched, message), environment, worker.nice)
-        watched.policy = worker.policy
+        watched.settings = worker
         return watched
 
-    def _watch(self, name, level, command, on_message, environment, nice) -> Watched:
+    def _watch(self, name, level, command, life, on_message, environment, nice) -> Watched:
         child = Child(name, command, self.folder / "logs" / f"{name}.log", on_message,
                       lambda reason: self._exited(watched, reason), environment, nice)
-        watched = Watched(level, child, Lifecycle(level.restarts), Record(name))
+        watched = Watched(level, child, life, Record(name))
         return watched
 
     def _from_capture(self, message: dict) -> None:
@@ -137,7 +141,7 @@ class Supervisor:
         for lane in self.ring["lanes"]:
             if lane["worker"] in self.workers:
                 self.workers[lane["worker"]].record.took_stats(lane, at)
-        for branch in [*self.supply["branches"], message["recorder"]]:
+        for branch in [*self.supply["branches"], *filter(None, [message.get("recorder")])]:
             name = branch["worker"]
             self.branches.setdefault(name, Record(name)).took_stats(branch, at)
         self._without_slot.append((at, self.ring["dropped-no-slot"]))
@@ -147,13 +151,27 @@ class Supervisor:
             self.slots_lost.append(self.ring)
 
     def _from_worker(self, watched: Watched, message: dict) -> None:
-        if message["kind"] == "frame":
-            watched.record.took_frame(message, now())
-        elif message["kind"] == "bye":
+        kind, record = message["kind"], watched.record
+        if kind == "frame":
+            record.took_frame(message, now())
+        elif kind == "report":
+            record.report = {key: value for key, value in message.items() if key != "kind"}
+        elif kind == "event":
+            self._trigger(record.name, message)
+        elif kind == "bye":
             watched.said_bye = True
-            watched.record.lost_lines += int(message.get("lost", 0))
+            record.lost_lines += int(message.get("lost", 0))
+        elif kind in ("warning", "error"):
+            self.event(kind, record.name, str(message.get("text", "")))
         else:
-            self.event("warning", watched.record.name, f"said {message}")
+            self.event("warning", record.name, f"said {message}")
+
+    def _trigger(self, worker: str, message: dict) -> None:
+        """Somebody saw something worth keeping: an event, which the recorder is told of."""
+        fields = {key: value for key, value in message.items() if key not in ("kind", "worker", "at")}
+        self.event("trigger", worker, str(fields.get("label", "")))
+        if recorder := self.workers.get(RECORDER):
+            recorder.child.send("event", worker=worker, at=time.time(), **fields)
 
     # What the policy says
 
@@ -205,6 +223,14 @@ class Supervisor:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def recorder(camera: Camera, folder: Path) -> Worker:
+    """What [recorder] and [clips] start: one more reader of the ring. Its settings reach it as JSON."""
+    settings = {"recorder": camera.recorder, "clips": camera.clips}
+    return Worker(RECORDER, ("python3", "-m", "surveillance.recording"), Level.HIGH, "drop-newest",
+                  limits=Level.HIGH.limits, restarts=Level.HIGH.restarts,
+                  environment=(("RECORDER", json.dumps(settings)), ("RECORDINGS", str(folder / "recordings"))))
 
 
 def _program(command: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .record import Event, Record, now
+from .events import Event
+from .record import Record, now
 from .supervisor import Supervisor
 
 STATE_STYLE = {"ok": "green", "waiting": "cyan", "slow": "yellow", "starved": "yellow", "stuck": "bold red",
@@ -21,15 +22,16 @@ LINE_EVERY = 5.0  # s, where there is no terminal
 
 
 class Screen:
-    def __init__(self, console: Console, title: str):
+    def __init__(self, console: Console, title: str, began: float):
         self._console = console
         self._title = title
+        self._began = began  # unix time
         self._events: deque[Event] = deque(maxlen=10)
 
     def event(self, event: Event) -> None:
         self._events.append(event)
         if not self._console.is_terminal:
-            self._console.print(_event_line(event), soft_wrap=True)
+            self._console.print(self._line(event), soft_wrap=True)
 
     async def show(self, supervisor: Supervisor) -> None:
         """Until cancelled."""
@@ -37,7 +39,7 @@ class Screen:
             with Live(console=self._console, refresh_per_second=4, transient=True) as live:
                 while True:
                     table = worker_table(supervisor, self._title, self._console.width)
-                    live.update(Group(table, *map(_event_line, self._events)))
+                    live.update(Group(table, *map(self._line, self._events)))
                     await asyncio.sleep(0.25)
         while True:
             await asyncio.sleep(LINE_EVERY)
@@ -50,6 +52,11 @@ class Screen:
                     highlight=False, soft_wrap=True)
 
 
+    def _line(self, event: Event) -> Text:
+        style = EVENT_STYLE.get(event.kind, "default")
+        return Text(f"{event.at - self._began:6.1f}  {event.kind:<8} {event.worker:<16} {event.text}", style)
+
+
 def worker_table(supervisor: Supervisor, title: str, width: int) -> Table:
     table = Table(title=f"{title} · {now() - supervisor.started_at:.0f} s", title_justify="left")
     about = ("level", "policy", "pid") if width >= WIDE else ()
@@ -59,7 +66,7 @@ def worker_table(supervisor: Supervisor, title: str, width: int) -> Table:
         table.add_column(heading, justify="right")
     for watched in supervisor.workers.values():
         state = watched.record.state if watched.child.pid else f"{watched.record.state} ({watched.life.phase.value})"
-        about = (watched.level.value, watched.policy, str(watched.child.pid or "")) if width >= WIDE else ()
+        about = (watched.level.value, watched.settings.policy, str(watched.child.pid or "")) if width >= WIDE else ()
         table.add_row(watched.record.name, *about, _state(watched.record.state, state), *_figures(watched.record))
     for record in supervisor.branches.values():
         about = ("", "in process", "") if width >= WIDE else ()
@@ -93,11 +100,6 @@ def _figures(record: Record) -> list[str]:
     account = record.account
     return [str(figure) for figure in (account.offered, account.delivered, account.dropped, account.pending)] + [
         _ms(record.age(50)), _ms(record.age(99)), str(record.found), str(record.restarts), str(record.generation)]
-
-
-def _event_line(event: Event) -> Text:
-    style = EVENT_STYLE.get(event.kind, "default")
-    return Text(f"{event.at:6.1f}  {event.kind:<8} {event.worker:<16} {event.text}", style)
 
 
 def _state(state: str, text: str) -> Text:

@@ -15,10 +15,10 @@ def worker(**changes):
 
 
 def test_the_demonstrations_own_file_is_right():
-    settings = config.load(Path(surveillance.__file__).parent / "demo.toml")
-    assert {entry.name: entry.level for entry in settings.workers} == {
+    camera, = config.load(Path(surveillance.__file__).parent / "demo.toml").cameras
+    assert {entry.name: entry.level for entry in camera.workers} == {
         "motion": Level.CRITICAL, "person": Level.HIGH, "flow": Level.BEST_EFFORT}
-    assert [fault.signal for fault in settings.faults] == [signal.SIGKILL, signal.SIGSTOP]
+    assert [fault.signal for fault in camera.faults] == [signal.SIGKILL, signal.SIGSTOP]
 
 
 @pytest.mark.parametrize("table, sentence", [

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import namedtuple
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def python(code):
     return ["python3", "-c", code]
 
 
+Told = namedtuple("Told", "kind worker text")
+
+
 class System:
     def __init__(self, folder, **workers):
         self.folder = folder
@@ -47,8 +51,8 @@ class System:
                  "worker": [{"name": name, "command": python(code), "level": level}
                             for name, (code, level) in workers.items()]}
         self.events = []
-        self.supervisor = supervisor.Supervisor(config.parse(table), "test", folder / "s", folder / "out",
-                                                on_event=self.events.append)
+        self.supervisor = supervisor.Supervisor(config.parse(table).cameras[0], folder / "s", folder / "out",
+                                                lambda *event: self.events.append(Told(*event)))
 
     def __getitem__(self, name):
         return self.supervisor.workers[name]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What happened, as it happens: kept for whoever asks, told to whoever listens, written as JSON lines."""
+
+import json
+import logging.handlers
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+KEPT = 1000
+LOG_BYTES = 10_000_000  # of a file; the one before it is kept too
+
+
+@dataclass(frozen=True)
+class Event:
+    id: int
+    at: float  # unix time, seconds
+    camera: str  # "" where it concerns them all
+    kind: str  # health, start, restart, kill, left, exit, give-up, fallback, trigger, fault, reload, warning, error, …
+    worker: str
+    text: str
+
+
+class Events:
+    def __init__(self, first_id: int = 1):
+        self.kept: deque[Event] = deque(maxlen=KEPT)
+        self._next_id = first_id
+        self._listeners: list[Callable[[Event], None]] = []
+
+    @property
+    def next_id(self) -> int:
+        return self._next_id
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Calls back with each event from now on, from the event loop's thread; the answer ends it."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def add(self, camera: str, kind: str, worker: str, text: str) -> None:
+        event = Event(self._next_id, time.time(), camera, kind, worker, text)
+        self._next_id += 1
+        self.kept.append(event)
+        for listener in list(self._listeners):
+            listener(event)
+
+
+def line(event: Event) -> str:
+    return json.dumps(asdict(event), ensure_ascii=False)
+
+
+def to_stream(stream: TextIO) -> Callable[[Event], None]:
+    return lambda event: print(line(event), file=stream, flush=True)
+
+
+def to_file(path: Path) -> Callable[[Event], None]:
+    """A file that is renamed to NAME.1 when it is large: it never fills a disk, and a full disk ends nothing."""
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
+    handler.handleError = lambda record: None
+    return lambda event: handler.emit(logging.makeLogRecord({"msg": line(event)}))

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How everything is at this moment, as plain values for JSON: all that page and metrics ever read."""
+
+import time
+from dataclasses import asdict
+
+from .manager import Manager
+from .policy import Phase
+from .record import Record, now, percentiles
+from .supervisor import Supervisor, Watched
+
+WELL = ("waiting", "ok", "starved")  # starved: the camera's matter
+
+
+def snapshot(manager: Manager) -> dict:
+    return {"at": time.time(), "started_at": manager.started_at,
+            "cameras": [_camera(supervisor) for supervisor in manager.cameras.values()]}
+
+
+def _camera(supervisor: Supervisor) -> dict:
+    capture = supervisor.capture
+    workers = supervisor.workers
+    return {
+        "name": supervisor.camera.name,
+        "input": supervisor.camera.input,
+        **_process(capture),
+        "received": supervisor.supply.get("received", 0),
+        "published": supervisor.supply.get("published", 0),
+        "inbox_drops": supervisor.supply.get("inbox-drops", 0),
+        "ring": {key.replace("-", "_"): value for key, value in supervisor.ring.items() if key != "lanes"},
+        "workers": [_worker(watched) for watched in workers.values()],
+        "branches": [{"name": record.name, **_health(record), **_account(record)}
+                     for record in supervisor.branches.values()],
+        "reports": {name: watched.record.report for name, watched in workers.items() if watched.record.report},
+    }
+
+
+def _process(watched: Watched) -> dict:
+    life = watched.life
+    return {**_health(watched.record), "phase": life.phase.value, "pid": watched.child.pid,
+            "restarts": watched.record.restarts, "restarts_left": life.left(now())}
+
+
+def _worker(watched: Watched) -> dict:
+    record, settings = watched.record, watched.settings
+    age = percentiles(record.ages, 0.5, 0.99)
+    work = percentiles(record.works, 0.5, 0.99)
+    return {
+        "name": record.name, "level": watched.level.value, "policy": settings.policy, **_process(watched),
+        "generation": record.generation, **_account(record),
+        "age_p50": record.element_ages.get(50) if age[0] is None else age[0],
+        "age_p99": record.element_ages.get(99) if age[1] is None else age[1],
+        "work_p50": work[0], "work_p99": work[1],
+        "found": record.found,
+        "level_kept": watched.life.phase is Phase.RUNNING and record.state in WELL,
+        "limits": asdict(settings.limits),
+    }
+
+
+def _health(record: Record) -> dict:
+    return {"state": record.state, "reason": record.reason, "since": time.time() - (now() - record.since)}
+
+
+def _account(record: Record) -> dict:
+    return asdict(record.account)
