@@ -16,13 +16,8 @@
 
 namespace support {
 
-// What `meson test` sets, for programs started by hand.
-inline void init_gstreamer() {
-  setenv("GST_PLUGIN_PATH", SUPPORT_PLUGIN_PATH, 0);
-  setenv("GST_REGISTRY", SUPPORT_REGISTRY, 0);
-  setenv("GST_REGISTRY_FORK", "no", 0);  // the scanner program cannot load plugins built with a sanitizer
-  gst_init(nullptr, nullptr);
-}
+// GStreamer with this build's plugins, also in programs started by hand.
+void init_gstreamer();
 
 class GstFixture : public testing::Test {
  protected:
