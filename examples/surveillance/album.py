@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A worker's best annotated pictures: one a stretch of time, the oldest overwritten, so the folder never grows."""
+"""A worker's best annotated pictures, one a stretch of time, and the newest one: each overwritten, so the folder never grows."""
 
-import os
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 PAGES = 12
+NEWEST_EVERY = 1.0  # s
+NEWEST_WIDTH = 640  # pixels at most: it is shown on a page
 COLOURS = {"person": (80, 220, 80), "motion": (40, 160, 255), "flow": (255, 200, 60)}
 
 
@@ -28,6 +30,7 @@ class Album:
         self._clock = clock
         self._stretch = -1
         self._best = 0.0
+        self._newest_at = -NEWEST_EVERY
 
     def offer(self, image: np.ndarray, detections: list[Detection]) -> bool:
         """Keeps the picture if it is the best one of its stretch: most sure of the most things. True if it was kept."""
@@ -38,11 +41,31 @@ class Album:
         if stretch == self._stretch and worth <= self._best:
             return False
         self._stretch, self._best = stretch, worth
-        path = self._folder / f"{self._name}-{stretch % PAGES:02}.jpg"
-        part = path.with_suffix(".part.jpg")
-        cv2.imwrite(os.fspath(part), annotate(image, detections))
+        return _write(self._folder / f"{self._name}-{stretch % PAGES:02}.jpg", annotate(image, detections))
+
+    def show(self, image: np.ndarray, detections: list[Detection]) -> bool:
+        """Keeps the picture as the newest one, whatever was found, once a second. True if it was kept."""
+        now = self._clock()
+        if self._folder is None or now - self._newest_at < NEWEST_EVERY:
+            return False
+        self._newest_at = now
+        picture = annotate(image, detections)
+        if (scale := NEWEST_WIDTH / picture.shape[1]) < 1:
+            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return _write(self._folder / f"{self._name}.jpg", picture)
+
+
+def _write(path: Path, picture: np.ndarray) -> bool:
+    """Whoever looks sees the picture before or this one, never half of one. A disk that takes nothing costs a picture only."""
+    part = path.with_suffix(".part.jpg")
+    try:
+        part.write_bytes(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 90))[1])
         part.replace(path)
         return True
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        return False
 
 
 def annotate(image: np.ndarray, detections: list[Detection]) -> np.ndarray:

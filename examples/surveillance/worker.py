@@ -51,7 +51,9 @@ def run(detector) -> None:
                 missed, alone = gaps.took(seq, begin - age)
                 detections, picture = detector.look(frame.array)
                 work = time.monotonic() - begin
-                album.offer(frame.array if picture is None else picture, detections)
+                shown = frame.array if picture is None else picture
+                album.offer(shown, detections)
+                album.show(shown, detections)
             gaps.free(time.monotonic())
             sender.send("frame", seq=seq, age=age, work=work, missed=missed, alone=alone, found=len(detections))
     sender.send("bye", taken=taken, lost=sender.lost)

@@ -52,6 +52,22 @@ def test_no_person_is_seen_in_an_empty_picture():
     assert Person().look(np.full((288, 384, 3), 90, np.uint8)) == ([], None)
 
 
+def test_the_newest_picture_is_kept_once_a_second_whatever_was_found(tmp_path):
+    clock = iter([0.0, 0.5, 1.1])
+    album = Album("w", str(tmp_path), every=2, clock=lambda: next(clock))
+    image = np.full((576, 1280, 3), 90, np.uint8)
+    assert [album.show(image, []) for _ in range(3)] == [True, False, True]
+    assert cv2.imread(str(tmp_path / "w.jpg")).shape == (288, 640, 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["w.jpg"]
+    assert sheet.newest(tmp_path, "w", 10) == []  # no page of the album
+
+
+def test_a_disk_that_takes_nothing_costs_a_picture_only(tmp_path):
+    album = Album("w", str(tmp_path / "gone"), every=2)
+    assert not album.show(grass(), [])
+    assert not album.offer(grass(), [Detection((10, 10, 50, 90), "person", 1.0)])
+
+
 def test_the_frame_itself_is_never_drawn_on():
     frame = grass()
     frame.setflags(write=False)

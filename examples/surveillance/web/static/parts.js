@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Cameras, workers, branches and events as elements, made once and then only changed where something changed.
+import * as plots from './plots.js';
+
+const TONES = { ok: 'good', waiting: 'busy', starting: 'busy', slow: 'warn', starved: 'warn', 'no frames': 'warn', 'starts again': 'warn', ending: 'warn',
+  stuck: 'bad', dead: 'bad', 'given up': 'bad' };
+const MARKS = { good: '●', busy: '○', warn: '▲', bad: '✕' };
+const WAYS = { latest: 'always the newest frame', 'drop-newest': 'every frame in order', 'drop-oldest': 'the newest frames, in order' };
+const KINDS = { 'give-up': 'bad', error: 'bad', kill: 'bad', exit: 'bad', left: 'warn', warning: 'warn', fault: 'warn', fallback: 'warn',
+  restart: 'good', start: 'good' };
+
+export const tone = (state) => TONES[state] ?? '';
+export const time = (at) => new Date(1000 * at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const whole = (number) => (number ?? 0).toLocaleString();
+const percent = (share) => (share === 0 ? '0 %' : `${Math.round(100 * share)} %`);
+
+export function lasting(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+}
+
+function short(seconds) {
+  if (seconds === null || seconds === undefined) return '–';
+  if (seconds < 0.01) return `${(1000 * seconds).toFixed(1)} ms`;
+  return seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`;
+}
+
+// What the process does goes before what its lane says.
+export function standing({ phase, state }) {
+  if (phase === 'given up' || phase === 'starting' || phase === 'ending') return phase;
+  return phase === 'idle' ? 'starts again' : phase === 'stopped' ? 'stopped' : state;
+}
+
+// A copy of a template, and its parts by their names.
+function copy(id) {
+  const root = document.getElementById(id).content.firstElementChild.cloneNode(true), at = {};
+  for (const part of root.querySelectorAll('[data-at]')) at[part.dataset.at] = part;
+  return { root, at };
+}
+
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function paint(element, name) {
+  element.className = `state ${tone(name)}`;
+  say(element, `${MARKS[tone(name)] ?? '■'} ${name}`);
+}
+
+// Children for names: what is new is made, what is gone is taken out.
+function match(parent, known, names, make) {
+  for (const [name, part] of known) if (!names.includes(name)) { part.root.remove(); known.delete(name); }
+  for (const name of names) if (!known.has(name)) {
+    const part = make(name);
+    known.set(name, part);
+    parent.append(part.root);
+  }
+}
+
+export class Cameras {
+  constructor(parent) { this.parent = parent; this.known = new Map(); }
+
+  update(moment, history, kept) {
+    match(this.parent, this.known, moment.cameras.map((camera) => camera.name), () => new Camera());
+    for (const camera of moment.cameras)
+      this.known.get(camera.name).update(camera, moment, history[camera.name] ?? {}, moment.pictures[camera.name] ?? {}, kept);
+  }
+}
+
+class Camera {
+  constructor() {
+    Object.assign(this, copy('camera'));
+    this.workers = new Map();
+    this.branches = new Map();
+    this.received = [];
+  }
+
+  update(camera, moment, history, pictures, kept) {
+    const { at } = this, now = moment.at, ring = camera.ring ?? {};
+    const isSilent = camera.phase === 'running' && moment.troubles.some((one) => one.camera === camera.name && !one.worker);
+    say(at.name, camera.name);
+    paint(at.state, isSilent ? 'no frames' : standing(camera));
+    at.state.title = camera.reason ?? '';
+    say(at.input, camera.input ?? '');
+    at.input.title = camera.input ?? '';
+    say(at.rate, this.rate(camera.received, now));
+    say(at.published, whole(camera.published));
+    say(at.inbox, whole(camera.inbox_drops));
+    at.inbox.className = camera.inbox_drops ? 'bad' : '';
+    say(at.slots, ring.slots ? `${ring.slots - ring.slots_free} of ${ring.slots}` : '–');
+    say(at['no-slot'], whole(ring.dropped_no_slot));
+    at['no-slot'].className = ring.dropped_no_slot ? 'bad' : '';
+    match(at.workers, this.workers, camera.workers.map((worker) => worker.name), () => new Worker());
+    for (const worker of camera.workers)
+      this.workers.get(worker.name).update(worker, now, camera.name, history[worker.name] ?? [], pictures[worker.name], kept);
+    const branches = camera.branches ?? [];
+    at.branches.hidden = !branches.length;
+    match(at.rows, this.branches, branches.map((branch) => branch.name), () => new Branch());
+    for (const branch of branches) this.branches.get(branch.name).update(branch);
+  }
+
+  rate(received, now) {
+    if (this.received.length && received < this.received.at(-1)[1]) this.received = [];
+    this.received = [...this.received, [now, received ?? 0]].slice(-6);
+    const [since, before] = this.received[0];
+    return now > since ? `${((received - before) / (now - since)).toFixed(1)} / s` : '–';
+  }
+}
+
+class Worker {
+  constructor() { Object.assign(this, copy('worker')); this.shown = 0; }
+
+  update(worker, now, camera, history, taken, kept) {
+    const { at } = this, name = standing(worker), limits = worker.limits ?? {};
+    say(at.name, worker.name);
+    paint(at.state, name);
+    this.root.classList.toggle('ill', tone(name) === 'bad');
+    const left = worker.restarts ? `, started again ${worker.restarts} times, ${worker.restarts_left} left` : '';
+    say(at.about, `${worker.level}, ${WAYS[worker.policy] ?? worker.policy ?? ''}${left}`);
+    say(at.reason, worker.reason ?? '');
+    at.reason.title = worker.reason ?? '';
+    this.picture(worker, now, camera, taken);
+    const minute = plots.shareDropped(history.slice(-60));
+    const age = `p50 ${short(worker.age_p50)}, p99 ${short(worker.age_p99)}`, lost = `${percent(minute)} in one minute`;
+    say(at.age, age);
+    say(at.drops, lost);
+    say(at['age-limit'], limits.frame_age ? `limit ${short(limits.frame_age)}` : '');
+    say(at['drop-limit'], limits.drop_rate < 1 ? `limit ${percent(limits.drop_rate)}` : '');
+    const since = `over the last ${lasting(history.length)}`;
+    plots.ages(at['age-plot'], history, kept, limits.frame_age || null, `Age of frames ${since}: ${age}`);
+    plots.drops(at['drop-plot'], history, kept, limits.drop_rate ?? null, `Share of dropped frames ${since}: ${lost}`);
+    plots.strip(at.strip, history, kept, tone, `State ${since}: now ${name}`);
+    this.account(worker, now, limits);
+  }
+
+  picture(worker, now, camera, taken) {
+    const { at } = this;
+    say(at.taken, taken ? `${lasting(now - taken)} ago` : 'no picture yet');
+    at.link.classList.toggle('old', Boolean(taken) && now - taken > 15);
+    if (!taken || taken === this.shown) return;
+    this.shown = taken;
+    const address = `pictures/${encodeURIComponent(camera)}/${encodeURIComponent(worker.name)}.jpg`;
+    at.link.href = address;
+    at.picture.src = `${address}?${taken}`;
+    at.picture.alt = `Newest picture of ${worker.name}, camera ${camera}`;
+    at.picture.hidden = false;
+  }
+
+  account(worker, now, limits) {
+    const rows = { offered: whole(worker.offered), delivered: whole(worker.delivered), dropped: whole(worker.dropped),
+      pending: whole(worker.pending), found: whole(worker.found), work: `p50 ${short(worker.work_p50)}, p99 ${short(worker.work_p99)}`,
+      'its level allows': [limits.drop_rate < 1 && `drops ${percent(limits.drop_rate)}`, limits.frame_age && `age ${short(limits.frame_age)}`]
+        .filter(Boolean).join(', ') || 'anything',
+      process: worker.pid ? `${worker.pid}, generation ${worker.generation}` : 'none', 'in this state': lasting(now - worker.since) };
+    if (!this.at.account.children.length)
+      for (const key of Object.keys(rows)) {
+        const term = document.createElement('dt'), value = document.createElement('dd');
+        term.textContent = key;
+        this.at.account.append(term, value);
+      }
+    Object.values(rows).forEach((text, index) => say(this.at.account.children[2 * index + 1], text));
+  }
+}
+
+class Branch {
+  constructor() {
+    this.root = document.createElement('tr');
+    for (let cell = 0; cell < 6; cell++) this.root.append(document.createElement('td'));
+    this.state = document.createElement('span');
+    this.root.children[1].append(this.state);
+  }
+
+  update(branch) {
+    const cells = this.root.children;
+    say(cells[0], branch.name);
+    paint(this.state, branch.state);
+    ['offered', 'delivered', 'dropped', 'pending'].forEach((key, index) => say(cells[index + 2], whole(branch[key])));
+  }
+}
+
+export function event({ at, camera, kind, worker, text }, isNew) {
+  const item = document.createElement('li'), when = document.createElement('time'), who = document.createElement('b');
+  const what = document.createElement('p');
+  item.className = `${KINDS[kind] ?? tone(/→ (\w+)/.exec(text)?.[1])} ${isNew ? 'new' : ''}`;
+  when.dateTime = new Date(1000 * at).toISOString();
+  when.textContent = time(at);
+  who.textContent = `${[camera, worker].filter(Boolean).join(' / ') || 'manager'}: ${kind}`;
+  what.textContent = text;
+  item.append(when, who, what);
+  return item;
+}
+
+export function trouble({ severity, camera, worker, text, since }, now) {
+  const row = document.createElement('div');
+  row.className = `trouble ${severity}`;
+  const part = (name, kind, words) => {
+    const made = document.createElement(name);
+    made.className = kind;
+    made.textContent = words;
+    row.append(made);
+  };
+  part('span', 'mark', MARKS[severity === 'fault' ? 'bad' : 'warn']);
+  part('b', '', [camera, worker].filter(Boolean).join(' / '));
+  part('span', '', text);
+  if (since) part('span', 'since quiet', `since ${time(since)}, ${lasting(now - since)}`);
+  return row;
+}

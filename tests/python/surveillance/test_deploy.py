@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Units, container recipe and manifest: as far as their own tools judge them without running them."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from surveillance import config
+from surveillance.web import probe
+
+ROOT = Path(__file__).resolve().parents[3]
+DEPLOY = ROOT / "examples" / "surveillance" / "deploy"
+UNIT = DEPLOY / "systemd" / "surveillance@.service"
+MANIFEST = DEPLOY / "kubernetes" / "surveillance.yaml"
+MOST_EXPOSURE = 20  # tenths, of 100
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"),
+                                   reason="Debian's package systemd is not installed (group deploy of .ci/packages)")
+needs_kubernetes = pytest.mark.skipif(importlib.util.find_spec("kubernetes") is None,
+                                      reason="Debian's package python3-kubernetes is not installed (group deploy of .ci/packages)")
+
+
+@needs_systemd
+def test_the_unit_is_understood(tmp_path):
+    unit = tmp_path / "surveillance@front.service"
+    unit.write_text(UNIT.read_text())
+    told = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    assert (told.returncode, [line for line in told.stderr.splitlines() if "surveillance@" in line]) == (0, [])
+
+
+@needs_systemd
+def test_the_unit_is_confined(tmp_path):
+    unit = tmp_path / "surveillance@front.service"
+    unit.write_text(UNIT.read_text())
+    told = subprocess.run(["systemd-analyze", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSURE}", "security", unit],
+                          capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout[-400:] + told.stderr
+    assert re.search(r"Overall exposure level .*: \d\.\d OK", told.stdout)
+
+
+def test_what_the_unit_starts_there_is():
+    started = re.search(r"^ExecStart=/usr/bin/python3 -m surveillance\.(\w+) (.*)$", UNIT.read_text(), re.M)
+    module = (ROOT / "examples" / "surveillance" / f"{started[1]}.py").read_text()
+    for option in re.findall(r"--[\w-]+", started[2]):
+        assert f'"{option}"' in module
+
+
+def documents():
+    return list(yaml.safe_load_all(MANIFEST.read_text()))
+
+
+def of_kind(kind):
+    return next(document for document in documents() if document["kind"] == kind)
+
+
+def pod():
+    return of_kind("Deployment")["spec"]["template"]["spec"]
+
+
+def test_containers_share_the_sockets_folder_and_nothing_else():
+    assert not {"hostIPC", "hostPID", "hostNetwork", "shareProcessNamespace"} & pod().keys()
+    mounts = [{mount["name"] for mount in container["volumeMounts"]} for container in pod()["containers"]]
+    shared = {name for names in mounts for name in names if sum(name in other for other in mounts) > 1}
+    assert shared == {"socket"}
+    assert {volume["name"]: volume for volume in pod()["volumes"]}["socket"]["emptyDir"]["medium"] == "Memory"
+    for container in pod()["containers"]:
+        confined = container["securityContext"]
+        assert confined["readOnlyRootFilesystem"] and not confined["allowPrivilegeEscalation"] and confined["capabilities"]["drop"] == ["ALL"]
+        assert "memory" in container["resources"]["limits"]
+
+
+def test_the_manifests_configuration_is_one_and_its_workers_are_its_containers(tmp_path):
+    path = tmp_path / "surveillance.toml"
+    path.write_text(of_kind("ConfigMap")["data"]["surveillance.toml"])
+    camera = config.load(path).cameras[0]
+    containers = {container["name"]: {entry["name"]: entry["value"] for entry in container.get("env", ())}
+                  for container in pod()["containers"] if container["name"] != "capture"}
+    assert {worker.name for worker in camera.workers} == set(containers)
+    for worker in camera.workers:
+        own = containers[worker.name]
+        assert (own["WORKER_NAME"], own["WORKER_POLICY"]) == (worker.name, worker.policy)
+        assert own["SHMRING_PATH"] == f"/run/camera/{camera.name}.sock"
+        assert not worker.command, "the kubelet starts it"
+    probes = [container["livenessProbe"]["exec"]["command"][-1] for container in pod()["containers"] if container["name"] in containers]
+    assert probes == [f"http://127.0.0.1:8088/healthz/{camera.name}/{name}" for name in containers]
+
+
+@needs_kubernetes
+def test_the_manifest_is_as_kubernetes_own_client_knows_it():
+    models = importlib.import_module("kubernetes.client.models")
+
+    def check(value, kind, where):
+        if listed := re.fullmatch(r"list\[(.+)\]", kind):
+            assert isinstance(value, list), where
+            return [check(one, listed[1], f"{where}[]") for one in value]
+        if table := re.fullmatch(r"dict\(str, (.+)\)", kind):
+            assert isinstance(value, dict), where
+            return [check(one, table[1], f"{where}.{name}") for name, one in value.items()]
+        model = getattr(models, kind, None)
+        if model is None:
+            plain = {"str": str, "int": int, "bool": bool, "object": object, "IntOrString": (int, str)}
+            assert isinstance(value, plain.get(kind, object)) and (kind == "bool" or value is not True), (where, kind, value)
+            return None
+        fields = {model.attribute_map[name]: of for name, of in model.openapi_types.items()}
+        assert isinstance(value, dict) and set(value) <= set(fields), (where, set(value) - set(fields))
+        model(**{name: value.get(field) for name, field in model.attribute_map.items()})  # refuses what lacks a field
+        return [check(one, fields[name], f"{where}.{name}") for name, one in value.items()]
+
+    for document in documents():
+        check(document, f"V1{document['kind']}", document["kind"])
+
+
+def test_the_image_is_made_of_what_there_is_and_runs_as_nobody():
+    recipe = (DEPLOY / "container" / "Containerfile").read_text()
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", recipe, re.M):
+        for source in line.split():
+            assert (ROOT / source).exists(), source
+    assert re.findall(r"^USER (.+)$", recipe, re.M) == ["65532:65532"]
+    started = re.search(r'^CMD \["python3", "-m", "surveillance\.(\w+)"', recipe, re.M)
+    assert (ROOT / "examples" / "surveillance" / f"{started[1]}.py").exists()
+
+
+class Answer:
+    """An HTTP server with one answer."""
+
+    def __init__(self, status):
+        import http.server
+        import threading
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return f"http://127.0.0.1:{self.server.server_port}/healthz/front/person"
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.mark.parametrize("status, ends", [(200, 0), (503, 1), (404, 0), (500, 0)])
+def test_the_probe_fails_only_for_a_worker_that_is_ill(status, ends):
+    with Answer(status) as address:
+        assert probe.main(address) == ends
+
+
+def test_the_probe_does_not_fail_for_a_manager_that_is_away():
+    with Answer(200) as address:
+        pass
+    assert probe.main(address) == 0
+
+

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The page in a real browser: what a person sees and hears of a healthy system, of an outage, of a give-up."""
+
+import asyncio
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from browser import browser as opened
+from browser import needs_browser
+from web_fixture import Pretend, account, camera, free_port, worker
+
+from surveillance.web.server import Web
+from surveillance.web.settings import Settings
+
+STATIC = Path(__file__).resolve().parents[3] / "examples" / "surveillance" / "web" / "static"
+EVIL = "<img src=x onerror=document.title='taken'>"
+
+
+class Page:
+    """The server in a thread of its own, as a browser needs it; everything is said to it from its own loop."""
+
+    def __init__(self, pretend: Pretend, port: int):
+        self._pretend = pretend
+        self._port = port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.start()
+
+    def start(self) -> None:
+        pretend = self._pretend
+        self._web = Web(Settings(port=self._port), pretend.snapshot, pretend.events, pretend.subscribe, pretend.folder)
+        self.address = self._in_loop(self._web.start())
+
+    def stop(self) -> None:
+        self._in_loop(self._web.stop())
+
+    def event(self, **fields) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._pretend.event(**fields))
+
+    def close(self) -> None:
+        self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _in_loop(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with opened() as one:
+        yield one
+
+
+@pytest.fixture
+def pretend(tmp_path):
+    return Pretend(tmp_path, camera(workers=[worker("motion", level="critical"), worker("person")], branches=[account("ring-branch")]))
+
+
+@pytest.fixture
+def page(pretend, browser):
+    page = Page(pretend, free_port())
+    browser.look()
+    browser.driver.get(page.address)
+    seen(lambda: "all well" in browser.text("#summary"), "the page says that all is well")
+    yield page
+    page.close()
+
+
+def seen(condition, what, seconds=40):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"never seen: {what}"
+        time.sleep(0.1)
+
+
+@needs_browser
+def test_each_worker_is_shown_and_nothing_comes_from_elsewhere(page, browser):
+    assert browser.run("return [...document.querySelectorAll('.worker h3')].map(one => one.innerText)") == ["motion", "person"]
+    assert "ok" in browser.text(".worker .state")
+    assert browser.text("#banner") == ""
+    loaded = browser.run("return performance.getEntriesByType('resource').map(one => one.name)")
+    assert loaded and all(address.startswith(page.address) for address in loaded)
+    assert browser.complaints() == []
+
+
+@needs_browser
+def test_an_outage_is_said_once_and_ends(page, pretend, browser):
+    for told in pretend.cameras[0]["workers"]:
+        told["state"] = "starved"
+    seen(lambda: "gives no frames" in browser.text("#banner"), "the outage")
+    assert browser.run("return document.querySelectorAll('#banner .trouble').length") == 1
+    assert browser.run("return document.querySelector('#banner').getAttribute('role')") == "alert"
+    assert "no frames" in browser.text(".camera header .state")
+    assert browser.driver.title == "(1) Surveillance"
+    for told in pretend.cameras[0]["workers"]:
+        told["state"] = "ok"
+    seen(lambda: browser.text("#banner") == "", "the end of the outage")
+
+
+@needs_browser
+def test_a_give_up_stays_in_sight(page, pretend, browser):
+    pretend.cameras[0]["workers"][1].update(state="dead", phase="given up", pid=None, reason="ended with code 1")
+    seen(lambda: "was given up: ended with code 1" in browser.text("#banner .fault"), "the give-up")
+    assert "given up" in browser.text(".worker.ill .state")
+
+
+@needs_browser
+def test_an_event_is_there_as_it_happens_and_is_text_only(page, pretend, browser):
+    pretend.cameras[0]["workers"][1]["name"] = pretend.cameras[0]["workers"][1]["reason"] = EVIL
+    page.event(kind="error", worker=EVIL, text=EVIL)
+    seen(lambda: browser.text("#events li").count(EVIL) == 2, "the event")
+    seen(lambda: EVIL in browser.text(".worker:last-child h3"), "the worker")
+    assert browser.driver.title == "Surveillance"
+    assert browser.run("return document.querySelectorAll('#events img').length") == 0
+
+
+@needs_browser
+def test_workers_come_and_go(page, pretend, browser):
+    pretend.cameras[0]["workers"] = [worker("flow")]
+    pretend.cameras.append(camera("back", workers=[worker("person")]))
+    seen(lambda: browser.run("return [...document.querySelectorAll('h2, h3')].map(one => one.innerText).join()")
+         == "front,flow,back,person,Events", "the new set")
+
+
+@needs_browser
+def test_a_manager_that_is_gone_is_said_and_found_again(page, browser):
+    page.stop()
+    seen(lambda: "No news from the manager" in browser.text("#banner .fault"), "the silence")
+    page.start()
+    seen(lambda: browser.text("#banner") == "", "the news")
+    assert "ok" in browser.text(".worker .state")
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 768, 1440, 2560])
+def test_nothing_sticks_out_at_any_width(page, browser, width):
+    browser.look(width=width, height=800)
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+@needs_browser
+def test_it_can_be_heard_and_used_by_keyboard(page, browser):
+    unnamed = browser.run("""return [...document.querySelectorAll('svg[role=img], img, [role=log]')]
+        .filter(one => !one.hasAttribute('alt') && !one.hasAttribute('aria-label') && !one.hasAttribute('aria-labelledby')).length""")
+    assert unnamed == 0
+    assert "p99 80 ms" in browser.run("return document.querySelector('svg.age').getAttribute('aria-label')")
+    reached = browser.run("""return [...document.querySelectorAll('a[href], summary, [tabindex="0"]')]
+        .filter(one => one.tabIndex === 0).map(one => one.tagName)""")
+    assert {"A", "SUMMARY", "DIV"} <= set(reached)
+
+
+def colours(block: str) -> dict[str, str]:
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})\b", block))
+
+
+def contrast(one: str, other: str) -> float:
+    def light(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[at:at + 2], 16) / 255 for at in (0, 2, 4)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_is_readable(scheme):
+    style = (STATIC / "page.css").read_text()
+    light, dark = (colours(block) for block in re.findall(r":root \{(.*?)\}", style, re.S))
+    told = light if scheme == "light" else {**light, **dark}
+    for ink in ("ink", "soft", "good", "busy", "warn", "bad"):
+        for paper in ("paper", "card", *([f"{ink}-soft"] if f"{ink}-soft" in told else [])):
+            assert contrast(told[ink], told[paper]) >= 4.5, (ink, paper)
