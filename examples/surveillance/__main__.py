@@ -19,6 +19,8 @@ from .album import PAGES
 from .drill import Drill
 from .manager import Manager
 from .supervisor import lives
+from .web import settings as web_settings
+from .web.server import serve
 
 
 def arguments() -> argparse.Namespace:
@@ -42,7 +44,7 @@ def choose_input(wanted: str | None, folder: Path, console: Console) -> str:
     return "test"
 
 
-async def run(options: argparse.Namespace, camera: config.Camera, console: Console) -> dict:
+async def run(options: argparse.Namespace, camera: config.Camera, page_settings: web_settings.Settings, console: Console) -> dict:
     screen = table.Screen(console, f"{Path(camera.input).name} → latestframe → ring", time.time())
     with tempfile.TemporaryDirectory(prefix="surveillance-") as sockets:
         manager = Manager(config.Config((camera,)), options.output, Path(sockets),
@@ -57,6 +59,7 @@ async def run(options: argparse.Namespace, camera: config.Camera, console: Conso
             loop.add_signal_handler(number, interrupted.set)
         shown = asyncio.create_task(screen.show(supervisor))
         await manager.start()
+        page = await serve(manager, page_settings)
         job = asyncio.create_task(drill.run())
         stop = asyncio.create_task(interrupted.wait())
         await asyncio.wait([job, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -65,6 +68,7 @@ async def run(options: argparse.Namespace, camera: config.Camera, console: Conso
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await page.stop()
         await manager.stop()
     planned = len(drill.outcomes if interrupted.is_set() else camera.faults)
     results = report.checks(supervisor, drill.outcomes, living, planned)
@@ -83,17 +87,19 @@ def main() -> int:
     options = arguments()
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
-        camera, *others = config.load(options.config).cameras
+        settings = config.load(options.config)
+        page_settings = web_settings.parse(settings.web)
+        camera, *others = settings.cameras
         if others:
             raise config.ConfigError(f"{options.config}: the demonstration has one camera; "
                                      "several: python3 -m surveillance.manage")
-    except config.ConfigError as error:
+    except ValueError as error:
         raise SystemExit(str(error)) from error
     camera = replace(camera, input=choose_input(options.input or camera.input, options.output, console))
     options.output.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(options.output / camera.name, ignore_errors=True)
     (options.output / "events.jsonl").unlink(missing_ok=True)
-    summary = asyncio.run(run(options, camera, console))
+    summary = asyncio.run(run(options, camera, page_settings, console))
     console.print(f"Report, events, recording, contact sheet: {options.output.absolute()}", soft_wrap=True)
     return 0 if summary["passed"] else 1
 

@@ -25,7 +25,7 @@ class ConfigError(ValueError):
 @dataclass(frozen=True)
 class Worker:
     name: str
-    command: tuple[str, ...]
+    command: tuple[str, ...]  # none: others start it, and the manager only watches
     level: Level = Level.NORMAL
     policy: str = "latest"
     depth: int = 0  # frames that may wait; 0: as many as the ring grants
@@ -154,7 +154,7 @@ def _worker(entry: dict) -> Worker:
         raise ConfigError("a [[worker]] needs a name of 1 to 63 bytes, printable and without '/': "
                           "it is a lane's name and a file's")
     where = f"worker {name!r}"
-    command = _command(entry, where)
+    command = _command(entry, where) if "command" in entry else ()
     level = _choice(entry, "level", Level.NORMAL.value, [known.value for known in Level], where)
     policy = _choice(entry, "policy", "latest", POLICIES, where)
     level = Level(level)
@@ -165,7 +165,7 @@ def _worker(entry: dict) -> Worker:
         nice=_integer(entry, "nice", 0, where, low=0, high=19),
         limits=Limits(_number(entry, "max-drop-rate", level.limits.drop_rate, where, low=0, high=1),
                       _number(entry, "max-frame-age", level.limits.frame_age, where, low=0)),
-        restarts=_integer(entry, "restarts", level.restarts, where, low=0),
+        restarts=_integer(entry, "restarts", level.restarts if command else 0, where, low=0, high=float("inf") if command else 0),
         window=_number(entry, "window", Worker.window, where, low=1),
         grace=_number(entry, "grace", Worker.grace, where, low=1),
         fallback=() if fallback == "none" else _words(fallback, f"{where}: fallback is \"none\" or"),

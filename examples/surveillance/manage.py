@@ -9,6 +9,8 @@ from pathlib import Path
 
 from . import config, events
 from .manager import Manager
+from .web import settings as web_settings
+from .web.server import serve
 
 
 def arguments() -> argparse.Namespace:
@@ -20,7 +22,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def run(manager: Manager, options: argparse.Namespace) -> None:
+async def run(manager: Manager, page_settings: web_settings.Settings, options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -28,9 +30,11 @@ async def run(manager: Manager, options: argparse.Namespace) -> None:
     manager.subscribe(events.to_file(options.folder / "events.jsonl"))
     manager.subscribe(events.to_stream(sys.stdout))
     await manager.start()
+    page = await serve(manager, page_settings)
     try:
         await ended.wait()
     finally:
+        await page.stop()
         await manager.stop()
 
 
@@ -40,15 +44,16 @@ def main() -> int:
     options.sockets = options.sockets.absolute() if options.sockets else options.folder
     try:
         settings = config.load(options.config)
+        page_settings = web_settings.parse(settings.web)
         for camera in settings.cameras:
             if not camera.input:
                 raise config.ConfigError(f"{options.config}: camera {camera.name!r} has no input")
         for folder in (options.folder, options.sockets):
             folder.mkdir(parents=True, exist_ok=True)
         manager = Manager(settings, options.folder, options.sockets)
-    except (config.ConfigError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
-    asyncio.run(run(manager, options))
+    asyncio.run(run(manager, page_settings, options))
     return 0
 
 

@@ -29,6 +29,11 @@ class Watched:
     settings: Worker | None = None  # None: capture
     said_bye: bool = False
 
+    @property
+    def is_foreign(self) -> bool:
+        """Started by others, such as a container: watched only."""
+        return self.settings is not None and not self.settings.command
+
 
 class Supervisor:
     """`on_event` gets kind, worker and text. `record`: a file into which capture itself records."""
@@ -195,7 +200,7 @@ class Supervisor:
             case Start(delay, _):
                 self._run(self._start_again(watched, delay))
             case Leave(reason):
-                self.event("left", name, reason)
+                self.event("left", name, f"{reason}; others start it" if watched.is_foreign else reason)
             case GiveUp(reason):
                 self.event("give-up", name, reason)
 
@@ -208,6 +213,8 @@ class Supervisor:
     async def _start(self, watched: Watched) -> None:
         watched.said_bye = False
         watched.life.started(now())
+        if watched.is_foreign:
+            return
         try:
             await watched.child.start()
         except OSError as error:

@@ -196,6 +196,18 @@ class Web:
         return found
 
 
+async def serve(manager, settings: Settings) -> Web:
+    """The manager's page, from now until its stop(). That it cannot be served is an event, and stops nothing."""
+    from ..snapshot import snapshot  # only here: the page itself knows no manager
+    web = Web(settings, lambda: snapshot(manager), manager.events, manager.subscribe, manager.folder)
+    if settings.host:
+        try:
+            manager.event("", "page", "", f"the status page is at {await web.start()}")
+        except OSError as error:
+            manager.event("", "warning", "", f"no status page at {settings.host}, port {settings.port}: {error.strerror or error}")
+    return web
+
+
 class _Refusal(asyncio.Protocol):
     """One connection too many."""
 

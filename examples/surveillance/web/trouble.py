@@ -50,8 +50,10 @@ def _of_worker(camera: str, worker: dict) -> list[Trouble]:
         return [Trouble("fault", camera, name, _sentence("was given up", reason), worker.get("since"))]
     if state == "stuck":
         return [Trouble("warning", camera, name, _sentence("is stuck", reason), worker.get("since"))]
-    if state == "dead" or phase in ("idle", "ending"):
+    if phase in ("idle", "ending"):
         return [Trouble("warning", camera, name, _sentence("is gone and will be started again", reason), worker.get("since"))]
+    if state == "dead":
+        return [Trouble("warning", camera, name, _sentence("is gone", reason), worker.get("since"))]
     if worker.get("level_kept") is False and state != "starved":
         return [Trouble("warning", camera, name, f"does not keep its level, {worker.get('level')}", worker.get("since"))]
     return []

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The real manager with real workers, on a camera over the network that can go away and come back."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+PATIENCE = float(os.environ.get("TESTS_PATIENCE", "1"))
+SOURCE = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=10/1"
+
+
+def free_port(kind=socket.SOCK_STREAM) -> int:
+    with socket.socket(type=kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def eventually(condition, what, seconds=60):
+    end = time.monotonic() + seconds * PATIENCE
+    while not (result := condition()):
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.1)
+    return result
+
+
+class Camera:
+    """Sends an MPEG transport stream over UDP, as some network cameras do."""
+
+    def __init__(self, source: str = SOURCE):
+        self._port = free_port(socket.SOCK_DGRAM)
+        self.address = f"udp://127.0.0.1:{self._port}"
+        self._line = (f"{source} ! videoconvert ! avenc_mpeg2video bitrate=4000000 gop-size=5 ! mpegtsmux alignment=7 ! "
+                      f"udpsink host=127.0.0.1 port={self._port}")
+        self._process: subprocess.Popen | None = None
+
+    def on(self) -> None:
+        self._process = subprocess.Popen(["gst-launch-1.0", "-q", *self._line.split()], stdout=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL)
+
+    def off(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class System:
+    def __init__(self, folder: Path, configuration: str):
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        path = folder / "surveillance.toml"
+        path.write_text(f'[web]\nlisten = "127.0.0.1:{self.port}"\n{configuration}')
+        self.log = open(folder / "manager.jsonl", "wb")
+        self.process = subprocess.Popen([sys.executable, "-m", "surveillance.manage", "--config", path, "--folder", folder / "state"],
+                                        stdout=self.log, stderr=self.log)
+
+    def get(self, path: str) -> str:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.address + path, timeout=10) as answer:
+            return answer.read().decode()
+
+    def snapshot(self) -> dict | None:
+        with contextlib.suppress(OSError):
+            return json.loads(self.get("/snapshot"))
+        return None
+
+    def worker(self, name: str) -> dict | None:
+        told = self.snapshot()
+        return told and next((worker for worker in told["cameras"][0]["workers"] if worker["name"] == name), None)
+
+    def troubles(self) -> list[str]:
+        told = self.snapshot()
+        return [f"{trouble['worker']}: {trouble['text']}" for trouble in told["troubles"]] if told else ["no answer"]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait()
+        self.log.close()
+        return code
