@@ -36,8 +36,8 @@ class Camera:
     def __init__(self, source: str = SOURCE):
         self._port = free_port(socket.SOCK_DGRAM)
         self.address = f"udp://127.0.0.1:{self._port}"
-        self._line = (f"{source} ! videoconvert ! avenc_mpeg2video bitrate=4000000 gop-size=5 ! mpegtsmux alignment=7 ! "
-                      f"udpsink host=127.0.0.1 port={self._port}")
+        self._line = (f"{source} ! videoconvert ! openh264enc bitrate=4000000 gop-size=5 ! h264parse config-interval=-1 ! "
+                      f"mpegtsmux alignment=7 ! udpsink host=127.0.0.1 port={self._port}")
         self._process: subprocess.Popen | None = None
 
     def on(self) -> None:

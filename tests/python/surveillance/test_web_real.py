@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The page of the real manager: a camera that goes away and comes back, a worker that is given up, metrics of a running system."""
 
+import faulthandler
 import shutil
 import subprocess
+import sys
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from real_system import Camera, System, eventually
+from real_system import PATIENCE, Camera, System, eventually
 from test_web_metrics import NAME, queries
 
 CONFIGURATION = """
@@ -27,6 +29,14 @@ level = "best-effort"
 [[camera.worker]]
 name = "elsewhere"              # started by others
 """
+
+
+@pytest.fixture(autouse=True)
+def watchdog():
+    """Five processes start and an outage passes: that takes longer than most tests."""
+    faulthandler.dump_traceback_later(240 * PATIENCE, exit=True, file=sys.__stderr__)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
