@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .policy import Level, Limits
+from .recording import config as recording
 
 POLICIES = ("drop-newest", "drop-oldest", "latest")
 RECORDER = "recorder"  # the worker that [recorder] and [clips] ask for
@@ -60,14 +61,18 @@ class Camera:
     workers: tuple[Worker, ...]
     ring: Ring = Ring()
     capture: tuple[str, ...] = ("python3", "-m", "surveillance.capture")
-    recorder: dict = field(default_factory=dict)  # as given: the recorder's own module knows what it means
-    clips: dict = field(default_factory=dict)
+    recorder: dict | None = None  # as given: the recorder's own module knows what it means
+    clips: dict | None = None
     faults: tuple[Fault, ...] = ()
 
     @property
     def attached(self) -> int:
         """How many readers this file asks for."""
-        return len(self.workers) + bool(self.recorder or self.clips)
+        return len(self.workers) + self.records
+
+    @property
+    def records(self) -> bool:
+        return self.recorder is not None or self.clips is not None
 
     @property
     def readers(self) -> int:
@@ -112,17 +117,25 @@ def _camera(entry: dict, for_all: dict) -> Camera:
     address = entry.pop("input", for_all.get("input", ""))
     if not isinstance(address, str):
         raise ConfigError(f"{where}: input = {address!r}: a file, /dev/video0, an address, or \"test\" is needed")
+    given = {*for_all, *entry}
     ring, capture, recorder, clips = (_table(for_all, key, "the file", keep=True) | _table(entry, key, where)
                                       for key in CAMERA_TABLES)
+    recorder, clips = (table if key in given else None for key, table in (("recorder", recorder), ("clips", clips)))
+    records = recorder is not None or clips is not None
+    if records:
+        try:
+            recording.parse(recorder, clips)
+        except recording.RecordingError as error:
+            raise ConfigError(f"{where}, {error}") from error
     common = [_worker(table) for table in _tables(for_all, "worker", "the file", keep=True)]
     own = [_worker(table) for table in _tables(entry, "worker", where)]
     for group in (common, own):
         if twice := _twice(worker.name for worker in group):
             raise ConfigError(f"{where}: two workers are called {twice!r}: a name is one lane of the ring")
     workers = {worker.name: worker for worker in [*common, *own]}
-    if not workers and not recorder and not clips:
+    if not workers and not records:
         raise ConfigError(f"{where} has no [[worker]]: there is nothing to run")
-    reserved = {"capture", RECORDER} if recorder or clips else {"capture"}
+    reserved = {"capture", RECORDER} if records else {"capture"}
     if taken := reserved & set(workers):
         raise ConfigError(f"{where}: no worker may be called {taken.pop()!r}: the manager starts one of that name itself")
     faults = [_fault(table, workers) for table in

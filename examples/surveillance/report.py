@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .config import RECORDER
 from .drill import Outcome
 from .record import Account, Record, percentile
 from .supervisor import Supervisor
@@ -55,8 +56,8 @@ def checks(supervisor: Supervisor, outcomes: list[Outcome], living: dict[str, bo
     result = []
     for name, watched in supervisor.workers.items():
         result.append(balance(watched.record))
-        # A worker need not tell anything; and a new publisher begins new books.
-        if (watched.record.heard or watched.said_bye) and supervisor.capture.record.restarts == 0:
+        # A worker need not tell anything (the recorder tells no frame), and a new publisher begins new books.
+        if name != RECORDER and (watched.record.heard or watched.said_bye) and supervisor.capture.record.restarts == 0:
             result.append(heard(watched.record))
         result.append(Check(f"{name}: alive at the end", living.get(name, False), watched.record.reason))
     for record in supervisor.branches.values():

@@ -15,6 +15,7 @@ from .child import Child
 from .config import RECORDER, Camera, Worker
 from .policy import ALIVE, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
 from .record import KEPT, Account, Record, now
+from .recording.config import parse as parse_recording
 
 CAPTURE = "capture"
 LEAVE = 6.0  # s for everybody to end by themselves
@@ -59,7 +60,7 @@ class Supervisor:
             (folder / sub).mkdir(parents=True, exist_ok=True)
         self.capture = self._watch_capture()
         self.workers = {worker.name: self._watch_worker(worker) for worker in camera.workers}
-        if camera.recorder or camera.clips:
+        if camera.records:
             self.workers[RECORDER] = self._watch_worker(recorder(camera, folder))
 
     @property
@@ -166,7 +167,7 @@ class Supervisor:
         elif kind == "bye":
             watched.said_bye = True
             record.lost_lines += int(message.get("lost", 0))
-        elif kind in ("warning", "error"):
+        elif kind in ("warning", "error", "clip"):
             self.event(kind, record.name, str(message.get("text", "")))
         else:
             self.event("warning", record.name, f"said {message}")
@@ -234,10 +235,12 @@ class Supervisor:
 
 def recorder(camera: Camera, folder: Path) -> Worker:
     """What [recorder] and [clips] start: one more reader of the ring. Its settings reach it as JSON."""
-    settings = {"recorder": camera.recorder, "clips": camera.clips}
-    return Worker(RECORDER, ("python3", "-m", "surveillance.recording"), Level.HIGH, "drop-newest",
-                  limits=Level.HIGH.limits, restarts=Level.HIGH.restarts,
-                  environment=(("RECORDER", json.dumps(settings)), ("RECORDINGS", str(folder / "recordings"))))
+    tables = {name: table for name, table in (("recorder", camera.recorder), ("clips", camera.clips)) if table is not None}
+    recording = parse_recording(camera.recorder, camera.clips)
+    return Worker(RECORDER, ("python3", "-m", "surveillance.recording"), recording.level, "drop-newest",
+                  depth=recording.depth, nice=recording.nice, limits=recording.level.limits,
+                  restarts=recording.level.restarts,
+                  environment=(("RECORDER", json.dumps(tables)), ("RECORDINGS", str(folder / "recordings"))))
 
 
 def _program(command: tuple[str, ...]) -> list[str]:

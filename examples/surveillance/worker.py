@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The loop every Python worker runs: take a frame from the ring, look at it, tell the supervisor, keep a picture.
 
-A worker is a class with `look(image) -> (detections, picture or None)`; `run(Worker())` is its whole program.
+A worker is a class with `look(image) -> (detections, picture or None)`; `run(Worker())` is its whole program. With an
+attribute `trigger`, a trigger.Trigger, what it finds also becomes events, which the recorder keeps clips of.
 Its environment: SHMRING_PATH, WORKER_NAME, WORKER_POLICY, WORKER_DEPTH, REPORT_FD, ALBUM (folder), ALBUM_EVERY (s).
 """
 
@@ -32,6 +33,7 @@ def run(detector) -> None:
     name = os.environ.get("WORKER_NAME", type(detector).__name__.lower())
     album = Album(name, os.environ.get("ALBUM"), float(os.environ.get("ALBUM_EVERY", "2")))
     gaps = Gaps()
+    trigger = getattr(detector, "trigger", None)
     taken = 0
     options = {"policy": os.environ.get("WORKER_POLICY", "latest"), "worker": name}
     if depth := int(os.environ.get("WORKER_DEPTH", "0")):
@@ -55,5 +57,8 @@ def run(detector) -> None:
                 album.offer(shown, detections)
                 album.show(shown, detections)
             gaps.free(time.monotonic())
+            if trigger and trigger.saw(bool(detections)):
+                sender.send("event", label=trigger.label, seq=seq, time=begin - age, found=len(detections),
+                            boxes=[detection.box for detection in detections])
             sender.send("frame", seq=seq, age=age, work=work, missed=missed, alone=alone, found=len(detections))
     sender.send("bye", taken=taken, lost=sender.lost)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric, SummaryMetricFamily
 
+from ..config import RECORDER
 from .history import accounts
 from .trouble import GIVEN_UP
 
@@ -57,6 +58,22 @@ WORKERS: tuple[tuple[type, str, str, Value], ...] = (
     (GaugeMetricFamily, "worker_frame_age_limit_seconds", "The age that its level lets the worker's frames have",
      limit("frame_age")),
 )
+RECORDERS: tuple[tuple[type, str, str, Value], ...] = (
+    (CounterMetricFamily, "recorder_frames_written", "Frames written into segments", field("frames_written")),
+    (CounterMetricFamily, "recorder_frames_lost", "Frames encoded and in no segment: the disk was too slow, or did not take them",
+     field("frames_lost")),
+    (GaugeMetricFamily, "recorder_held_bytes", "Encoded frames in the recorder's memory", field("held_bytes")),
+    (CounterMetricFamily, "recorder_triggers", "Events that the recorder heard of", field("triggers")),
+    (CounterMetricFamily, "recorder_clips_written", "Clips that were written", field("clips_written")),
+    (CounterMetricFamily, "recorder_clips_failed", "Clips that could not be written", field("clips_failed")),
+    (CounterMetricFamily, "recorder_triggers_refused", "Events that got no clip", field("clips_refused")),
+)
+KEPT: tuple[tuple[str, str, str, str], ...] = (
+    ("recorder_files", "Segments or clips that are kept", "segments", "clips"),
+    ("recorder_bytes", "What they take of the disk", "bytes", "clips_bytes"),
+    ("recorder_disk_free_bytes", "What is free on their disk", "free", "clips_free"),
+)
+DISKS = ("ok", "full", "read-only", "failed", "hangs")
 TIMES = (
     ("worker_frame_age_seconds", "Age of the worker's frames when it took them, of its newest some thousand", "age"),
     ("worker_work_seconds", "What the worker took for a frame, of its newest some thousand", "work"),
@@ -94,6 +111,18 @@ class Collector:
             yield _one_of(f"{owner}_state", f"1 for the state that the {owner} is in", labels, "state", STATES, told)
             yield _one_of(f"{owner}_phase", f"1 for the phase of life that the {owner}'s process is in", labels, "phase",
                           PHASES, told)
+        recorders = [((camera["name"],), report) for camera in snapshot["cameras"]
+                     if (report := (camera.get("reports") or {}).get(RECORDER))]
+        for kind, name, text, value in RECORDERS:
+            yield _family(kind, name, text, CAMERA, [(labels, value(told)) for labels, told in recorders])
+        for name, text, *keys in KEPT:
+            yield _family(GaugeMetricFamily, name, text, (*CAMERA, "kept"),
+                          [((*labels, kept), told.get(key)) for labels, told in recorders
+                           for kept, key in zip(("segments", "clips"), keys)])
+        yield _family(GaugeMetricFamily, "recorder_disk_state", "1 for the state that the disk of segments or clips is in",
+                      (*CAMERA, "kept", "state"),
+                      [((*labels, kept, state), told[key] == state) for labels, told in recorders
+                       for kept, key in (("segments", "disk"), ("clips", "clips_disk")) if key in told for state in DISKS])
         for name, text, prefix in TIMES:
             yield _summary(name, text, prefix, workers)
         info = InfoMetricFamily("surveillance_worker", "What the worker is", labels=WORKER)

@@ -41,7 +41,15 @@ def _of_camera(camera: dict) -> list[Trouble]:
         result.append(Trouble("warning", name, "", _sentence(f"its capture is {state}", reason), camera.get("since")))
     for worker in workers:
         result += _of_worker(name, worker)
+    for recorder, report in (camera.get("reports") or {}).items():
+        result += _of_disks(name, recorder, report)
     return result
+
+
+def _of_disks(camera: str, recorder: str, report: dict) -> list[Trouble]:
+    disks = (("segments", report.get("disk"), report.get("error")), ("clips", report.get("clips_disk"), report.get("clips_error")))
+    return [Trouble("fault", camera, recorder, _sentence(f"cannot write {kept}, the disk is {state}", error or ""))
+            for kept, state, error in disks if state not in (None, "ok")]
 
 
 def _of_worker(camera: str, worker: dict) -> list[Trouble]:

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 
 from ..album import Detection
+from ..trigger import Trigger
 from ..worker import run
 
 
@@ -13,6 +14,7 @@ class Person:
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
         self._least_score = least_score
+        self.trigger = Trigger("person")
 
     def look(self, image: np.ndarray):
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)

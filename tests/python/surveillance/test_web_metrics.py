@@ -28,7 +28,7 @@ def pretend(tmp_path):
     pretend = Pretend(tmp_path, camera(
         "front", workers=[worker("person"), worker('odd "name"\\', "stuck", level="best-effort", age_p50=None, age_p99=None,
                                                    limits={"drop_rate": 1.0, "frame_age": 0.0})],
-        branches=[account("recorder-branch")]), camera("back", phase="given up"))
+        branches=[account("recorder-branch")], reports={"recorder": {"disk": "ok"}}), camera("back", phase="given up"))
     pretend.event(kind="give-up")
     return pretend
 
@@ -67,6 +67,18 @@ def test_the_metrics_say_what_the_snapshot_says(pretend):
     assert told["surveillance_ring_slots_in_use", named(camera="front", use="owned")] == 3
     assert told["surveillance_worker_frames_offered_total", named(camera="front", worker="recorder-branch", level="")] == 100
     assert told["surveillance_events_total", named(camera="front", kind="give-up")] == 1
+
+
+def test_the_recorder_tells_what_it_keeps_and_how_its_disks_are(pretend):
+    pretend.cameras[0]["reports"] = {"recorder": {"frames_written": 70, "frames_lost": 3, "segments": 4, "bytes": 5e6, "free": 9e9,
+                                                  "disk": "full", "clips": 2, "clips_written": 6, "clips_refused": 1}}
+    told = samples(scraped(pretend))
+    assert told["surveillance_recorder_frames_lost_total", named(camera="front")] == 3
+    assert told["surveillance_recorder_files", named(camera="front", kept="clips")] == 2
+    assert told["surveillance_recorder_disk_free_bytes", named(camera="front", kept="segments")] == 9e9
+    assert told["surveillance_recorder_disk_state", named(camera="front", kept="segments", state="full")] == 1
+    assert told["surveillance_recorder_disk_state", named(camera="front", kept="segments", state="ok")] == 0
+    assert not [labels for name, labels in told if name == "surveillance_recorder_disk_state" and ("kept", "clips") in labels]
 
 
 def test_what_is_not_known_is_no_figure(pretend):

@@ -89,3 +89,10 @@ def test_a_camera_that_was_given_up_speaks_for_its_workers():
 @pytest.mark.parametrize("told", [worker("w", "slow", level_kept=False), worker("w", "dead", "idle"), worker("w", "stuck")])
 def test_an_ill_worker_is_named(told):
     assert [trouble.worker for trouble in troubles(shot(1, camera(workers=[told])))] == ["w"]
+
+
+def test_a_disk_that_does_not_take_the_recording_is_a_fault():
+    report = {"disk": "full", "error": "No space left on device", "clips_disk": "ok", "clips_error": ""}
+    found = troubles(shot(1, camera(workers=[worker("recorder")], reports={"recorder": report, "person": {"age": 0.1}})))
+    assert [(trouble.severity, trouble.worker, trouble.text) for trouble in found] == [
+        ("fault", "recorder", "cannot write segments, the disk is full: No space left on device")]

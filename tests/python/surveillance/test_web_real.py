@@ -14,6 +14,8 @@ from test_web_metrics import NAME, queries
 CONFIGURATION = """
 [ring]
 stall-timeout = 1.0
+[recorder]
+segment = "10 s"
 [[camera]]
 name = "front"
 input = "{input}"

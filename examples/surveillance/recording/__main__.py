@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The recorder's process: one more reader of the ring. It hears of triggers, and tells once a second how it is.
+
+    ring ═ shmringsrc ─ encoder ─ reel (memory) ─┬─ segments: everything, for a while
+                                                 └─ clips: the seconds around a trigger
+
+Its environment is a worker's (SHMRING_PATH, CAMERA_NAME, WORKER_NAME, REPORT_FD), and RECORDINGS, the folder that everything
+is below, and RECORDER, JSON: {"recorder": {…}, "clips": {…}}, the tables of the system's file.
+"""
+
+import json
+import os
+import selectors
+import signal
+import sys
+import time
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst  # noqa: E402
+
+from ..channel import Sender  # noqa: E402
+from . import config  # noqa: E402
+from .clips import Clips  # noqa: E402
+from .disk import Disk  # noqa: E402
+from .encode import Encoder  # noqa: E402
+from .plan import Trigger  # noqa: E402
+from .reel import Reel  # noqa: E402
+from .segments import Segments  # noqa: E402
+
+REPORT_EVERY = 1.0  # seconds
+LEAVE = 4.0  # seconds that the writers may take at the end
+BOXES = 32  # of one trigger
+
+
+class Recorder:
+    def __init__(self, socket: str, folder: Path, recording: config.Recording, sender: Sender):
+        self._sender = sender
+        clips = recording.clips
+        camera, worker = os.environ.get("CAMERA_NAME", "camera"), os.environ.get("WORKER_NAME", "recorder")
+        # The writers' own slack when the disk is slow: as much again as a trigger may be late.
+        self._reel = Reel(clips.before + clips.late + 5.0 if clips else 5.0, recording.memory)
+        self._encoder = Encoder(socket, worker, recording.encode, recording.depth, self._reel)
+        self._segments = Segments(self._reel, folder / recording.folder, recording,
+                                  self._disk("segments")) if recording.segment else None
+        self._clips = Clips(self._reel, folder / clips.folder, clips, self._disk("clips"), camera,
+                            software(), lambda content: sender.send("clip", text=_told(content))) if clips else None
+        self._writers = [writer for writer in (self._segments, self._clips) if writer]
+        self._ended = False
+
+    def run(self) -> int:
+        """Until the end of the stream, SIGTERM, or the end of the manager."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: setattr(self, "_ended", True))
+        for writer in self._writers:
+            writer.start()
+        self._encoder.start()
+        failed = None
+        with selectors.DefaultSelector() as selector:
+            if self._sender.fileno() >= 0:
+                selector.register(self._sender, selectors.EVENT_READ)
+            next_report = time.monotonic()
+            while not self._ended and not self._sender.closed and failed is None:
+                selector.select(max(0.0, min(0.2, next_report - time.monotonic())))
+                for message in self._sender.receive():
+                    self._hear(message)
+                failed = self._encoder.ended()
+                if time.monotonic() >= next_report:
+                    next_report = time.monotonic() + REPORT_EVERY
+                    self._sender.send("report", **self.report())
+        if failed:
+            self._sender.send("error", text=failed)
+        return self._stop(1 if failed else 0)
+
+    def report(self) -> dict:
+        segments, clips = self._segments, self._clips
+        report = {"frames": self._encoder.frames, "missed": self._encoder.missed, "held_bytes": self._reel.bytes,
+                  "held_seconds": round(self._reel.seconds_held(), 3)}
+        if segments:
+            kept = segments.retention
+            report |= {"segments": kept.count, "bytes": kept.bytes, "free": kept.free, "deleted": kept.deleted,
+                       "frames_written": segments.written, "frames_lost": segments.lost, "writing": segments.writing,
+                       "disk": segments.disk.state, "error": segments.disk.error}
+        if clips:
+            kept = clips.retention
+            report |= {"clips": kept.count, "clips_bytes": kept.bytes, "clips_free": kept.free,
+                       "clips_deleted": kept.deleted, "clips_written": clips.written, "clips_failed": clips.failed,
+                       "clips_refused": clips.refused, "clips_covered": clips.covered, "triggers": clips.plans.triggers,
+                       "clips_disk": clips.disk.state, "clips_error": clips.disk.error}
+        return report
+
+    def _hear(self, message: dict) -> None:
+        if message["kind"] != "event" or not self._clips:
+            self._sender.send("warning", text=f"not understood: {json.dumps(message)[:200]}")
+            return
+        try:
+            self._clips.trigger(self._trigger(message))
+        except (TypeError, ValueError, OverflowError) as error:
+            self._sender.send("warning", text=f"a trigger is not as it should be: {error}")
+
+    def _trigger(self, message: dict) -> Trigger:
+        """Its time is that of the frame it saw, if that is known; else what it says itself, or now."""
+        seq = int(message.get("seq", 0))
+        now = time.monotonic()
+        frame = self._reel.find(seq)
+        at = frame.at if frame else min(now, float(message.get("time", now)))
+        boxes = tuple(tuple(int(edge) for edge in box) for box in message.get("boxes", [])[:BOXES])
+        return Trigger(str(message.get("worker", ""))[:63], str(message.get("label", "event"))[:63], at,
+                       frame.utc if frame else time.time() - (now - at), seq, int(message.get("found", len(boxes))), boxes)
+
+    def _stop(self, code: int) -> int:
+        self._encoder.stop()
+        if self._clips:
+            self._clips.stop()
+        end = time.monotonic() + LEAVE
+        for writer in self._writers:
+            writer.join(max(0.0, end - time.monotonic()))
+        self._sender.send("report", **self.report())
+        self._sender.send("bye", taken=self._encoder.frames, lost=self._sender.lost)
+        if any(writer.is_alive() for writer in self._writers):
+            os._exit(1)  # a disk that does not answer must not keep the process
+        return code
+
+    def _disk(self, folder: str) -> Disk:
+        def changed(state: str, error: str) -> None:
+            self._sender.send("warning", text=f"{folder}: the disk is {state}" + (f": {error}" if error else " again"))
+        return Disk(changed)
+
+
+def software() -> str:
+    try:
+        import shmring
+        return f"gst-frame-supplier {shmring.__version__}"
+    except ImportError:
+        return "gst-frame-supplier"
+
+
+def _told(content: dict) -> str:
+    more = f" and {content['triggers'] - 1} more" if content["triggers"] > 1 else ""
+    return f"{content['clip']}: {content['label']} of {content['worker']}{more}, {content['seconds']:.1f} s, {content['bytes'] / 1e6:.1f} MB"
+
+
+def main() -> int:
+    sender = Sender()
+    Gst.init(None)
+    try:
+        tables = json.loads(os.environ.get("RECORDER", "{}"))
+        recording = config.parse(tables.get("recorder"), tables.get("clips"))
+        recorder = Recorder(os.environ["SHMRING_PATH"], Path(os.environ.get("RECORDINGS", ".")), recording, sender)
+    except (ValueError, GLib.Error) as error:
+        text = error.message if isinstance(error, GLib.Error) else str(error)
+        sender.send("error", text=text)
+        print(text, file=sys.stderr)
+        return 2
+    return recorder.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The tables [recorder] and [clips] of the system's file, made into plain values, with a sentence for what is wrong."""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from ..policy import Level
+
+SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+TIMES = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+# Less work than JPEG, and a twentieth of the disk; a key frame every 20 frames, so a clip begins at most 20 frames early.
+ENCODE = "videoconvert ! openh264enc complexity=low bitrate=1000000 gop-size=20 ! h264parse"
+
+
+class RecordingError(ValueError):
+    pass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a folder may take of its disk. The oldest is deleted first."""
+
+    size: int  # bytes
+    age: float  # seconds
+    keep_free: int  # bytes that stay free on the disk; never 0, or nothing would be deleted when it is full
+
+
+@dataclass(frozen=True)
+class Clips:
+    folder: str
+    limits: Limits
+    before: float  # seconds kept before a trigger
+    after: float
+    longest: float  # seconds: the end of a clip that ever new triggers extend
+    late: float  # seconds that a trigger may come after its frame
+    per_hour: int  # new clips; what is beyond is refused and counted
+
+
+@dataclass(frozen=True)
+class Recording:
+    folder: str
+    limits: Limits
+    segment: float  # seconds; 0: nothing but clips is kept
+    encode: str  # part of a launch line: raw video to what Matroska takes
+    memory: int  # bytes of encoded frames that wait for the disk or for a trigger
+    depth: int  # frames that may wait in the ring
+    level: Level
+    nice: int
+    clips: Clips | None
+
+
+def parse(recorder: dict | None, clips: dict | None) -> Recording:
+    """None where the file has no such table: without [recorder] there are no segments."""
+    table = _Table("[recorder]", {"segment": 0} if recorder is None else recorder)
+    parsed = _clips(clips) if clips is not None else None
+    recording = Recording(
+        table.folder("segments"),
+        table.limits("10 GB", "7 d", "1 GB"),
+        table.seconds("segment", "5 min", low=0.0),
+        table.text("encode", ENCODE),
+        table.size("memory", "64 MB", low=10**6),
+        table.whole("depth", 8, low=1),
+        table.level("level", Level.HIGH),
+        table.whole("nice", 5, low=0),
+        parsed,
+    )
+    table.nothing_left()
+    if recording.segment == 0 and parsed is None:
+        raise RecordingError("neither segments ([recorder], segment above 0) nor [clips]: there is nothing to record")
+    if parsed and recording.segment and PurePath(parsed.folder) == PurePath(recording.folder):
+        raise RecordingError("[recorder] and [clips] have the same folder: each deletes by its own limits")
+    return recording
+
+
+def _clips(table: dict) -> Clips:
+    table = _Table("[clips]", table)
+    clips = Clips(
+        table.folder("clips"),
+        table.limits("2 GB", "30 d", "200 MB"),
+        table.seconds("before", "5 s", low=0.0),
+        table.seconds("after", "5 s", low=0.0),
+        table.seconds("longest", "60 s", low=0.5),
+        table.seconds("late", "5 s", low=0.0),
+        table.whole("per-hour", 60, low=1),
+    )
+    table.nothing_left()
+    if clips.before + clips.after > clips.longest:
+        raise RecordingError("[clips]: longest is shorter than before and after together")
+    return clips
+
+
+class _Table:
+    def __init__(self, name: str, entries: dict):
+        if not isinstance(entries, dict):
+            raise RecordingError(f"{name} must be a table")
+        self._name = name
+        self._left = dict(entries)
+
+    def limits(self, size: str, age: str, keep_free: str) -> Limits:
+        return Limits(self.size("max-size", size, low=10**6), self.seconds("max-age", age, low=1.0),
+                      self.size("keep-free", keep_free, low=10**6))
+
+    def text(self, key: str, default: str) -> str:
+        value = self._left.pop(key, default)
+        if not isinstance(value, str) or not value.strip():
+            raise self._wrong(key, value, "a text is needed")
+        return value
+
+    def folder(self, default: str) -> str:
+        value = self.text("folder", default)
+        if ".." in PurePath(value).parts:
+            raise self._wrong("folder", value, "a folder below the output folder, or an absolute path")
+        return value
+
+    def level(self, key: str, default: Level) -> Level:
+        value = self._left.pop(key, default.value)
+        if value not in [known.value for known in Level]:
+            raise self._wrong(key, value, f"one of {', '.join(known.value for known in Level)}")
+        return Level(value)
+
+    def whole(self, key: str, default: int, low: int) -> int:
+        value = self._left.pop(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise self._wrong(key, value, f"a whole number of at least {low}")
+        return value
+
+    def size(self, key: str, default: str, low: int) -> int:
+        return int(self._measure(key, default, low, SIZES, "bytes, or a text such as \"20 GB\""))
+
+    def seconds(self, key: str, default: str, low: float) -> float:
+        return float(self._measure(key, default, low, TIMES, "seconds, or a text such as \"5 min\""))
+
+    def nothing_left(self) -> None:
+        if self._left:
+            raise RecordingError(f"{self._name}: unknown key {sorted(self._left)[0]!r}")
+
+    def _measure(self, key: str, default: str, low: float, units: dict, wanted: str) -> float:
+        value = measured = self._left.pop(key, default)
+        if isinstance(value, str):
+            match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", value.strip())
+            measured = float(match[1]) * units[match[2]] if match and match[2] in units else None
+        if isinstance(measured, bool) or not isinstance(measured, (int, float)) or not low <= measured < float("inf"):
+            known = ", ".join(units)
+            raise self._wrong(key, value, f"{wanted} (units: {known}), at least {low:g}")
+        return measured
+
+    def _wrong(self, key: str, value, wanted: str) -> RecordingError:
+        return RecordingError(f"{self._name}: {key} = {value!r}: {wanted}")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""From the ring to the reel: the frames are encoded once, for segments and clips alike."""
+
+import time
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst  # noqa: E402
+
+from .reel import Frame, Reel  # noqa: E402
+
+IN_WORK = 256  # frames that an encoder may hold back
+
+
+class Encoder:
+    def __init__(self, socket: str, worker: str, encode: str, depth: int, reel: Reel):
+        """GLib.Error if `encode` is no part of a launch line."""
+        self.frames = 0
+        self.missed = 0  # frames of the ring that never came here: the lane's drops
+        self._reel = reel
+        self._numbers: dict[int, int] = {}  # of the frames in work: time → number in the ring
+        self._seq = 0  # of the newest frame encoded
+        self._pipeline = Gst.parse_launch(
+            f"shmringsrc name=ring ! {encode} ! appsink name=out sync=false emit-signals=true enable-last-sample=false")
+        # The frames' times are those of the machine's monotonic clock, the same in every process.
+        self._pipeline.use_clock(Gst.SystemClock.obtain())
+        ring = self._pipeline.get_by_name("ring")
+        for name, value in (("socket-path", socket), ("worker", worker), ("depth", depth)):
+            ring.set_property(name, value)
+        Gst.util_set_object_arg(ring, "drop-policy", "drop-newest")
+        ring.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, self._taken)
+        out = self._pipeline.get_by_name("out")
+        out.set_property("caps", Gst.ElementFactory.make("matroskamux").get_pad_template("video_%u").get_caps())
+        out.connect("new-sample", self._encoded)
+
+    def start(self) -> None:
+        self._pipeline.set_state(Gst.State.PLAYING)
+
+    def ended(self) -> str | None:
+        """None while it runs, "" after the end of the stream, or what went wrong."""
+        kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS
+        if message := self._pipeline.get_bus().pop_filtered(kinds):
+            if message.type == Gst.MessageType.EOS:
+                return ""
+            error, detail = message.parse_error()
+            hint = ": `encode` must give what Matroska takes" if "not-negotiated" in detail else ""
+            return f"{message.src.get_name()}: {error.message}{hint}"
+        return None
+
+    def stop(self) -> None:
+        self._pipeline.set_state(Gst.State.NULL)
+        self._reel.end()
+
+    def _taken(self, _pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        buffer = info.get_buffer()
+        self._numbers[buffer.pts] = buffer.offset
+        while len(self._numbers) > IN_WORK:
+            del self._numbers[next(iter(self._numbers))]
+        return Gst.PadProbeReturn.OK
+
+    def _encoded(self, sink) -> Gst.FlowReturn:
+        sample = sink.emit("pull-sample")
+        if sample is None:
+            return Gst.FlowReturn.EOS
+        buffer = sample.get_buffer()
+        seq = self._numbers.pop(buffer.pts, 0)
+        missed = seq - self._seq - 1 if 0 < self._seq < seq else 0  # a new publisher counts from the beginning
+        self._seq = seq or self._seq
+        self.missed += missed
+        self.frames += 1
+        at = (sink.get_base_time() + sample.get_segment().to_running_time(Gst.Format.TIME, buffer.pts)) / Gst.SECOND
+        self._reel.append(Frame(
+            number=self._reel.next_number, seq=seq, at=at, utc=time.time() - (time.monotonic() - at),
+            key=not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT), missed=missed, size=buffer.get_size(),
+            buffer=buffer.copy_deep(),  # encoders give more memory than the frame has
+            caps=sample.get_caps()))
+        return Gst.FlowReturn.OK

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a clip is of: a JSON file beside it, written last, so that whoever finds it finds the whole clip."""
+
+import json
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
+from .plan import Plan, Trigger
+from .retention import TEMPORARY
+
+
+def describe(plan: Plan, clip: dict, camera: str, software: str) -> dict:
+    """`clip` has the facts of the file: see clips.py."""
+    return {
+        "camera": camera,
+        "clip": clip["name"],
+        "worker": plan.first.worker,
+        "label": plan.first.label,
+        "triggers": plan.count,
+        "trigger": [_trigger(trigger, clip["first"].at) for trigger in plan.triggers],
+        "first": _moment(clip["first"], clip["first"].at),
+        "last": _moment(clip["last"], clip["first"].at),
+        "frames": clip["frames"],
+        "seconds": round(clip["last"].at - clip["first"].at, 6),
+        "missed": clip["missed"],
+        "unwritten": clip["unwritten"],
+        "ended": clip["ended"],
+        "continues": clip["continues"],
+        "bytes": clip["bytes"],
+        "format": clip["format"],
+        "software": software,
+    }
+
+
+def utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def write(path: Path, content: dict) -> None:
+    """Whole or not at all."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    part = path.with_name(f".{path.name}{TEMPORARY}")
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """A new name outlives a power cut only with its folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _moment(frame, begin: float) -> dict:
+    return {"seq": frame.seq, "utc": utc(frame.utc), "at": round(frame.at - begin, 6)}
+
+
+def _trigger(trigger: Trigger, begin: float) -> dict:
+    return {"worker": trigger.worker, "label": trigger.label, "seq": trigger.seq, "utc": utc(trigger.utc),
+            "at": round(trigger.at - begin, 6), "found": trigger.found, "boxes": list(trigger.boxes)}
