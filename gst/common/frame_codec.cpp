@@ -50,14 +50,10 @@ constexpr Flag kFlags[] = {
 };
 
 bool is_system_monotonic(GstClock* clock) {
-#if GST_CHECK_VERSION(1, 24, 0)
-  return gst_clock_is_system_monotonic(clock);
-#else
   if (G_OBJECT_TYPE(clock) != GST_TYPE_SYSTEM_CLOCK) return false;  // network and audio clocks derive from it
   GstClockType type = GST_CLOCK_TYPE_OTHER;
   g_object_get(clock, "clock-type", &type, nullptr);
   return type == GST_CLOCK_TYPE_MONOTONIC;
-#endif
 }
 
 // CLOCK_MONOTONIC minus the clock's time, from two readings close together.
@@ -123,11 +119,31 @@ bool same_planes(const shmring_frame_info& info, const GstVideoInfo& video) {
   return true;
 }
 
-void encode_planes(const GstVideoMeta& meta, const GstVideoInfo& video, shmring_frame_info& info) {
+// How far the pixel at (x, y) lies from a plane's first one; of pixels that share their colour, the first.
+std::uint64_t distance(const GstVideoInfo& video, guint plane, std::int32_t stride, guint x, guint y) {
+  std::uint64_t column = UINT64_MAX;
+  std::uint64_t row = UINT64_MAX;
+  for (guint component = 0; component < GST_VIDEO_INFO_N_COMPONENTS(&video); ++component) {
+    if (GST_VIDEO_INFO_COMP_PLANE(&video, component) != plane) continue;
+    const std::uint64_t pixel = x >> GST_VIDEO_FORMAT_INFO_W_SUB(video.finfo, component);
+    column = std::min(column, pixel * static_cast<std::uint64_t>(GST_VIDEO_INFO_COMP_PSTRIDE(&video, component)));
+    row = std::min<std::uint64_t>(row, y >> GST_VIDEO_FORMAT_INFO_H_SUB(video.finfo, component));
+  }
+  return row * static_cast<std::uint64_t>(stride) + column;
+}
+
+// Of a picture cut out of a larger one: caps are of the part, the planes begin where it begins.
+void encode_planes(GstBuffer* buffer, const GstVideoInfo& video, shmring_frame_info& info) {
   static_assert(SHMRING_MAX_PLANES == GST_VIDEO_MAX_PLANES);
-  info.plane_count = std::min<std::uint32_t>(meta.n_planes, SHMRING_MAX_PLANES);
-  for (guint plane = 0; plane < info.plane_count; ++plane)
-    info.planes[plane] = {meta.offset[plane], meta.stride[plane], 0};
+  const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer);
+  if (!meta) return;
+  const GstVideoCropMeta* crop = gst_buffer_get_video_crop_meta(buffer);
+  info.plane_count = std::min<std::uint32_t>(meta->n_planes, SHMRING_MAX_PLANES);
+  for (guint plane = 0; plane < info.plane_count; ++plane) {
+    info.planes[plane] = {meta->offset[plane], meta->stride[plane], 0};
+    if (crop && has_simple_rows(video))
+      info.planes[plane].offset += distance(video, plane, meta->stride[plane], crop->x, crop->y);
+  }
   if (same_planes(info, video)) info.plane_count = 0;
 }
 
@@ -212,8 +228,7 @@ shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const G
   info.offset = GST_BUFFER_OFFSET(buffer);
   for (const Flag& flag : kFlags)
     if ((format.video() || !flag.video) && GST_BUFFER_FLAG_IS_SET(buffer, flag.gst)) info.flags |= flag.ring;
-  const GstVideoMeta* meta = format.video() ? gst_buffer_get_video_meta(buffer) : nullptr;
-  if (meta) encode_planes(*meta, *format.video(), info);
+  if (format.video()) encode_planes(buffer, *format.video(), info);
   return info;
 }
 
@@ -260,6 +275,17 @@ void add_planes(const shmring_frame_info& info, const StreamFormat& format, GstB
   gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(video),
                                  static_cast<guint>(GST_VIDEO_INFO_WIDTH(video)),
                                  static_cast<guint>(GST_VIDEO_INFO_HEIGHT(video)), info.plane_count, offsets, strides);
+}
+
+bool copy_picture(const StreamFormat& format, GstBuffer* from, GstBuffer* to) {
+  GstVideoFrame source;
+  GstVideoFrame target;
+  if (!gst_video_frame_map(&source, format.video(), from, GST_MAP_READ)) return false;
+  const bool mapped = gst_video_frame_map(&target, format.video(), to, GST_MAP_WRITE);
+  const bool copied = mapped && gst_video_frame_copy(&target, &source);
+  if (mapped) gst_video_frame_unmap(&target);
+  gst_video_frame_unmap(&source);
+  return copied;
 }
 
 }  // namespace supplier

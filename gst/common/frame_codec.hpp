@@ -71,5 +71,7 @@ enum class Layout {
 Layout layout(const shmring_frame_info& info, const StreamFormat& format);
 // Tells a buffer's `custom` planes.
 void add_planes(const shmring_frame_info& info, const StreamFormat& format, GstBuffer* buffer);
+// Copies the pixels of raw video between buffers of different layout; false if one cannot be mapped.
+bool copy_picture(const StreamFormat& format, GstBuffer* from, GstBuffer* to);
 
 }  // namespace supplier

@@ -159,6 +159,16 @@ bool Sink::require(std::uint64_t frame_size) {
 GstFlowReturn Sink::render(GstBuffer* buffer) {
   if (!require(gst_buffer_get_size(buffer))) return GST_FLOW_ERROR;
   auto info = encode(buffer, format_, element_->segment, TimeBase::of(GST_ELEMENT(element_)));
+  if (layout(info, format_) == Layout::broken) {
+    GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
+                      ("Cannot publish: the planes of a picture do not lie within its %" G_GUINT64_FORMAT " bytes.",
+                       guint64{info.size}),
+                      (nullptr));
+    return GST_FLOW_ERROR;
+  }
+  const auto metas = metas_.write(buffer);
+  info.metadata = metas.data();
+  info.metadata_size = metas.size();
   const GstFlowReturn flow = publish(buffer, info);
   flowing_ = true;
   watch_readers();
@@ -177,7 +187,8 @@ GstFlowReturn Sink::publish(GstBuffer* buffer, shmring_frame_info& info) {
 
 GstFlowReturn Sink::copy(GstBuffer* buffer, shmring_frame_info& info) {
   Owned<GstBuffer> smaller;
-  if (format_.video() && gst_buffer_get_size(buffer) > outlet_->slot_size() && (smaller = without_padding(buffer))) {
+  if (format_.video() && gst_buffer_get_size(buffer) > outlet_->slot_size() &&
+      (smaller = without_padding(buffer, info))) {
     buffer = smaller.get();
     info.plane_count = 0;
   }
@@ -193,21 +204,14 @@ GstFlowReturn Sink::copy(GstBuffer* buffer, shmring_frame_info& info) {
 }
 
 // A picture that only fits into a slot without what is around it. NULL if that is not so.
-Owned<GstBuffer> Sink::without_padding(GstBuffer* buffer) {
+Owned<GstBuffer> Sink::without_padding(GstBuffer* buffer, const shmring_frame_info& info) {
   const gsize size = GST_VIDEO_INFO_SIZE(format_.video());
   if (size > outlet_->slot_size()) return nullptr;
   auto picture = adopt(gst_buffer_new());
   gst_buffer_append_memory(picture.get(), memory_of(spare_->take(size), 0, size));
-  GstVideoFrame from;
-  GstVideoFrame to;
-  if (!gst_video_frame_map(&from, format_.video(), buffer, GST_MAP_READ)) return nullptr;
-  if (gst_video_frame_map(&to, format_.video(), picture.get(), GST_MAP_WRITE)) {
-    gst_video_frame_copy(&to, &from);
-    gst_video_frame_unmap(&to);
-  } else {
-    picture.reset();
-  }
-  gst_video_frame_unmap(&from);
+  const auto bare = adopt(gst_buffer_copy_region(buffer, GST_BUFFER_COPY_MEMORY, 0, static_cast<gsize>(-1)));
+  if (info.plane_count != 0) add_planes(info, format_, bare.get());
+  if (!copy_picture(format_, bare.get(), picture.get())) return nullptr;
   return picture;
 }
 

@@ -11,6 +11,7 @@
 #include <gst/gst.h>
 
 #include "common/frame_codec.hpp"
+#include "common/frame_metas.hpp"
 #include "common/health_monitor.hpp"
 #include "common/health_properties.hpp"
 #include "common/owned.hpp"
@@ -47,7 +48,7 @@ class Sink {
   bool require(std::uint64_t frame_size);
   GstFlowReturn publish(GstBuffer* buffer, shmring_frame_info& info);
   GstFlowReturn copy(GstBuffer* buffer, shmring_frame_info& info);
-  Owned<GstBuffer> without_padding(GstBuffer* buffer);
+  Owned<GstBuffer> without_padding(GstBuffer* buffer, const shmring_frame_info& info);
   GstFlowReturn settle(const shmring::Result<void>& result);
   void watch_readers();
   void look(std::vector<Watched>& workers);
@@ -59,6 +60,7 @@ class Sink {
 
   // The streaming thread's.
   StreamFormat format_;
+  MetasWriter metas_;
   bool sized_ = false;  // the slots are large enough for format_
   bool told_too_large_ = false;
 

@@ -218,6 +218,10 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     if (planes == Layout::custom) add_planes(info, format_, buffer.get());
   }
   decode(info, format_, TimeBase::of(GST_ELEMENT(element_)), buffer.get());
+  if (info.metadata_size != 0 &&
+      !metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
+    GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",
+                       guint64{info.sequence});
   // Decoders and parsers must know of missing frames; a picture stands alone.
   if (!format_.video() && last_sequence_ != 0 && info.sequence != last_sequence_ + 1)
     GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
@@ -243,16 +247,7 @@ Owned<GstBuffer> Source::copy_of(const shmring::Frame& frame, Layout planes) {
   const auto original = adopt(gst_buffer_new_wrapped_full(
       GST_MEMORY_FLAG_READONLY, const_cast<std::byte*>(bytes.data()), bytes.size(), 0, bytes.size(), nullptr, nullptr));
   add_planes(frame.info(), format_, original.get());
-  GstVideoFrame from;
-  GstVideoFrame to;
-  if (!gst_video_frame_map(&from, format_.video(), original.get(), GST_MAP_READ)) return nullptr;
-  if (gst_video_frame_map(&to, format_.video(), copy.get(), GST_MAP_WRITE)) {
-    gst_video_frame_copy(&to, &from);
-    gst_video_frame_unmap(&to);
-  } else {
-    copy.reset();
-  }
-  gst_video_frame_unmap(&from);
+  if (!copy_picture(format_, original.get(), copy.get())) return nullptr;
   return copy;
 }
 

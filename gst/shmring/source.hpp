@@ -15,6 +15,7 @@
 
 #include "client/reader.hpp"
 #include "common/frame_codec.hpp"
+#include "common/frame_metas.hpp"
 #include "common/owned.hpp"
 #include "shmring/blocks.hpp"
 #include "shmring/enums.hpp"
@@ -73,6 +74,7 @@ class Source {
   std::string path_;
   OnDisconnect on_disconnect_ = OnDisconnect::wait;
   StreamFormat format_;
+  MetasReader metas_;
   Owned<GstCaps> caps_;
   std::optional<std::uint64_t> format_id_;
   std::uint64_t last_sequence_ = 0;  // of the last buffer made

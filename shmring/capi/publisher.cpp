@@ -18,6 +18,22 @@ using capi::fail;
 using capi::guarded;
 using capi::status_of;
 
+namespace {
+
+// What a program says of a frame, which may know a shorter structure than we do; what publishing adds goes back to it.
+template <class Publish>
+shmring_status with_whole(shmring_frame_info* info, Publish publish) {
+  shmring_frame_info whole = SHMRING_FRAME_INFO_INIT;
+  std::memcpy(&whole, info, info->struct_size ? std::min(info->struct_size, sizeof whole) : sizeof whole);
+  const shmring_status status = publish(whole);
+  info->sequence = whole.sequence;
+  info->size = whole.size;
+  info->published_at = whole.published_at;
+  return status;
+}
+
+}  // namespace
+
 struct shmring_publisher {
   std::unique_ptr<Publisher> publisher;
   // Loans that are out, and their tickets. A C structure cannot own; the lock is between threads that borrow and give back. They are few,
@@ -97,7 +113,7 @@ shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loa
     if (!p || !loan || !info) return fail(SHMRING_INVALID, "publisher, loan and info must not be NULL");
     Loan taken = p->take(*loan);
     if (!taken) return fail(SHMRING_INVALID, "this loan was published or discarded before");
-    return status_of(p->publisher->publish(taken, *info));
+    return with_whole(info, [&](auto& whole) { return status_of(p->publisher->publish(taken, whole)); });
   });
 }
 
@@ -109,7 +125,7 @@ shmring_status shmring_publisher_write(shmring_publisher* p, const void* data, s
   return guarded([&] {
     if (!p || !info || (!data && info->size)) return fail(SHMRING_INVALID, "publisher, data and info must not be NULL");
     const std::span<const std::byte> part(static_cast<const std::byte*>(data), info->size);
-    return status_of(p->publisher->write({&part, 1}, *info));
+    return with_whole(info, [&](auto& whole) { return status_of(p->publisher->write({&part, 1}, whole)); });
   });
 }
 

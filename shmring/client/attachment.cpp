@@ -75,11 +75,15 @@ Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
   info.dts = d.dts;
   info.duration = d.duration;
   info.published_at = d.published_at;
-  info.offset = d.has_offset ? d.offset : SHMRING_TIME_NONE;
+  info.offset = d.extras & kHasOffset ? d.offset : SHMRING_TIME_NONE;
   info.flags = d.flags;
   const bool own_planes = d.plane_count != 0 || !frame.format;
   info.plane_count = own_planes ? d.plane_count : frame.format->plane_count;
   std::copy_n(own_planes ? d.planes : frame.format->planes, info.plane_count, info.planes);
+
+  info.metadata = nullptr;
+  info.metadata_size = 0;
+  if (d.extras & kHasMetadata) read_metadata(frame, d.metadata_size);
 
   references_.fetch_add(1, std::memory_order_relaxed);
   held_.fetch_add(1, std::memory_order_relaxed);
@@ -102,6 +106,13 @@ bool Attachment::read_format(shmring_frame& frame, std::uint64_t id) {
   if (!check_format(at<FormatArea>(geometry_.formats_offset + frame.slot * kFormatStride), *frame.format)) return false;
   frame.format_id = id;
   return true;
+}
+
+void Attachment::read_metadata(shmring_frame& frame, std::uint32_t size) {
+  if (!frame.metadata) frame.metadata = std::make_unique<std::array<std::byte, kMetadataSize>>();
+  copy_metadata(at<FormatArea>(geometry_.formats_offset + frame.slot * kFormatStride), size, frame.metadata->data());
+  frame.info.metadata = frame.metadata->data();
+  frame.info.metadata_size = size;
 }
 
 void Attachment::release(shmring_frame* frame) {

@@ -3,7 +3,9 @@
 // so a frame stays valid whatever becomes of reader and publisher.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +30,8 @@ struct shmring_frame {
   std::uint64_t taken_at = 0;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
   std::unique_ptr<shmring::FormatArea> format;  // the checked copy of what this slot's format area last held
+  std::unique_ptr<std::array<std::byte, shmring::kMetadataSize>>
+      metadata;  // a copy; made for the first frame that has some
 };
 
 namespace shmring {
@@ -66,6 +70,7 @@ class Attachment {
     return *reinterpret_cast<const T*>(ring_.data() + offset);
   }
   bool read_format(shmring_frame& frame, std::uint64_t id);
+  void read_metadata(shmring_frame& frame, std::uint32_t size);
 
   const wire::Welcome welcome_;
   const RingGeometry geometry_;

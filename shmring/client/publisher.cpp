@@ -207,6 +207,9 @@ Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
   if (p.guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
   if (!loan.ring_ || loan.published_) return {SHMRING_INVALID, "this loan was published before"};
   if (info.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
+  if (info.metadata_size > kMetadataSize)
+    return {SHMRING_INVALID, "the metadata has " + std::to_string(info.metadata_size) + " bytes, a frame carries " +
+                                 std::to_string(kMetadataSize)};
   if (info.size > loan.ring_->geometry().slot_size) return {SHMRING_TOO_LARGE, "the frame is larger than its slot"};
   std::shared_ptr<Lane> sleeper;
   std::uint32_t sleepers;

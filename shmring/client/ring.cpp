@@ -151,16 +151,19 @@ std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, 
   d.duration = info.duration;
   d.flags = info.flags;
   d.plane_count = static_cast<std::uint16_t>(info.plane_count);
-  d.has_offset = info.offset != SHMRING_TIME_NONE;
-  if (d.has_offset || d.plane_count) {
+  d.extras = static_cast<std::uint16_t>((info.offset != SHMRING_TIME_NONE ? kHasOffset : 0) |
+                                        (info.metadata_size ? kHasMetadata : 0));
+  if (d.extras || d.plane_count) {
     d.offset = info.offset;
     std::copy_n(info.planes, info.plane_count, d.planes);
+    d.metadata_size = static_cast<std::uint32_t>(info.metadata_size);
   }
+  auto& area = *reinterpret_cast<FormatArea*>(base() + geometry_.formats_offset + slot * kFormatStride);
+  if (info.metadata_size) std::memcpy(area.metadata, info.metadata, info.metadata_size);
   SHMRING_CRASH_POINT(descriptor_written);
   const std::uint64_t format_id = format ? format->area.id : 0;
   d.format_id = format_id;
   if (format && format_ids_[slot] != format_id) {
-    auto& area = *reinterpret_cast<FormatArea*>(base() + geometry_.formats_offset + slot * kFormatStride);
     std::memcpy(static_cast<void*>(&area), &format->area, offsetof(FormatArea, caps) + format->area.caps_size + 1);
     format_ids_[slot] = format_id;
     SHMRING_CRASH_POINT(format_written);

@@ -62,12 +62,14 @@ bool check_descriptor(const SlotDescriptor& shared, const RingGeometry& geometry
   // The second line is fetched only for frames that use it.
   snapshot(&copy, &shared, offsetof(SlotDescriptor, offset));
   if (copy.size > geometry.slot_size || copy.plane_count > SHMRING_MAX_PLANES) return false;
-  if (copy.has_offset || copy.plane_count)
+  if (copy.extras || copy.plane_count)
     snapshot(&copy.offset, &shared.offset, offsetof(SlotDescriptor, reserved) - offsetof(SlotDescriptor, offset));
   for (unsigned i = 0; i < copy.plane_count; ++i)
     if (copy.planes[i].offset > copy.size) return false;
-  return true;
+  return !(copy.extras & kHasMetadata) || copy.metadata_size <= kMetadataSize;
 }
+
+void copy_metadata(const FormatArea& shared, std::uint32_t size, std::byte* to) { snapshot(to, shared.metadata, size); }
 
 bool check_format(const FormatArea& shared, FormatArea& copy) {
   constexpr std::size_t head = offsetof(FormatArea, caps);

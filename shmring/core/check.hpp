@@ -12,8 +12,12 @@
 
 namespace shmring {
 
-// Copies a slot's descriptor and answers whether it can be used: the size fits the slot, planes start inside the frame.
+// Copies a slot's descriptor and answers whether it can be used: the size fits the slot, planes start inside the
+// frame, the metadata has room.
 bool check_descriptor(const SlotDescriptor& shared, const RingGeometry& geometry, SlotDescriptor& copy);
+
+// Copies the metadata of a frame whose descriptor was checked. What it means is for its user to check.
+void copy_metadata(const FormatArea& shared, std::uint32_t size, std::byte* to);
 
 // Copies a format and answers whether it can be used: the caps are closed text, the planes known in number, sizes sane.
 bool check_format(const FormatArea& shared, FormatArea& copy);

@@ -7,7 +7,7 @@
 //     +0          RingHeader       fixed after creation, but for `latency`
 //     +lanes      LaneBlock[]      `lane_stride` each: head and entries, how frames reach one reader
 //     +slots      SlotDescriptor[] what the frame in a slot is
-//     +formats    FormatArea[]     what kind of frame it is; rewritten only when it differs from the last in this slot
+//     +formats    FormatArea[]     what kind of frame it is; rewritten only when it differs from the last in this slot; and its metadata
 //     +payload    the frames, `slot_stride` each, page aligned
 //
 //   lane memfd   one a reader; that reader and the publisher write, nobody else has it
@@ -84,14 +84,18 @@ struct SlotDescriptor {
   std::uint64_t format_id;
   std::uint32_t flags;
   std::uint16_t plane_count;  // 0: the format's planes apply
-  std::uint16_t has_offset;   // whether `offset` below means anything
+  std::uint16_t extras;       // which of the second line's fields mean anything, a set of Extra
   std::uint64_t offset;
   shmring_plane planes[SHMRING_MAX_PLANES];
-  std::uint64_t reserved[7];
+  std::uint32_t metadata_size;  // bytes in the format area's `metadata`
+  std::uint32_t reserved[13];
 };
 static_assert(sizeof(shmring_plane) == 16 && sizeof(SlotDescriptor) == 192 && offsetof(SlotDescriptor, offset) == 64);
 
+enum Extra : std::uint16_t { kHasOffset = 1, kHasMetadata = 2 };
+
 constexpr std::uint64_t kFormatStride = 16384;
+constexpr std::uint64_t kMetadataSize = SHMRING_METADATA_SIZE;
 struct FormatArea {
   std::uint64_t id;
   std::uint32_t pixel_format;
@@ -101,7 +105,8 @@ struct FormatArea {
   shmring_plane planes[SHMRING_MAX_PLANES];
   std::uint32_t caps_size;  // bytes without the closing zero
   std::uint32_t reserved;
-  char caps[kFormatStride - 96];  // with a closing zero
+  char caps[kFormatStride - 96 - kMetadataSize];  // with a closing zero
+  std::byte metadata[kMetadataSize];              // the frame's own, written with its descriptor; no part of the format
 };
 static_assert(sizeof(FormatArea) == kFormatStride && offsetof(FormatArea, caps) == 96);
 

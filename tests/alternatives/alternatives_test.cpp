@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The table in README, tested: the same situation for what GStreamer 1.22 has and for what stands here.
+// The table in README, tested: the same situation for what GStreamer has and for what stands here. What is newer than
+// this machine's GStreamer is skipped: tests/newest runs it.
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -152,6 +153,24 @@ TEST_F(Alternatives, ShmsinkStopsWithOneStoppedReader) {
   reader.kill();  // or the publisher could not be stopped
 }
 
+// Since GStreamer 1.24.
+bool has_unixfdsink() {
+  return supplier::adopt(GST_ELEMENT_CAST(gst_element_factory_make("unixfdsink", nullptr))) != nullptr;
+}
+
+TEST_F(Alternatives, UnixfdsinkStopsWithOneStoppedReader) {
+  if (!has_unixfdsink()) GTEST_SKIP() << "this GStreamer has no unixfdsink";
+  TwoProcesses two;
+  Pipeline publisher(two.publisher_line("unixfdsink"));
+  Gate offered(publisher, "offered");
+  ASSERT_TRUE(publisher.play());
+  auto reader = two.reader("unixfdsrc");
+  ASSERT_TRUE(two.receives(reader));
+  reader.stop();
+  EXPECT_TRUE(eventually([&] { return offered.stands_still(); }));
+  reader.kill();  // or the publisher could not be stopped
+}
+
 TEST_F(Alternatives, ShmringsinkGoesOnWithOneStoppedReader) {
   TwoProcesses two;
   Pipeline publisher(two.publisher_line("shmringsink"));
@@ -197,6 +216,21 @@ TEST_F(Alternatives, ShmsrcEndsAndSharedMemoryStaysWhenShmsinkIsKilled) {
     std::filesystem::remove("/dev/shm/" + name);
   }
   EXPECT_TRUE(found) << "nothing was left behind";
+}
+
+TEST_F(Alternatives, UnixfdsrcEndsAndTheNextUnixfdsinkCannotStartWhenOneIsKilled) {
+  if (!has_unixfdsink()) GTEST_SKIP() << "this GStreamer has no unixfdsink";
+  TwoProcesses two;
+  const auto start = [&] { return ChildProcess::spawn(words("gst-launch-1.0 " + two.publisher_line("unixfdsink"))); };
+  auto publisher = start();
+  ASSERT_TRUE(eventually([&] { return two.folder.names().contains("s"); }));
+  auto reader = two.reader("unixfdsrc");
+  ASSERT_TRUE(two.receives(reader));
+  publisher.kill();
+  EXPECT_TRUE(reader.wait());
+  auto next = start();
+  const auto ending = next.wait();
+  EXPECT_TRUE(ending && !ending->success()) << next.output();
 }
 
 TEST_F(Alternatives, ShmringsrcGoesOnWithTheNextPublisherAndNothingStays) {

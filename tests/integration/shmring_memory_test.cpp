@@ -342,6 +342,48 @@ TEST_F(ShmRing, a_picture_whose_padding_does_not_fit_is_published_without_it) {
   EXPECT_EQ(figure(in, "dropped-too-large"), 0u);
 }
 
+// A quarter of a picture of random bytes, and what is to be seen of it.
+Owned<GstBuffer> quarter(std::vector<std::byte>& seen) {
+  auto buffer = frame(1, 4 * kFrameSize);
+  const auto bytes = bytes_of(buffer.get());
+  gst_buffer_add_video_meta(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, 2 * kWidth, 2 * kHeight);
+  GstVideoCropMeta* crop = gst_buffer_add_video_crop_meta(buffer.get());
+  crop->x = 13;
+  crop->y = 7;
+  crop->width = kWidth;
+  crop->height = kHeight;
+  for (guint row = 0; row < kHeight; ++row) {
+    const auto begin = bytes.begin() + (row + crop->y) * 2 * kWidth + crop->x;
+    seen.insert(seen.end(), begin, begin + kWidth);
+  }
+  return buffer;
+}
+
+TEST_F(ShmRing, a_part_of_a_picture_arrives_as_that_part_whether_it_fits_whole_or_not) {
+  for (const std::string& slot_size : {std::string("0"), std::to_string(kFrameSize)}) {
+    Harness in("shmringsink socket-path=" + path() + " slot-size=" + slot_size);
+    in.caps(kCaps);
+    std::vector<std::byte> expected;
+    in.push(quarter(expected));
+    Harness out = source();
+    const auto got = out.pull();
+    ASSERT_TRUE(got);
+    EXPECT_EQ(bytes_of(got.get()), expected) << slot_size;
+  }
+}
+
+TEST_F(ShmRing, planes_that_are_not_there_are_an_error_at_the_publisher) {
+  Harness in = sink();
+  in.caps(kCaps);
+  auto wrong = frame(1);
+  gsize offsets[] = {64, 0, 0, 0};
+  gint strides[] = {64, 0, 0, 0};
+  gst_buffer_add_video_meta_full(wrong.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, kWidth, kHeight, 1,
+                                 offsets, strides);
+  EXPECT_EQ(in.push(std::move(wrong)), GST_FLOW_ERROR);
+  EXPECT_NE(in.error().find("planes"), std::string::npos);
+}
+
 GstStructure* with_padding(GstBufferPool* pool, guint padding) {
   GstStructure* config = gst_buffer_pool_get_config(pool);
   gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
@@ -443,6 +485,18 @@ TEST_F(ForeignPublisher, planes_outside_of_the_frame_are_an_error_and_never_read
   gst_harness_add_propose_allocation_meta(out.get(), GST_VIDEO_META_API_TYPE, nullptr);
   gst_harness_play(out.get());
   EXPECT_NE(out.error().find("planes"), std::string::npos);
+}
+
+TEST_F(ForeignPublisher, metadata_that_makes_no_sense_is_left_out) {
+  const std::string nonsense(100, 'x');
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.metadata = nonsense.data();
+  info.metadata_size = nonsense.size();
+  publish(kCaps, info);
+  Harness out = source();
+  const auto got = out.pull();
+  ASSERT_TRUE(got);
+  EXPECT_EQ(gst_buffer_get_size(got.get()), kFrameSize);
 }
 
 TEST_F(ForeignPublisher, a_stream_without_gstreamer_on_the_other_side_is_read) {

@@ -162,6 +162,47 @@ TEST_F(ShmRing, flags_cross_the_ring) {
   EXPECT_FALSE(GST_BUFFER_FLAG_IS_SET(got.get(), GST_BUFFER_FLAG_DISCONT));
 }
 
+TEST_F(ShmRing, a_reference_timestamp_arrives_with_its_frame_and_only_with_that) {
+  Harness in = sink();
+  in.caps(kCaps);
+  Harness out = source();
+  ASSERT_TRUE(in.has_readers(1));
+  const auto ntp = adopt(gst_caps_new_empty_simple("timestamp/x-ntp"));
+  for (std::uint64_t i = 1; i <= 40; ++i) {  // every slot is used more than once
+    auto buffer = frame(i);
+    if (i % 2) gst_buffer_add_reference_timestamp_meta(buffer.get(), ntp.get(), i * GST_SECOND, 7);
+    ASSERT_EQ(in.push(std::move(buffer)), GST_FLOW_OK);
+    const auto got = out.pull();
+    ASSERT_TRUE(got);
+    const GstReferenceTimestampMeta* meta = gst_buffer_get_reference_timestamp_meta(got.get(), ntp.get());
+    ASSERT_EQ(meta != nullptr, i % 2 == 1);
+    if (!meta) continue;
+    EXPECT_EQ(meta->timestamp, i * GST_SECOND);
+    EXPECT_EQ(meta->duration, 7u);
+  }
+}
+
+#if GST_CHECK_VERSION(1, 24, 0)
+TEST_F(ShmRing, metas_that_gstreamer_can_serialise_arrive) {
+  gst_meta_register_custom_simple("detections");
+  Harness in = sink();
+  in.caps(kCaps);
+  Harness out = source();
+  ASSERT_TRUE(in.has_readers(1));
+  auto buffer = frame(1);
+  GstCustomMeta* meta = gst_buffer_add_custom_meta(buffer.get(), "detections");
+  gst_structure_set(gst_custom_meta_get_structure(meta), "persons", G_TYPE_INT, 3, nullptr);
+  in.push(std::move(buffer));
+  const auto got = out.pull();
+  ASSERT_TRUE(got);
+  GstCustomMeta* found = gst_buffer_get_custom_meta(got.get(), "detections");
+  ASSERT_TRUE(found);
+  gint persons = 0;
+  EXPECT_TRUE(gst_structure_get_int(gst_custom_meta_get_structure(found), "persons", &persons));
+  EXPECT_EQ(persons, 3);
+}
+#endif
+
 TEST_F(ShmRing, caps_change_to_smaller_and_larger_frames_without_a_restart) {
   Harness in("shmringsink max-held=2 socket-path=" + path());
   const auto sized = [](guint width) {

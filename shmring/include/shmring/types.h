@@ -26,6 +26,7 @@ extern "C" {
 #define SHMRING_MAX_PLANES 4
 #define SHMRING_NAME_SIZE 64 /* with the closing zero */
 #define SHMRING_MAX_READERS 63
+#define SHMRING_METADATA_SIZE 4096
 
 /* What a call came to. Zero is success; shmring_last_error() has the sentence for everything else. */
 typedef enum shmring_status {
@@ -127,13 +128,15 @@ typedef struct shmring_frame_info {
   uint32_t flags;
   uint32_t plane_count; /* 0: the format's planes apply */
   shmring_plane planes[SHMRING_MAX_PLANES];
+  /* Bytes about the frame that travel with it, at most SHMRING_METADATA_SIZE, or NULL; shmringsink and shmringsrc put GStreamer's metas
+   * there (docs/abi.md). Borrowed: from a frame, valid as long as the frame is held. */
+  const void* metadata;
+  size_t metadata_size;
 } shmring_frame_info;
 #define SHMRING_FRAME_INFO_INIT                                                                                      \
   {                                                                                                                  \
     sizeof(shmring_frame_info), 0, 0, SHMRING_TIME_NONE, SHMRING_TIME_NONE, SHMRING_TIME_NONE, 0, SHMRING_TIME_NONE, \
-        0, 0, {                                                                                                      \
-      { 0, 0, 0 }                                                                                                    \
-    }                                                                                                                \
+        0, 0, {{0, 0, 0}}, NULL, 0                                                                                   \
   }
 
 /* How long something took, in ns; the figures are good to an eighth. Zero where nothing was measured yet. */

@@ -272,6 +272,33 @@ TEST_F(ReaderTest, ItsDescriptorTellsOfAPublisherThatComes) {
   EXPECT_EQ(got, 1u);
 }
 
+TEST_F(ReaderTest, GetsTheMetadataOfEachFrameAndNoOthers) {
+  open_publisher();
+  const auto reader = attach();
+  const std::vector<std::byte> bytes(10);
+  const std::span<const std::byte> part(bytes);
+  std::string about(SHMRING_METADATA_SIZE, 'x');
+  const auto publish_with = [&](std::size_t size) {
+    shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    info.metadata = about.data();
+    info.metadata_size = size;
+    return publisher->write({&part, 1}, info).status();
+  };
+  for (int round = 0; round < 50; ++round) {  // every slot has had some
+    for (const std::size_t size : {std::size_t{SHMRING_METADATA_SIZE}, std::size_t{1}, std::size_t{0}}) {
+      about[0] = static_cast<char>('a' + round % 26);
+      ASSERT_EQ(publish_with(size), SHMRING_OK);
+      auto frame = reader->read(0);
+      ASSERT_TRUE(frame) << frame.error().text;
+      const std::string_view got(static_cast<const char*>(frame->info().metadata), frame->info().metadata_size);
+      EXPECT_EQ(got, std::string_view(about).substr(0, size));
+    }
+  }
+  about += 'x';
+  EXPECT_EQ(publish_with(about.size()), SHMRING_INVALID);
+  EXPECT_EQ(publish(), SHMRING_OK);
+}
+
 TEST_F(ReaderTest, KnowsThePublishersLatency) {
   open_publisher();
   publisher->set_latency(33);

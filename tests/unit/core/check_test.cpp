@@ -50,6 +50,15 @@ TEST_F(Descriptor, IsRefusedWhenAPlaneStartsOutsideTheFrame) {
   EXPECT_FALSE(check());
 }
 
+TEST_F(Descriptor, IsRefusedWithMoreMetadataThanThereIsRoomFor) {
+  shared.metadata_size = kMetadataSize + 1;
+  EXPECT_TRUE(check()) << "it is not said to have any";
+  shared.extras = kHasMetadata;
+  EXPECT_FALSE(check());
+  shared.metadata_size = kMetadataSize;
+  EXPECT_TRUE(check());
+}
+
 class Format : public testing::Test {
  protected:
   void set_caps(const char* text) {

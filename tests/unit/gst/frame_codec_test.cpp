@@ -236,6 +236,33 @@ TEST_F(FrameCodec, planes_of_their_own_cross_the_ring) {
   EXPECT_EQ(meta->format, GST_VIDEO_FORMAT_I420);
 }
 
+// A part of a larger picture, as videocrop and decoders hand it on: caps are of the part.
+TEST_F(FrameCodec, a_part_of_a_picture_crosses_as_planes_that_begin_where_it_begins) {
+  const auto cropped = [&](const char* name, GstVideoFormat pixels) {
+    const auto buffer = adopt(gst_buffer_new_allocate(nullptr, 100'000, nullptr));
+    gst_buffer_add_video_meta(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, pixels, 64, 32);
+    GstVideoCropMeta* crop = gst_buffer_add_video_crop_meta(buffer.get());
+    crop->x = 7;
+    crop->y = 5;
+    crop->width = crop->height = 16;
+    const StreamFormat video = format(std::string("video/x-raw,width=16,height=16,framerate=1/1,format=") + name);
+    const auto info = encode(buffer.get(), video, segment_, TimeBase());
+    EXPECT_EQ(layout(info, video), Layout::custom);
+    return info;
+  };
+  const auto rgb = cropped("RGB", GST_VIDEO_FORMAT_RGB);
+  EXPECT_EQ(rgb.planes[0].offset, 5u * 192 + 7 * 3);
+  EXPECT_EQ(rgb.planes[0].stride, 192);
+  const auto i420 = cropped("I420", GST_VIDEO_FORMAT_I420);  // chroma has half as many rows and columns
+  EXPECT_EQ(i420.planes[0].offset, 5u * 64 + 7);
+  EXPECT_EQ(i420.planes[1].offset, 64u * 32 + 2 * 32 + 3);
+  EXPECT_EQ(i420.planes[2].offset, 64u * 32 + 32 * 16 + 2 * 32 + 3);
+  const auto nv12 = cropped("NV12", GST_VIDEO_FORMAT_NV12);
+  EXPECT_EQ(nv12.planes[1].offset, 64u * 32 + 2 * 64 + 3 * 2);
+  const auto yuy2 = cropped("YUY2", GST_VIDEO_FORMAT_YUY2);  // pixels come in pairs: the pair of pixel 7 begins at 6
+  EXPECT_EQ(yuy2.planes[0].offset, 5u * 128 + 6 * 2);
+}
+
 TEST_F(FrameCodec, planes_that_leave_the_frame_are_broken) {
   const StreamFormat video = format("video/x-raw,format=RGB,width=10,height=4,framerate=1/1");  // 30 bytes a row
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;

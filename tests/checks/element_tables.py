@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What GObject knows of an element, as Markdown tables: properties, pads with theirs, signals. They stand in
+docs/elements/ELEMENT.md between `<!-- generated: NAME -->` and `<!-- end -->`, for NAME in properties, pads, pad-properties and signals.
+"""
+import re
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GObject, Gst  # noqa: E402
+
+BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
+WORDS = {"gchararray": "string", "gboolean": "boolean", "guint": "uint", "gint": "int", "guint64": "uint64", "gint64": "int64",
+         "gdouble": "double"}
+MUTABLE = [(Gst.PARAM_MUTABLE_PLAYING, "always"), (Gst.PARAM_MUTABLE_PAUSED, "PAUSED"), (Gst.PARAM_MUTABLE_READY, "READY")]
+
+
+def kind(spec):
+    """The type, with the range or the choices."""
+    if spec.value_type.is_a(GObject.TYPE_ENUM):
+        return ", ".join(f"`{value.value_nick}`" for _, value in sorted(spec.enum_class.__enum_values__.items()))
+    word = WORDS.get(spec.value_type.name, spec.value_type.name)
+    least, most = getattr(spec, "minimum", None), getattr(spec, "maximum", None)
+    if most is None or most >= 2**63 - 1:
+        return word
+    return f"{word}, {least} to {most}" if isinstance(most, int) else f"{word}, {least:g} to {most:g}"
+
+
+def default(spec):
+    if not spec.flags & GObject.ParamFlags.WRITABLE:
+        return ""
+    value = spec.default_value
+    if value is None:
+        return "NULL"
+    if spec.value_type.is_a(GObject.TYPE_ENUM):
+        return f"`{value.value_nick}`"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def when(spec):
+    """Up to which state it may be set."""
+    if not spec.flags & GObject.ParamFlags.WRITABLE:
+        return "read only"
+    return next((word for flag, word in MUTABLE if spec.flags & flag), "NULL")
+
+
+def table(heads, rows):
+    return "\n".join([f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def properties(owner, specs):
+    own = sorted((spec for spec in specs if spec.owner_type == owner), key=lambda spec: spec.name)
+    return table(("property", "type", "default", "set", "meaning"),
+                 [(f"`{spec.name}`", kind(spec), default(spec), when(spec), spec.blurb) for spec in own])
+
+
+def pads(templates):
+    there = {Gst.PadPresence.ALWAYS: "always", Gst.PadPresence.REQUEST: "on request", Gst.PadPresence.SOMETIMES: "sometimes"}
+    return table(("pad", "direction", "there", "caps"),
+                 [(f"`{each.name_template}`", each.direction.value_nick, there[each.presence], each.caps.to_string()) for each in templates])
+
+
+def signals(kinds):
+    rows = []
+    for each in kinds:
+        for number in GObject.signal_list_ids(each):
+            found = GObject.signal_query(number)
+            rows.append((f"`{found.signal_name}`", ", ".join(kind.name for kind in found.param_types), found.return_type.name))
+    return table(("signal", "arguments", "returns"), rows) if rows else "None of its own.\n"
+
+
+def tables(name):
+    """{NAME: Markdown} for the element of that name."""
+    factory = Gst.ElementFactory.find(name)
+    element = factory.create(None)
+    kind_of = GObject.type_from_name(element.__gtype__.name)
+    templates = element.get_pad_template_list()
+    pad_types = [each.get_property("gtype") for each in templates]
+    pad_types = [each for each in pad_types if each not in (GObject.TYPE_NONE, GObject.TYPE_INVALID, GObject.type_from_name("GstPad"))]
+    interfaces = [each for each in kind_of.interfaces if each.name != "GstChildProxy"]
+    found = {"properties": properties(kind_of, element.list_properties()), "pads": pads(templates),
+             "signals": signals([kind_of, *interfaces])}
+    for each in pad_types:
+        found["pad-properties"] = properties(each, GObject.list_properties(each))
+    return found
+
+
+def filled(page, name):
+    """The page with its tables as they are now, and what is wrong with its marks."""
+    found = tables(name)
+    problems = [f"nothing is generated as {block[1]}" for block in BLOCK.findall(page) if block[1] not in found]
+    problems += [f"<!-- generated: {missing} --> … <!-- end --> is not there" for missing in found
+                 if missing not in [block[1] for block in BLOCK.findall(page)]]
+    return BLOCK.sub(lambda block: block[1] + found.get(block[2], "") + block[3], page), problems
+
+
+Gst.init(None)

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Metas of a buffer as bytes, and what a reader makes of bytes that are none.
+#include "common/frame_metas.hpp"
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gst/video/video.h>
+#include <gtest/gtest.h>
+
+#include "common/owned.hpp"
+#include "gst_fixture.hpp"
+
+namespace {
+
+using supplier::adopt;
+using supplier::MetasReader;
+using supplier::MetasWriter;
+using supplier::Owned;
+
+class FrameMetas : public support::GstFixture {
+ protected:
+  std::vector<std::byte> written() {
+    const auto bytes = writer_.write(from_.get());
+    return {bytes.begin(), bytes.end()};
+  }
+  void add_timestamp(const std::string& reference, GstClockTime time) {
+    const auto caps = adopt(gst_caps_from_string(reference.c_str()));
+    gst_buffer_add_reference_timestamp_meta(from_.get(), caps.get(), time, GST_CLOCK_TIME_NONE);
+  }
+  GstClockTime timestamp(const std::string& reference) const {
+    const auto caps = adopt(gst_caps_from_string(reference.c_str()));
+    const auto* meta = gst_buffer_get_reference_timestamp_meta(to_.get(), caps.get());
+    return meta ? meta->timestamp : GST_CLOCK_TIME_NONE;
+  }
+  static guint count(GstBuffer* buffer) {
+    guint metas = 0;
+    gpointer state = nullptr;
+    while (gst_buffer_iterate_meta(buffer, &state)) ++metas;
+    return metas;
+  }
+
+  Owned<GstBuffer> from_ = adopt(gst_buffer_new());
+  Owned<GstBuffer> to_ = adopt(gst_buffer_new());
+  MetasWriter writer_;
+  MetasReader reader_;
+};
+
+TEST_F(FrameMetas, OfABufferWithoutAnyAreNoBytes) {
+  EXPECT_TRUE(written().empty());
+  EXPECT_TRUE(reader_.add_to(to_.get(), {}));
+  EXPECT_EQ(count(to_.get()), 0u);
+}
+
+TEST_F(FrameMetas, SeveralTimestampsArriveEachWithItsReference) {
+  add_timestamp("timestamp/x-ntp", 5);
+  add_timestamp("timestamp/x-unix", 6);
+  add_timestamp("timestamp/x-ptp,version=(string)\"IEEE1588-2008\",domain=(uint)7", 7);
+  EXPECT_TRUE(reader_.add_to(to_.get(), written()));
+  EXPECT_EQ(timestamp("timestamp/x-ntp"), 5u);
+  EXPECT_EQ(timestamp("timestamp/x-unix"), 6u);
+  EXPECT_EQ(timestamp("timestamp/x-ptp"), 7u);
+  EXPECT_EQ(count(to_.get()), 3u);
+}
+
+TEST_F(FrameMetas, TheOnesThatArePlanesStayOut) {
+  gst_buffer_add_video_meta(from_.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, 8, 8);
+  gst_buffer_add_video_crop_meta(from_.get());
+  EXPECT_TRUE(written().empty());
+}
+
+TEST_F(FrameMetas, ThatFindNoRoomAreLeftOutAndTheOthersArrive) {
+  const std::string tail(1500, 'x');
+  for (const char* name : {"a", "b", "c"}) add_timestamp("timestamp/x-" + (name + tail), 1);
+  add_timestamp("timestamp/x-small", 2);
+  EXPECT_LE(written().size(), std::size_t{SHMRING_METADATA_SIZE});
+  EXPECT_TRUE(reader_.add_to(to_.get(), written()));
+  EXPECT_EQ(count(to_.get()), 3u);
+  EXPECT_EQ(timestamp("timestamp/x-small"), 2u);
+}
+
+#if GST_CHECK_VERSION(1, 24, 0)
+TEST_F(FrameMetas, ASerialisedOneThatFindsNoRoomIsLeftOut) {
+  gst_meta_register_custom_simple("notes");
+  const auto add = [&](std::size_t size) {
+    GstCustomMeta* meta = gst_buffer_add_custom_meta(from_.get(), "notes");
+    gst_structure_set(gst_custom_meta_get_structure(meta), "text", G_TYPE_STRING, std::string(size, 'x').c_str(),
+                      nullptr);
+  };
+  add(2 * SHMRING_METADATA_SIZE);
+  add(10);
+  EXPECT_TRUE(reader_.add_to(to_.get(), written()));
+  EXPECT_EQ(count(to_.get()), 1u);
+  GstCustomMeta* meta = gst_buffer_get_custom_meta(to_.get(), "notes");
+  ASSERT_TRUE(meta);
+  EXPECT_STREQ(gst_structure_get_string(gst_custom_meta_get_structure(meta), "text"), "xxxxxxxxxx");
+}
+#endif
+
+TEST_F(FrameMetas, BytesThatAreNoneAreLeftOutHoweverTheyAreCutOrChanged) {
+  add_timestamp("timestamp/x-ntp", 5);
+#if GST_CHECK_VERSION(1, 24, 0)
+  gst_meta_register_custom_simple("note");
+  gst_buffer_add_custom_meta(from_.get(), "note");
+#endif
+  const auto whole = written();
+  EXPECT_TRUE(reader_.add_to(to_.get(), whole));
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    const std::vector<std::byte> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    to_ = adopt(gst_buffer_new());
+    reader_.add_to(to_.get(), part);
+    EXPECT_LE(count(to_.get()), 1u) << size;
+  }
+  for (std::size_t at = 0; at < whole.size(); ++at)
+    for (const int with : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
+      auto changed = whole;
+      changed[at] = static_cast<std::byte>(with);
+      to_ = adopt(gst_buffer_new());
+      reader_.add_to(to_.get(), changed);
+    }
+}
+
+}  // namespace
