@@ -93,7 +93,7 @@ bool MetasWriter::add_reference(const GstReferenceTimestampMeta& meta) {
 bool MetasWriter::add_serialized([[maybe_unused]] const GstMeta& meta) {
 #if GST_CHECK_VERSION(1, 24, 0)
   if (sizeof(Header) > bytes_.size() - used_) return false;
-  Room room(std::span(bytes_).subspan(used_ + sizeof(Header)));
+  Room room{std::span(bytes_).subspan(used_ + sizeof(Header))};
   if (!gst_meta_serialize(&meta, &room)) return false;
   std::byte* to = bytes_.data() + used_;
   store(to, Header{kSerialized, static_cast<std::uint32_t>(room.len)});

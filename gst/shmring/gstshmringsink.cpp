@@ -148,8 +148,9 @@ void install_properties(GObjectClass* klass) {
    *
    * Permissions of the socket: whoever may write to it may read frames.
    */
-  add(kPerms, g_param_spec_uint("perms", "Permissions", "Permissions of the socket: who may connect", 0, 0777,
-                                defaults.perms, set_before_start));
+  add(kPerms,
+      g_param_spec_uint("perms", "Permissions", "Permissions of the socket: who may connect (384 = 0600: this user)", 0,
+                        0777, defaults.perms, set_before_start));
   add(kDepth, g_param_spec_uint("depth", "Depth", "The most frames that may wait for a reader", 1, 256, defaults.depth,
                                 set_before_start));
   add(kMaxHeld, g_param_spec_uint("max-held", "Maximum held", "The most frames that a reader may hold at once", 1, 256,
