@@ -39,13 +39,14 @@ ILL = ("stuck", "dead")
 class Moment:
     """One snapshot, and what was made of it."""
 
-    def __init__(self, snapshot: dict, samples: dict, pictures: dict):
+    def __init__(self, snapshot: dict, samples: dict, pictures: dict, last_words: dict):
         self.snapshot = snapshot
+        self._last_words = last_words
         self._more = {"samples": samples, "pictures": pictures}
 
     @cached_property
     def json(self) -> str:
-        found = [asdict(trouble) for trouble in troubles(self.snapshot)]
+        found = [asdict(trouble) for trouble in troubles(self.snapshot, self._last_words)]
         return json.dumps({**self.snapshot, **self._more, "troubles": found})
 
 
@@ -60,7 +61,10 @@ class Web:
         self._folder = folder
         self._history = History()
         self._hub = Hub()
-        self._counts: Counter[tuple[str, str]] = Counter((event.camera, event.kind) for event in events)
+        self._counts: Counter[tuple[str, str]] = Counter()  # by camera and kind
+        self._last_words: dict[tuple[str, str], str] = {}
+        for event in events:
+            self._note(event)
         self._pictures: dict[str, dict[str, float]] = {}
         self._moment = self._now()
         self._metrics: tuple[Moment, bytes] | None = None
@@ -111,10 +115,13 @@ class Web:
     # What goes on by itself
 
     async def _ticks(self) -> None:
+        looking = asyncio.create_task(asyncio.to_thread(self._look_at_pictures))
         while True:
             await asyncio.sleep(EVERY)
             try:
-                self._pictures = await asyncio.to_thread(self._look_at_pictures)
+                if looking.done():  # a disk that hangs keeps the thread, not the news
+                    self._pictures = looking.result()
+                    looking = asyncio.create_task(asyncio.to_thread(self._look_at_pictures))
                 self._moment = self._now()
                 if len(self._hub):
                     self._hub.publish(message("now", self._moment.json))
@@ -123,10 +130,15 @@ class Web:
 
     def _now(self) -> Moment:
         snapshot = self._take()
-        return Moment(snapshot, self._history.add(snapshot), self._pictures)
+        return Moment(snapshot, self._history.add(snapshot), self._pictures, self._last_words)
+
+    def _note(self, event) -> None:
+        self._counts[event.camera, event.kind] += 1
+        if event.kind == "give-up":
+            self._last_words[event.camera, event.worker] = event.text
 
     def _told(self, event) -> None:
-        self._counts[event.camera, event.kind] += 1
+        self._note(event)
         if len(self._hub):
             self._hub.publish(message("event", json.dumps(asdict(event))))
 

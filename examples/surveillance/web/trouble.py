@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a person should know first, worst first: read from a snapshot, for the banner and the number in the page's title. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 GIVEN_UP = "given up"
 LIVING = ("starting", "running")
@@ -16,16 +18,18 @@ class Trouble:
     since: float | None = None  # unix s
 
 
-def troubles(snapshot: dict) -> list[Trouble]:
-    found = [trouble for camera in snapshot["cameras"] for trouble in _of_camera(camera)]
+def troubles(snapshot: dict, last_words: Mapping[tuple[str, str], str] = MappingProxyType({})) -> list[Trouble]:
+    """`last_words`: why a worker, or `capture`, of a camera was given up, as the event told it."""
+    found = [trouble for camera in snapshot["cameras"] for trouble in _of_camera(camera, last_words)]
     return sorted(found, key=lambda trouble: trouble.severity != "fault")
 
 
-def _of_camera(camera: dict) -> list[Trouble]:
+def _of_camera(camera: dict, last_words: Mapping[tuple[str, str], str]) -> list[Trouble]:
     name, phase, state = camera["name"], camera.get("phase"), camera.get("state")
     reason = camera.get("reason") or ""
     if phase == GIVEN_UP:
-        return [Trouble("fault", name, "", _sentence("its capture was given up", reason), camera.get("since"))]
+        why = last_words.get((name, "capture"), reason)
+        return [Trouble("fault", name, "", _sentence("its capture was given up", why), camera.get("since"))]
     workers = camera.get("workers", [])
     result = []
     if phase == "stopped":
@@ -40,7 +44,7 @@ def _of_camera(camera: dict) -> list[Trouble]:
     elif state in ("stuck", "dead"):
         result.append(Trouble("warning", name, "", _sentence(f"its capture is {state}", reason), camera.get("since")))
     for worker in workers:
-        result += _of_worker(name, worker)
+        result += _of_worker(name, worker, last_words)
     for recorder, report in (camera.get("reports") or {}).items():
         result += _of_disks(name, recorder, report)
     return result
@@ -52,10 +56,11 @@ def _of_disks(camera: str, recorder: str, report: dict) -> list[Trouble]:
             for kept, state, error in disks if state not in (None, "ok")]
 
 
-def _of_worker(camera: str, worker: dict) -> list[Trouble]:
+def _of_worker(camera: str, worker: dict, last_words: Mapping[tuple[str, str], str]) -> list[Trouble]:
     name, phase, state, reason = worker["name"], worker.get("phase"), worker.get("state"), worker.get("reason") or ""
     if phase == GIVEN_UP:
-        return [Trouble("fault", camera, name, _sentence("was given up", reason), worker.get("since"))]
+        why = last_words.get((camera, name), reason)
+        return [Trouble("fault", camera, name, _sentence("was given up", why), worker.get("since"))]
     if state == "stuck":
         return [Trouble("warning", camera, name, _sentence("is stuck", reason), worker.get("since"))]
     if phase in ("idle", "ending"):

@@ -41,12 +41,13 @@ class Camera:
         self._process: subprocess.Popen | None = None
 
     def on(self) -> None:
-        self._process = subprocess.Popen(["gst-launch-1.0", "-q", *self._line.split()], stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.DEVNULL)
+        """Again from its begin when a file ends."""
+        self._process = subprocess.Popen(["sh", "-c", f"while :; do gst-launch-1.0 -q {self._line}; done"], start_new_session=True,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def off(self) -> None:
         if self._process:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 

@@ -46,3 +46,10 @@ def test_a_file_that_is_no_toml_is_named(tmp_path):
     (tmp_path / "x.toml").write_text("worker = [")
     with pytest.raises(config.ConfigError, match="x.toml"):
         config.load(tmp_path / "x.toml")
+
+
+def test_a_worker_without_a_command_is_started_by_others_and_has_no_restarts():
+    camera = config.parse({"worker": [{"name": "elsewhere", "level": "critical"}]}).cameras[0]
+    assert (camera.workers[0].command, camera.workers[0].restarts) == ((), 0)
+    with pytest.raises(config.ConfigError, match="restarts"):
+        config.parse({"worker": [{"name": "elsewhere", "restarts": 1}]})

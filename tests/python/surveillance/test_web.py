@@ -4,6 +4,7 @@
 import asyncio
 import json
 import socket
+import threading
 import time
 
 import aiohttp
@@ -258,6 +259,22 @@ def test_a_snapshot_that_fails_ends_neither_page_nor_manager(pretend, monkeypatc
                 return (await answer.json())["cameras"][0]["name"]
         while await shown() != "back":
             await asyncio.sleep(0.02)
+    run(pretend, test)
+
+
+def test_a_disk_that_hangs_keeps_no_news_back(pretend, monkeypatch):
+    monkeypatch.setattr(server, "EVERY", 0.05)
+    disk = threading.Event()
+    monkeypatch.setattr(server.Web, "_look_at_pictures", lambda self: disk.wait(30) and {})
+
+    async def test(session, address, _web):
+        try:
+            before = pretend.asked
+            await until(lambda: pretend.asked > before + 5)
+            async with session.get(address + "/healthz") as answer:
+                assert answer.status == 200
+        finally:
+            disk.set()
     run(pretend, test)
 
 

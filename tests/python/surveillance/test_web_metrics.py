@@ -185,3 +185,10 @@ def test_a_real_prometheus_scrapes_the_page_answers_the_dashboard_and_raises_the
             states = await ask(session, told, "count by (worker) (surveillance_worker_state == 1)")
             assert len(states) == 3
     asyncio.run(asyncio.wait_for(inside(), 120))
+
+
+def test_the_guide_lists_the_metrics_that_there_are(pretend):
+    guide = (DEPLOY.parents[2] / "docs" / "guides" / "service.md").read_text()
+    there = {name for name, _ in samples(scraped(pretend)) if name.startswith("surveillance_")}
+    there |= {name.removesuffix("_count") for name in there if name.endswith("_count")}
+    assert set(re.findall(r"`(surveillance_\w+[a-z])`", guide)) == there

@@ -82,6 +82,13 @@ def test_who_was_given_up_comes_first():
     assert found[0].text == "was given up: ended with code 1"
 
 
+def test_why_somebody_was_given_up_is_said_as_the_event_said_it():
+    told = shot(1, camera(workers=[worker("w", "dead", "given up", reason="its process ended")]), camera("b", phase="given up"))
+    found = troubles(told, {("front", "w"): "killed by SIGKILL; no restart left", ("b", "capture"): "ended with code 1"})
+    assert [trouble.text for trouble in found] == ["was given up: killed by SIGKILL; no restart left",
+                                                   "its capture was given up: ended with code 1"]
+
+
 def test_a_camera_that_was_given_up_speaks_for_its_workers():
     assert [trouble.worker for trouble in troubles(shot(1, camera(phase="given up", workers=[worker("w", "dead")])))] == [""]
 

@@ -2,15 +2,19 @@
 """The page of the real manager: a camera that goes away and comes back, a worker that is given up, metrics of a running system."""
 
 import faulthandler
+import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from real_system import PATIENCE, Camera, System, eventually
 from test_web_metrics import NAME, queries
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "service.md"
 CONFIGURATION = """
 [ring]
 stall-timeout = 1.0
@@ -85,3 +89,11 @@ def test_the_page_follows_a_real_system_through_its_troubles(system, camera, tmp
     eventually(lambda: system.worker("elsewhere")["state"] == "dead", "its death is seen")
     assert system.worker("elsewhere")["restarts"] == 0
     assert system.stop() == 0
+
+    told = [json.loads(line) for line in (tmp_path / "manager.jsonl").read_text().splitlines()]
+    assert told and told == [json.loads(line) for line in (tmp_path / "state" / "events.jsonl").read_text().splitlines()]
+    kinds = {word for row in re.findall(r"^\| (`[a-z-]+`.*?) \|", GUIDE.read_text(), re.M) for word in re.findall(r"`([a-z-]+)`", row)}
+    for number, event in enumerate(told, told[0]["id"]):
+        assert {name: type(value) for name, value in event.items()} == {
+            "id": int, "at": float, "camera": str, "kind": str, "worker": str, "text": str}
+        assert (event["id"], event["kind"] in kinds) == (number, True), event

@@ -5,7 +5,7 @@ import * as plots from './plots.js';
 const TONES = { ok: 'good', waiting: 'busy', starting: 'busy', slow: 'warn', starved: 'warn', 'no frames': 'warn', 'starts again': 'warn', ending: 'warn',
   stuck: 'bad', dead: 'bad', 'given up': 'bad' };
 const MARKS = { good: '●', busy: '○', warn: '▲', bad: '✕' };
-const WAYS = { latest: 'always the newest frame', 'drop-newest': 'every frame in order', 'drop-oldest': 'the newest frames, in order' };
+const WAYS = { latest: 'newest frame', 'drop-newest': 'every frame', 'drop-oldest': 'newest frames, in order' };
 const KINDS = { 'give-up': 'bad', error: 'bad', kill: 'bad', exit: 'bad', left: 'warn', warning: 'warn', fault: 'warn', fallback: 'warn',
   restart: 'good', start: 'good' };
 
@@ -76,6 +76,7 @@ class Camera {
     this.workers = new Map();
     this.branches = new Map();
     this.received = [];
+    this.losses = new Map();
   }
 
   update(camera, moment, history, pictures, kept) {
@@ -88,11 +89,9 @@ class Camera {
     at.input.title = camera.input ?? '';
     say(at.rate, this.rate(camera.received, now));
     say(at.published, whole(camera.published));
-    say(at.inbox, whole(camera.inbox_drops));
-    at.inbox.className = camera.inbox_drops ? 'bad' : '';
+    this.loss(at.inbox, camera.inbox_drops ?? 0, now);
     say(at.slots, ring.slots ? `${ring.slots - ring.slots_free} of ${ring.slots}` : '–');
-    say(at['no-slot'], whole(ring.dropped_no_slot));
-    at['no-slot'].className = ring.dropped_no_slot ? 'bad' : '';
+    this.loss(at['no-slot'], ring.dropped_no_slot ?? 0, now);
     match(at.workers, this.workers, camera.workers.map((worker) => worker.name), () => new Worker());
     for (const worker of camera.workers)
       this.workers.get(worker.name).update(worker, now, camera.name, history[worker.name] ?? [], pictures[worker.name], kept);
@@ -100,6 +99,15 @@ class Camera {
     at.branches.hidden = !branches.length;
     match(at.rows, this.branches, branches.map((branch) => branch.name), () => new Branch());
     for (const branch of branches) this.branches.get(branch.name).update(branch);
+  }
+
+  // Red for a minute after it has grown: a loss of last week is a figure, one of now is a fault.
+  loss(element, count, now) {
+    const before = this.losses.get(element) ?? { count, at: -Infinity };
+    const at = count > before.count ? now : before.at;
+    this.losses.set(element, { count, at });
+    say(element, whole(count));
+    element.className = now - at < 60 ? 'bad' : '';
   }
 
   rate(received, now) {
@@ -118,17 +126,17 @@ class Worker {
     say(at.name, worker.name);
     paint(at.state, name);
     this.root.classList.toggle('ill', tone(name) === 'bad');
-    const left = worker.restarts ? `, started again ${worker.restarts} times, ${worker.restarts_left} left` : '';
+    const left = worker.restarts ? `, ${worker.restarts} ${worker.restarts === 1 ? 'restart' : 'restarts'}, ${worker.restarts_left} left` : '';
     say(at.about, `${worker.level}, ${WAYS[worker.policy] ?? worker.policy ?? ''}${left}`);
     say(at.reason, worker.reason ?? '');
     at.reason.title = worker.reason ?? '';
     this.picture(worker, now, camera, taken);
     const minute = plots.shareDropped(history.slice(-60));
-    const age = `p50 ${short(worker.age_p50)}, p99 ${short(worker.age_p99)}`, lost = `${percent(minute)} in one minute`;
+    const age = `${short(worker.age_p50)}, p99 ${short(worker.age_p99)}`, lost = `${percent(minute)} in 1 min`;
     say(at.age, age);
     say(at.drops, lost);
-    say(at['age-limit'], limits.frame_age ? `limit ${short(limits.frame_age)}` : '');
-    say(at['drop-limit'], limits.drop_rate < 1 ? `limit ${percent(limits.drop_rate)}` : '');
+    say(at['age-limit'], limits.frame_age ? `≤ ${short(limits.frame_age)}` : '');
+    say(at['drop-limit'], limits.drop_rate < 1 ? `≤ ${percent(limits.drop_rate)}` : '');
     const since = `over the last ${lasting(history.length)}`;
     plots.ages(at['age-plot'], history, kept, limits.frame_age || null, `Age of frames ${since}: ${age}`);
     plots.drops(at['drop-plot'], history, kept, limits.drop_rate ?? null, `Share of dropped frames ${since}: ${lost}`);
@@ -138,7 +146,7 @@ class Worker {
 
   picture(worker, now, camera, taken) {
     const { at } = this;
-    say(at.taken, taken ? `${lasting(now - taken)} ago` : 'no picture yet');
+    say(at.taken, !taken ? 'no picture yet' : now - taken < 3 ? 'now' : `${lasting(now - taken)} ago`);
     at.link.classList.toggle('old', Boolean(taken) && now - taken > 15);
     if (!taken || taken === this.shown) return;
     this.shown = taken;
