@@ -43,6 +43,15 @@ def test_the_unit_is_confined(tmp_path):
     assert re.search(r"Overall exposure level .*: \d\.\d OK", told.stdout)
 
 
+@needs_systemd
+def test_the_units_user_is_made(tmp_path):
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    subprocess.run(["systemd-sysusers", f"--root={tmp_path}", UNIT.with_name("sysusers.conf")], check=True, capture_output=True)
+    user = re.search(r"^User=(\w+)$", UNIT.read_text(), re.M)[1]
+    assert f"\n{user}:" in "\n" + (folder / "passwd").read_text()
+
+
 def test_what_the_unit_starts_there_is():
     started = re.search(r"^ExecStart=/usr/bin/python3 -m surveillance\.(\w+) (.*)$", UNIT.read_text(), re.M)
     module = (ROOT / "examples" / "surveillance" / f"{started[1]}.py").read_text()

@@ -126,8 +126,7 @@ class Worker {
     say(at.name, worker.name);
     paint(at.state, name);
     this.root.classList.toggle('ill', tone(name) === 'bad');
-    const left = worker.restarts ? `, ${worker.restarts} ${worker.restarts === 1 ? 'restart' : 'restarts'}, ${worker.restarts_left} left` : '';
-    say(at.about, `${worker.level}, ${WAYS[worker.policy] ?? worker.policy ?? ''}${left}`);
+    say(at.about, `${worker.level}, ${WAYS[worker.policy] ?? worker.policy ?? ''}${worker.restarts ? `, ↻ ${worker.restarts}` : ''}`);
     say(at.reason, worker.reason ?? '');
     at.reason.title = worker.reason ?? '';
     this.picture(worker, now, camera, taken);
@@ -162,6 +161,7 @@ class Worker {
       pending: whole(worker.pending), found: whole(worker.found), work: `p50 ${short(worker.work_p50)}, p99 ${short(worker.work_p99)}`,
       'its level allows': [limits.drop_rate < 1 && `drops ${percent(limits.drop_rate)}`, limits.frame_age && `age ${short(limits.frame_age)}`]
         .filter(Boolean).join(', ') || 'anything',
+      restarts: `${worker.restarts ?? 0}, ${worker.restarts_left ?? 0} left`,
       process: worker.pid ? `${worker.pid}, generation ${worker.generation}` : 'none', 'in this state': lasting(now - worker.since) };
     if (!this.at.account.children.length)
       for (const key of Object.keys(rows)) {
