@@ -32,6 +32,7 @@ from .segments import Segments  # noqa: E402
 
 REPORT_EVERY = 1.0  # seconds
 LEAVE = 4.0  # seconds that the writers may take at the end
+SLACK = 5.0  # seconds that a slow disk may be behind
 BOXES = 32  # of one trigger
 
 
@@ -40,8 +41,7 @@ class Recorder:
         self._sender = sender
         clips = recording.clips
         camera, worker = os.environ.get("CAMERA_NAME", "camera"), os.environ.get("WORKER_NAME", "recorder")
-        # The writers' own slack when the disk is slow: as much again as a trigger may be late.
-        self._reel = Reel(clips.before + clips.late + 5.0 if clips else 5.0, recording.memory)
+        self._reel = Reel(SLACK + (clips.before + clips.late if clips else 0.0), recording.memory)
         self._encoder = Encoder(socket, worker, recording.encode, recording.depth, self._reel)
         self._segments = Segments(self._reel, folder / recording.folder, recording,
                                   self._disk("segments")) if recording.segment else None
@@ -66,13 +66,18 @@ class Recorder:
                 selector.select(max(0.0, min(0.2, next_report - time.monotonic())))
                 for message in self._sender.receive():
                     self._hear(message)
-                failed = self._encoder.ended()
+                failed = self._failed()
                 if time.monotonic() >= next_report:
                     next_report = time.monotonic() + REPORT_EVERY
                     self._sender.send("report", **self.report())
         if failed:
-            self._sender.send("error", text=failed)
+            _fail(self._sender, failed)
         return self._stop(1 if failed else 0)
+
+    def _failed(self) -> str | None:
+        """As Encoder.ended(); a writer that died is worth a new process."""
+        gone = next((writer.name for writer in self._writers if not writer.is_alive()), None)
+        return f"the writer of {gone} ended; see the log" if gone else self._encoder.ended()
 
     def report(self) -> dict:
         segments, clips = self._segments, self._clips
@@ -87,16 +92,17 @@ class Recorder:
             kept = clips.retention
             report |= {"clips": kept.count, "clips_bytes": kept.bytes, "clips_free": kept.free,
                        "clips_deleted": kept.deleted, "clips_written": clips.written, "clips_failed": clips.failed,
-                       "clips_refused": clips.refused, "clips_covered": clips.covered, "triggers": clips.plans.triggers,
+                       "clips_refused": clips.plans.refused, "clips_covered": clips.plans.covered, "triggers": clips.plans.triggers,
                        "clips_disk": clips.disk.state, "clips_error": clips.disk.error}
         return report
 
     def _hear(self, message: dict) -> None:
-        if message["kind"] != "event" or not self._clips:
+        if message["kind"] != "event":
             self._sender.send("warning", text=f"not understood: {json.dumps(message)[:200]}")
             return
         try:
-            self._clips.trigger(self._trigger(message))
+            if self._clips:
+                self._clips.trigger(self._trigger(message))
         except (TypeError, ValueError, OverflowError) as error:
             self._sender.send("warning", text=f"a trigger is not as it should be: {error}")
 
@@ -137,6 +143,11 @@ def software() -> str:
         return "gst-frame-supplier"
 
 
+def _fail(sender: Sender, text: str) -> None:
+    sender.send("error", text=text)
+    print(text, file=sys.stderr)
+
+
 def _told(content: dict) -> str:
     more = f" and {content['triggers'] - 1} more" if content["triggers"] > 1 else ""
     return f"{content['clip']}: {content['label']} of {content['worker']}{more}, {content['seconds']:.1f} s, {content['bytes'] / 1e6:.1f} MB"
@@ -150,9 +161,7 @@ def main() -> int:
         recording = config.parse(tables.get("recorder"), tables.get("clips"))
         recorder = Recorder(os.environ["SHMRING_PATH"], Path(os.environ.get("RECORDINGS", ".")), recording, sender)
     except (ValueError, GLib.Error) as error:
-        text = error.message if isinstance(error, GLib.Error) else str(error)
-        sender.send("error", text=text)
-        print(text, file=sys.stderr)
+        _fail(sender, error.message if isinstance(error, GLib.Error) else str(error))
         return 2
     return recorder.run()
 

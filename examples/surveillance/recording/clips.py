@@ -19,7 +19,7 @@ from .reel import Frame, Reel
 from .retention import TEMPORARY, Retention, name_of, unused
 
 TIDY_EVERY = 5.0  # seconds, and before each new file
-PATIENCE = 2.0  # seconds after its end that a clip waits for the frame that shows it
+PATIENCE = 2.0  # seconds after its end that a clip waits for its last frame
 
 
 class Clips(threading.Thread):
@@ -34,6 +34,7 @@ class Clips(threading.Thread):
         self._changed = threading.Condition()  # guards the plans
         self._reel = reel
         self._folder = folder
+        self._late = settings.late
         self._camera = camera
         self._software = software
         self._on_clip = on_clip
@@ -41,14 +42,6 @@ class Clips(threading.Thread):
         self._tidied = 0.0
         self._clean = False
         self._leaving = False
-
-    @property
-    def refused(self) -> int:
-        return self.plans.refused
-
-    @property
-    def covered(self) -> int:
-        return self.plans.covered
 
     def trigger(self, trigger: Trigger) -> None:
         """Never waits for the disk."""
@@ -80,7 +73,7 @@ class Clips(threading.Thread):
 
     def _keep(self, plan: Plan) -> None:
         first = self._reel.take(self._reel.start_for(plan.begin), timeout=PATIENCE)
-        if first and first.key and self._film(plan, first):
+        if first and first.key and self._record(plan, first):
             self.written += 1
             self.disk.works()
             return
@@ -88,31 +81,31 @@ class Clips(threading.Thread):
         with self._changed:
             self.plans.refuse(plan)
 
-    def _film(self, plan: Plan, first: Frame) -> bool:
-        part = film = None
+    def _record(self, plan: Plan, first: Frame) -> bool:
+        name = unused(self._folder, name_of(first.utc, plan.first.label))
+        part, whole = self._folder / f".{name}.mkv{TEMPORARY}", self._folder / f"{name}.mkv"
+        film = None
         try:
             with self.disk.call():
                 self._make_room()
-                name = unused(self._folder, name_of(first.utc, plan.first.label))
-                part = self._folder / f".{name}.mkv{TEMPORARY}"
                 film = Film(part, first)
             clip = self._write(plan, film, first)
             with self.disk.call():
                 film.close()
-                clip |= {"name": f"{name}.mkv", "bytes": part.stat().st_size}
-                part.rename(self._folder / clip["name"])
-                content = sidecar.describe(plan, clip, self._camera, self._software)
-                sidecar.write(self._folder / f"{name}.json", content)
+                part.rename(whole)
+                content = sidecar.describe(plan, clip | {"name": whole.name, "bytes": whole.stat().st_size}, self._camera,
+                                           self._software)
+                sidecar.write(whole.with_suffix(".json"), content)
         except OSError as error:
             self.disk.failed(error)
-            with contextlib.suppress(OSError):
-                if part:
-                    part.unlink(missing_ok=True)
+            for path in (part, whole):
+                with contextlib.suppress(OSError):
+                    path.unlink()
             return False
         finally:
             if film:
                 film.abandon()
-        self._name_before = clip["name"]
+        self._name_before = whole.name
         self._tidied = 0.0  # it counts at once
         self._on_clip(content)
         return True
@@ -121,13 +114,10 @@ class Clips(threading.Thread):
         number, missed, unwritten, ended, needs_key = first.number, 0, 0, "", True
         while not ended:
             frame = self._reel.take(number, timeout=0.2)
-            if frame is None:
-                if self._reel.ended:
-                    ended = "the recorder stopped"
-                elif self._over(plan, time.monotonic() - PATIENCE):
-                    ended = "no frame came any more"
-            elif self._over(plan, frame.at):
-                ended = "it had its full length" if plan.cut else "nothing more happened"
+            if frame is None or frame.at > plan.until:
+                ended = self._end_of(plan, frame)
+                if frame and not ended:
+                    time.sleep(0.05)
             elif not frame.caps.is_equal(first.caps):
                 ended = "the frames' format changed"
             else:
@@ -144,14 +134,24 @@ class Clips(threading.Thread):
                     needs_key = False
                 number = frame.number + 1
         with self._changed:
-            self._over(plan, float("inf"))
+            self.plans.finished(plan, float("inf"))
         return {"first": film.first, "last": film.last, "frames": film.frames, "missed": missed, "unwritten": unwritten,
                 "ended": ended, "continues": self._name_before if plan.continues else None,
                 "format": first.caps.to_string().split(",")[0]}
 
-    def _over(self, plan: Plan, at: float) -> bool:
+    def _end_of(self, plan: Plan, frame: Frame | None) -> str:
+        """Why the clip is over, if it is: not before a trigger that is on its way had its time to extend it."""
+        if self._reel.ended and frame is None:
+            return "the recorder stopped"
+        patience = 0.0 if frame else PATIENCE
         with self._changed:
-            return self.plans.finished(plan, at)
+            if not plan.cut and not self._reel.ended:
+                patience = max(patience, self._late)
+            if not self.plans.finished(plan, time.monotonic() - patience):
+                return ""
+        if plan.cut:
+            return "it had its full length"
+        return "nothing more happened" if frame else "no frame came any more"
 
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied > TIDY_EVERY and self.disk.may_try():

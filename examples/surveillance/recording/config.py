@@ -34,7 +34,7 @@ class Clips:
     before: float  # seconds kept before a trigger
     after: float
     longest: float  # seconds: the end of a clip that ever new triggers extend
-    late: float  # seconds that a trigger may come after its frame
+    late: float  # seconds that a trigger may come after its frame; a clip stays open as long
     per_hour: int  # new clips; what is beyond is refused and counted
 
 
@@ -63,7 +63,7 @@ def parse(recorder: dict | None, clips: dict | None) -> Recording:
         table.size("memory", "64 MB", low=10**6),
         table.whole("depth", 8, low=1),
         table.level("level", Level.HIGH),
-        table.whole("nice", 5, low=0),
+        table.whole("nice", 0, low=0),
         parsed,
     )
     table.nothing_left()

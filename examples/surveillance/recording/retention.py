@@ -31,7 +31,7 @@ def name_of(utc: float, label: str = "") -> str:
 def unused(folder: Path, name: str) -> str:
     """The name, or with a number where there is one of that name already (the clock was set back)."""
     candidates = (name if number == 1 else f"{name}.{number}" for number in range(1, FAR))
-    return next(free for free in candidates if not (folder / f"{free}.mkv").exists())
+    return next(free for free in candidates if not os.path.lexists(folder / f"{free}.mkv"))
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Retention:
 
     def clean(self) -> None:
         """At the start: makes the folder, removes what a killed process left unfinished."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         for entry in os.scandir(self._folder):
             empty = NAME.fullmatch(entry.name) and entry.stat().st_size == 0
             if empty or (entry.name.startswith(".") and entry.name.endswith(TEMPORARY)):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def utc(seconds: float) -> str:
 def write(path: Path, content: dict) -> None:
     """Whole or not at all."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    text = re.sub(r"\[\n[\d\s,-]+\]", lambda box: "".join(box[0].split()).replace(",", ", "), text)  # a box is one line
     part = path.with_name(f".{path.name}{TEMPORARY}")
     try:
         with open(part, "w", encoding="utf-8") as file:

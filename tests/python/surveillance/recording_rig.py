@@ -101,7 +101,7 @@ class Recorder:
         self._ours, theirs = channel.pair()
         settings = {"recorder": {"encode": EVERY_FRAME_A_KEY, "segment": "500 ms", "keep-free": "1 MB", **(recorder or {})}}
         if clips is not None:
-            settings["clips"] = {"before": "1 s", "after": "0.5 s", "longest": "5 s", "keep-free": "1 MB", **clips}
+            settings["clips"] = {"before": "1 s", "after": "0.5 s", "longest": "5 s", "late": "300 ms", "keep-free": "1 MB", **clips}
         environment = {"SHMRING_PATH": os.fspath(socket), "CAMERA_NAME": "front", "RECORDINGS": os.fspath(folder),
                        "RECORDER": json.dumps(settings), "REPORT_FD": str(theirs.fileno())}
         with theirs:

@@ -117,6 +117,18 @@ def test_overlapping_triggers_are_one_clip_and_a_flood_is_bounded_and_counted(ca
     assert camera.lane()["dropped"] == 0
 
 
+def test_a_trigger_of_a_slow_worker_still_extends_the_clip_it_belongs_to(camera, recorder):
+    made = recorder({"segment": 0}, clips={"before": "200 ms", "after": "200 ms", "late": "2 s"})
+    made.recording()
+    seq = camera.number
+    made.trigger(seq)
+    eventually(lambda: camera.number > seq + 40)  # its end, 10 frames later, has long passed
+    made.trigger(seq + 8)
+    content, path = made.clip()
+    assert content["triggers"] == 2 and made.listen()[-1]["clips"] <= 1
+    assert seq + 15 <= numbers(path)[-1] <= seq + 18
+
+
 def test_an_event_that_goes_on_is_clips_of_full_length_that_continue_each_other(camera, recorder):
     made = recorder({"segment": 0}, clips={"before": "200 ms", "after": "200 ms", "longest": "600 ms"})
     made.recording()
@@ -237,6 +249,18 @@ def test_a_clip_of_a_time_that_is_not_held_any_more_is_refused(camera, recorder)
     made.recording()
     made.trigger(0, time=time.monotonic() - 3600)
     assert made.until(lambda report: report["clips_refused"] == 1)["clips_written"] == 0
+
+
+def test_a_writer_that_dies_ends_the_process_which_the_manager_starts_again(camera, tmp_path):
+    code = """
+import sys
+from surveillance.recording import __main__ as recorder, segments
+segments.Segments._write = lambda self, frame: 1 / 0
+sys.exit(recorder.main())
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, env={
+        **os.environ, "RECORDINGS": str(tmp_path), "RECORDER": '{"recorder": {}}', "SHMRING_PATH": str(tmp_path / "ring")})
+    assert process.returncode == 1 and "ZeroDivisionError" in process.stderr
 
 
 def test_a_write_that_never_comes_back_is_reported_while_the_lane_goes_on(camera, tmp_path):

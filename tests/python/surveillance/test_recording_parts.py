@@ -383,6 +383,10 @@ def test_a_disk_that_does_not_answer_is_seen_from_outside(clocks):
 def test_a_sidecar_is_whole_or_not_there(tmp_path):
     sidecar.write(tmp_path / "a.json", {"label": "Sturz Ä"})
     assert json.loads((tmp_path / "a.json").read_text()) == {"label": "Sturz Ä"}
+    sidecar.write(tmp_path / "a.json", {"boxes": [[1, -2, 3, 4], [5, 6, 7, 8]], "text": "[9,  9]", "none": []})
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == {"boxes": [[1, -2, 3, 4], [5, 6, 7, 8]], "text": "[9,  9]", "none": []}
+    assert "    [1, -2, 3, 4],\n" in text
     with pytest.raises(TypeError):
         sidecar.write(tmp_path / "b.json", {"label": object()})
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -121,6 +121,16 @@ def test_an_event_is_there_as_it_happens_and_is_text_only(page, pretend, browser
 
 
 @needs_browser
+def test_a_recorder_shows_what_it_keeps_and_a_disk_that_is_full(page, pretend, browser):
+    pretend.cameras[0]["workers"] = [worker("recorder")]
+    report = {"segments": 12, "bytes": 3.2e6, "clips": 3, "clips_bytes": 4e6, "disk": "ok", "error": ""}
+    pretend.cameras[0]["reports"] = {"recorder": report}
+    seen(lambda: "12 segments, 3.2 MB; 3 clips, 4 MB" in browser.text(".worker"), "what it keeps")
+    report.update(disk="full", error="No space left on device")
+    seen(lambda: "cannot write segments, the disk is full: No space left on device" in browser.text("#banner .fault"), "the disk")
+
+
+@needs_browser
 def test_workers_come_and_go(page, pretend, browser):
     pretend.cameras[0]["workers"] = [worker("flow")]
     pretend.cameras.append(camera("back", workers=[worker("person")]))

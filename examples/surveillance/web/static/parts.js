@@ -28,6 +28,14 @@ function short(seconds) {
   return seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`;
 }
 
+const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString([], { maximumFractionDigits: 1 })} MB`;
+
+// A recorder has no picture: what it keeps stands there.
+function keeps({ segments, bytes, clips, clips_bytes }) {
+  const parts = [['segments', segments, bytes], ['clips', clips, clips_bytes]].filter(([, count]) => count !== undefined);
+  return parts.map(([what, count, size]) => `${whole(count)} ${what}, ${megabytes(size)}`).join('; ');
+}
+
 // What the process does goes before what its lane says.
 export function standing({ phase, state }) {
   if (phase === 'given up' || phase === 'starting' || phase === 'ending') return phase;
@@ -94,7 +102,7 @@ class Camera {
     this.loss(at['no-slot'], ring.dropped_no_slot ?? 0, now);
     match(at.workers, this.workers, camera.workers.map((worker) => worker.name), () => new Worker());
     for (const worker of camera.workers)
-      this.workers.get(worker.name).update(worker, now, camera.name, history[worker.name] ?? [], pictures[worker.name], kept);
+      this.workers.get(worker.name).update(worker, now, camera, history[worker.name] ?? [], pictures[worker.name], kept);
     const branches = camera.branches ?? [];
     at.branches.hidden = !branches.length;
     match(at.rows, this.branches, branches.map((branch) => branch.name), () => new Branch());
@@ -129,7 +137,7 @@ class Worker {
     say(at.about, `${worker.level}, ${WAYS[worker.policy] ?? worker.policy ?? ''}${worker.restarts ? `, ↻ ${worker.restarts}` : ''}`);
     say(at.reason, worker.reason ?? '');
     at.reason.title = worker.reason ?? '';
-    this.picture(worker, now, camera, taken);
+    this.picture(worker, now, camera, taken, keeps(camera.reports?.[worker.name] ?? {}));
     const minute = plots.shareDropped(history.slice(-60));
     const age = `${short(worker.age_p50)}, p99 ${short(worker.age_p99)}`, lost = `${percent(minute)} in 1 min`;
     say(at.age, age);
@@ -149,10 +157,10 @@ class Worker {
     at.link.classList.toggle('old', Boolean(taken) && now - taken > 15);
     if (!taken || taken === this.shown) return;
     this.shown = taken;
-    const address = `pictures/${encodeURIComponent(camera)}/${encodeURIComponent(worker.name)}.jpg`;
+    const address = `pictures/${encodeURIComponent(camera.name)}/${encodeURIComponent(worker.name)}.jpg`;
     at.link.href = address;
     at.picture.src = `${address}?${taken}`;
-    at.picture.alt = `Newest picture of ${worker.name}, camera ${camera}`;
+    at.picture.alt = `Newest picture of ${worker.name}, camera ${camera.name}`;
     at.picture.hidden = false;
   }
 
