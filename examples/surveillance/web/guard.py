@@ -49,7 +49,7 @@ def guard(names: Iterable[str]):
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
         if not is_own(host, names):
             return web.Response(status=421, text="No page of that name here: add it to `names` in [web].\n")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.partition("://")[2].lower() != host.lower():
             return web.Response(status=403, text="Other sites may not read this.\n")
         return await handler(request)
 

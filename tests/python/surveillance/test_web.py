@@ -70,7 +70,7 @@ def test_a_foreign_name_finds_nothing(pretend, host, status):
 
 def test_a_foreign_page_is_refused(pretend):
     async def test(session, address, _web):
-        for origin, status in ((address, 200), ("http://evil.example", 403), ("null", 403)):
+        for origin, status in ((address, 200), ("http://evil.example", 403), ("null", 403), ("http://[::1", 403)):
             async with session.get(address + "/snapshot", headers={"Origin": origin}) as answer:
                 assert answer.status == status
     run(pretend, test)
