@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "latestframe/discont.hpp"
+#include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
 #include "transport/clock.hpp"
 
@@ -225,7 +226,11 @@ GstFlowReturn Branch::deliver(Run& run, Step& step) {
     // The pad knows which of them it has sent already.
     for (const auto& event : step.stickies->events) {
       if (!is_current(step)) return GST_FLOW_FLUSHING;
-      gst_pad_push_event(run.pad, share(event.get()).release());
+      // What is not serialized (instant-rate-change) the pad would send now, and again with the frame.
+      if (is_serialized(event.get()))
+        gst_pad_push_event(run.pad, share(event.get()).release());
+      else
+        gst_pad_store_sticky_event(run.pad, event.get());
     }
     run.sent = step.stickies;
   }
@@ -273,11 +278,15 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
   Wishes found{adopt(gst_pad_peer_query_caps(run.pad, nullptr)), nullptr, share(caps)};
   const auto query = adopt(gst_query_new_allocation(caps, TRUE));
   if (gst_pad_peer_query(run.pad, query.get())) found.allocation = answer_of(query.get());
+  const auto takes = share(found.caps.get());
   {
     std::lock_guard hold(home_->newest().lock);
     if (active_ && linked_) std::swap(wishes, found);
   }
-  home_->reconsider();
+  if (found.caps && !gst_caps_is_equal(found.caps.get(), takes.get()))
+    home_->reconfigure_upstream();
+  else
+    home_->reconsider();
 }
 
 void Branch::settle(const Step& step, GstFlowReturn flow) {

@@ -54,7 +54,8 @@ class Branch : public std::enable_shared_from_this<Branch> {
   void flush(const Newest& newest) { cursor_.flush(newest); }
   bool awaits(std::uint32_t epoch) const { return epoch_ != epoch; }
   bool busy() const { return busy_; }
-  bool counts() const { return active_ && linked_ && !dead_ && !refused_caps_; }
+  bool chooses_caps() const { return active_ && linked_ && !dead_; }
+  bool counts() const { return chooses_caps() && !refused_caps_; }
 
   // What its own thread found out downstream, for upstream's questions.
   struct Wishes {

@@ -2,23 +2,10 @@
 // Events and queries of the pads: what is kept for the branches, what is answered here, what goes upstream.
 #include <utility>
 
+#include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
 
 namespace supplier::latestframe {
-namespace {
-
-// GStreamer's own macros mix two enumerations, which C++20 objects to.
-bool is_sticky(const GstEvent* event) {
-  return gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_STICKY;
-}
-bool is_serialized(const GstEvent* event) {
-  return gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_SERIALIZED;
-}
-bool is_serialized(const GstQuery* query) {
-  return gst_query_type_get_flags(GST_QUERY_TYPE(query)) & GST_QUERY_TYPE_SERIALIZED;
-}
-
-}  // namespace
 
 bool Fanout::sink_event(Owned<GstEvent> event) {
   switch (GST_EVENT_TYPE(event.get())) {
@@ -43,7 +30,9 @@ bool Fanout::sink_event(Owned<GstEvent> event) {
       std::lock_guard hold(newest_.lock);
       std::swap(over, newest_.end);
     }
-    // The pad stores it when we return, and the next frame brings it along.
+    // The pad stores it when we return, and the next frame brings it along. One that is not serialized may come from
+    // another thread while frames flow, so it must be stored before they are told to look.
+    if (!is_serialized(event.get())) gst_pad_store_sticky_event(sink_.get(), event.get());
     stickies_changed_.store(true, std::memory_order_release);
     return true;
   }
@@ -149,6 +138,7 @@ bool Fanout::sink_query(GstQuery* query) {
 
 bool Fanout::any_branch_answers(GstQuery* query) {
   for (const auto& member : members()) {
+    if (gst_pad_is_blocked(member.pad.get())) continue;
     {
       std::lock_guard hold(newest_.lock);
       if (!member.branch->counts() || member.branch->busy()) continue;

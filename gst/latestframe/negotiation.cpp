@@ -9,31 +9,34 @@
 namespace supplier::latestframe {
 namespace {
 
-// A branch that upstream's question is put to now, or the answer it gave before.
+// A branch and what is known of it.
 struct Asked {
   Owned<GstPad> pad;
-  std::shared_ptr<Branch> branch;
-  bool busy = false;
-  Owned<GstCaps> known;
+  Owned<GstCaps> known;  // what its own thread found out
+  bool open = false;     // to a question of upstream's thread: not inside a push, nor behind a probe that blocks
 };
 
 std::vector<Asked> to_ask(Fanout& home) {
   std::vector<Asked> asked;
   for (auto& member : home.members()) {
+    const bool blocked = gst_pad_is_blocked(member.pad.get());
     std::lock_guard hold(home.newest().lock);
-    if (member.branch->counts())
-      asked.push_back(
-          {std::move(member.pad), member.branch, member.branch->busy(), share(member.branch->wishes.caps.get())});
+    const Branch& branch = *member.branch;
+    if (branch.chooses_caps())
+      asked.push_back({std::move(member.pad), share(branch.wishes.caps.get()), !blocked && !branch.busy()});
   }
   return asked;
 }
 
-// A branch inside a push may hold any lock, so nobody asks it. What its pad can take at all is known without asking.
+// Upstream's thread goes into a branch only before its first frame. What it takes is known later, and what its pad can
+// take at all is known always.
 Owned<GstCaps> caps_without_asking(const Asked& branch) {
   if (branch.known) return share(branch.known.get());
   const auto peer = adopt(gst_pad_get_peer(branch.pad.get()));
   return adopt(peer ? gst_pad_get_pad_template_caps(peer.get()) : gst_caps_new_any());
 }
+
+bool must_ask(const Asked& branch) { return branch.open && !branch.known; }
 
 }  // namespace
 
@@ -43,7 +46,7 @@ void Negotiation::caps(GstQuery* query) {
   auto common = adopt(filter ? gst_caps_ref(filter) : gst_caps_new_any());
   for (const Asked& branch : to_ask(home_)) {
     const auto caps =
-        branch.busy ? caps_without_asking(branch) : adopt(gst_pad_peer_query_caps(branch.pad.get(), filter));
+        must_ask(branch) ? adopt(gst_pad_peer_query_caps(branch.pad.get(), filter)) : caps_without_asking(branch);
     auto both = adopt(gst_caps_intersect_full(common.get(), caps.get(), GST_CAPS_INTERSECT_FIRST));
     // A branch that has nothing in common with those before it must not stop them; it ends alone when the caps come.
     if (!gst_caps_is_empty(both.get()))
@@ -61,8 +64,8 @@ void Negotiation::accept_caps(GstQuery* query) {
   gst_query_parse_accept_caps(query, &caps);
   const auto branches = to_ask(home_);
   const bool accepted = branches.empty() || std::any_of(branches.begin(), branches.end(), [caps](const Asked& branch) {
-                          return branch.busy ? gst_caps_can_intersect(caps, caps_without_asking(branch).get())
-                                             : gst_pad_peer_query_accept_caps(branch.pad.get(), caps);
+                          return must_ask(branch) ? gst_pad_peer_query_accept_caps(branch.pad.get(), caps)
+                                                  : gst_caps_can_intersect(caps, caps_without_asking(branch).get());
                         });
   gst_query_set_accept_caps_result(query, accepted);
 }

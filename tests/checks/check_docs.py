@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The documentation holds together: links lead somewhere, every element has a page, every decision is listed and complete.
+"""The documentation holds together: links lead somewhere, tests that are named exist, every element has a page, every decision is listed
+and complete.
 
 usage: check_docs.py [ELEMENT…]
 """
@@ -10,6 +11,7 @@ import sys
 from tap import ROOT, Tap, sources
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
+TEST = re.compile(r"`([A-Z]\w+\.\w+)`")  # suite and name
 PARTS = ("Status:", "Date:", "## Context", "## Options", "## Decision", "## Consequences", "## Evidence")
 
 
@@ -18,6 +20,14 @@ def dead_links(name, text):
     for target, _ in LINK.findall(re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
         if not re.match(r"\w+:", target) and not (folder / target).exists():
             yield f"{name}: {target} is not there"
+
+
+def tests_that_are_there():
+    found = set()
+    for name in sources("tests/*.cpp"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        found |= {f"{suite}.{test}" for suite, test in re.findall(r"^TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", text, re.M)}
+    return found
 
 
 def record_problems(name, text, index):
@@ -32,6 +42,9 @@ def main(*elements):
     tap = Tap()
     pages = {name: (ROOT / name).read_text(encoding="utf-8") for name in sources("*.md")}
     tap.check("every link leads somewhere", [problem for name, text in pages.items() for problem in dead_links(name, text)])
+    tests = tests_that_are_there()
+    tap.check("every test that a page names is there",
+              [f"{name}: {test}" for name, text in pages.items() for test in TEST.findall(text) if test not in tests])
     for element in elements:
         tap.check(f"docs/elements/{element}.md is there", "" if f"docs/elements/{element}.md" in pages else "it is not")
     index = pages.get("docs/adr/README.md", "")

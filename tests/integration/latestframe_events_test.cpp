@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Events in both directions: once each, in order, and none that one branch could harm the others with.
+#include <thread>
+
 #include "latestframe_rig.hpp"
 
 namespace latestframe_test {
@@ -141,6 +143,68 @@ TEST_F(LatestFrameEvents, SendsTagsWithTheNextFrameAndBothScopesOfThem) {
   rig.event(gst_event_new_tag(global));
   rig.push_in_step(worker, 2);
   EXPECT_EQ(worker.count(GST_EVENT_TAG), 2);
+}
+
+// An instant change of rate sticks and is not serialized: it comes from the thread of a seek, while frames flow.
+TEST_F(LatestFrameEvents, LosesNoStickyEventThatComesFromAnotherThread) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  rig.start();
+  std::atomic<bool> over{false};
+  std::thread frames([&] {
+    while (!over) {
+      rig.push();
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  });
+  for (int i = 1; i <= 100; ++i) {
+    rig.event(gst_event_new_instant_rate_change(1 + i, static_cast<GstSegmentFlags>(0)));
+    ASSERT_TRUE(worker.got(GST_EVENT_INSTANT_RATE_CHANGE, i)) << i;
+  }
+  over = true;
+  frames.join();
+}
+
+TEST_F(LatestFrameEvents, LetsGoOfEveryEventInTheEnd) {
+  std::vector<Owned<GstEvent>> ours;
+  {
+    Rig rig;
+    Worker slow, quick;
+    slow.join(rig.element());
+    quick.join(rig.element());
+    const auto send = [&](GstEvent* event) {
+      ours.push_back(share(event));
+      rig.event(event);
+    };
+    send(gst_event_new_stream_start("stream"));
+    send(gst_event_new_caps(adopt(gst_caps_from_string(kCaps)).get()));
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    send(gst_event_new_segment(&segment));
+    slow.stick_at(Stuck::frame);
+    rig.push();
+    ASSERT_TRUE(slow.await_stuck());
+    for (int i = 0; i < 40; ++i) {
+      send(gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "title", nullptr)));
+      send(gst_event_new_gap(0, GST_SECOND));
+      for (const GstEventType type : {GST_EVENT_CUSTOM_DOWNSTREAM, GST_EVENT_CUSTOM_DOWNSTREAM_OOB})
+        send(gst_event_new_custom(type, gst_structure_new_empty("test")));
+      rig.push();
+    }
+    send(gst_event_new_flush_start());
+    send(gst_event_new_flush_stop(TRUE));
+    send(gst_event_new_segment(&segment));
+    rig.push();
+    send(gst_event_new_eos());
+    ASSERT_TRUE(quick.got(GST_EVENT_EOS));
+    slow.free();
+    ASSERT_TRUE(slow.got(GST_EVENT_EOS));
+    rig.stop();
+  }
+  for (const auto& event : ours)
+    EXPECT_TRUE(eventually([&] { return GST_MINI_OBJECT_REFCOUNT_VALUE(event.get()) == 1; }))
+        << GST_EVENT_TYPE_NAME(event.get());
 }
 
 TEST_F(LatestFrameEvents, BeginsANewStreamAfterTheEndOfOne) {

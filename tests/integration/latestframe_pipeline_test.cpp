@@ -110,16 +110,16 @@ TEST_F(LatestFramePipeline, LetsABranchWithItsOwnLatencyHarmNobody) {
 
 TEST_F(LatestFramePipeline, KeepsASourceWithFewBuffersGoingWhileBranchesAreStuck) {
   // The branches hold a frame each, for ever; upstream's pool is as large as it was told to be and no larger.
-  support::Pipeline pipeline(
-      "videotestsrc is-live=true name=source ! video/x-raw,width=64,height=64,framerate=100/1 ! latestframe name=l "
-      "l. ! fakesink name=a async=false signal-handoffs=true l. ! fakesink name=b async=false signal-handoffs=true "
-      "l. ! fakesink name=c sync=false async=false");
   struct Gate {
     std::mutex lock;
     std::condition_variable changed;
     bool open = false;
     int inside = 0;
   } gate;
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true name=source ! video/x-raw,width=64,height=64,framerate=100/1 ! latestframe name=l "
+      "l. ! fakesink name=a async=false signal-handoffs=true l. ! fakesink name=b async=false signal-handoffs=true "
+      "l. ! fakesink name=c sync=false async=false");
   const auto stick = +[](GstElement*, GstBuffer*, GstPad*, Gate* g) {
     std::unique_lock hold(g->lock);
     ++g->inside;

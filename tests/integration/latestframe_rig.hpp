@@ -65,7 +65,7 @@ inline Seen describe(GstEvent* event) {
 class Worker {
  public:
   // The kind of thing a worker gets stuck at.
-  enum class Stuck { nowhere, frame, event, allocation };
+  enum class Stuck { nowhere, frame, event, caps, allocation };
 
   Worker() {
     pad_ = adopt(GST_PAD(gst_object_ref_sink(gst_pad_new("worker", GST_PAD_SINK))));
@@ -146,6 +146,8 @@ class Worker {
   GstPad* pad() const { return pad_.get(); }
   GstPad* branch() const { return branch_.get(); }
   int allocations() const { return allocations_; }
+  // Questions for its caps, of either kind.
+  int caps_asked() const { return caps_asked_; }
 
   std::vector<Seen> seen() const {
     std::lock_guard hold(lock_);
@@ -227,6 +229,11 @@ class Worker {
     std::unique_lock hold(lock_);
     switch (GST_QUERY_TYPE(query)) {
       case GST_QUERY_CAPS: {
+        ++inside_;
+        ++caps_asked_;
+        stick(hold, Stuck::caps);
+        --inside_;
+        changed_.notify_all();
         GstCaps* filter = nullptr;
         gst_query_parse_caps(query, &filter);
         const auto caps = adopt(caps_ ? gst_caps_ref(caps_.get()) : gst_caps_new_any());
@@ -236,6 +243,7 @@ class Worker {
       }
       case GST_QUERY_ACCEPT_CAPS: {
         GstCaps* caps = nullptr;
+        ++caps_asked_;
         gst_query_parse_accept_caps(query, &caps);
         gst_query_set_accept_caps_result(query, !caps_ || gst_caps_can_intersect(caps, caps_.get()));
         return TRUE;
@@ -269,6 +277,7 @@ class Worker {
   std::function<void(GstQuery*)> propose_;
   std::atomic<GstFlowReturn> flow_{GST_FLOW_OK};
   std::atomic<int> allocations_{0};
+  std::atomic<int> caps_asked_{0};
 };
 
 // Upstream of a latestframe that is PLAYING, and its bus.
@@ -288,6 +297,11 @@ class Rig {
       return TRUE;
     });
     gst_pad_set_query_function(source_.get(), [](GstPad* pad, GstObject* parent, GstQuery* query) -> gboolean {
+      {
+        auto& rig = of(pad);
+        std::lock_guard hold(rig.lock_);
+        rig.questions_.push_back(GST_QUERY_TYPE(query));
+      }
       if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY) {
         gst_query_set_latency(query, of(pad).live, 20 * GST_MSECOND, 70 * GST_MSECOND);
         return TRUE;
@@ -349,7 +363,18 @@ class Rig {
     EXPECT_EQ(push(std::move(buffer)), GST_FLOW_OK);
     return number_;
   }
-  // The same, each frame after the worker had the one before.
+  // The next frames as one list; the number of its first.
+  std::uint64_t push_list(bool delta = false) {
+    auto list = adopt(gst_buffer_list_new());
+    for (int i = 0; i < 3; ++i) {
+      auto buffer = frame(++number_);
+      if (delta) GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DELTA_UNIT);
+      gst_buffer_list_add(list.get(), buffer.release());
+    }
+    EXPECT_EQ(gst_pad_push_list(source_.get(), list.release()), GST_FLOW_OK);
+    return number_ - 2;
+  }
+  // Each frame after the worker had the one before.
   void push_in_step(const Worker& worker, int frames) {
     for (int i = 0; i < frames; ++i) ASSERT_TRUE(worker.got(push()));
   }
@@ -359,6 +384,11 @@ class Rig {
   int upstream(GstEventType type) const {
     std::lock_guard hold(lock_);
     return static_cast<int>(std::count(upstream_.begin(), upstream_.end(), type));
+  }
+  // And queries.
+  int asked(GstQueryType type) const {
+    std::lock_guard hold(lock_);
+    return static_cast<int>(std::count(questions_.begin(), questions_.end(), type));
   }
   std::uint64_t figure(const char* field) const {
     GstStructure* stats = nullptr;
@@ -392,6 +422,7 @@ class Rig {
   std::uint64_t number_ = 0;
   mutable std::mutex lock_;
   std::vector<GstEventType> upstream_;
+  std::vector<GstQueryType> questions_;
 };
 
 // Threads of this process whose name begins so.

@@ -1,40 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// One branch is stuck for ever: neither upstream nor the other branches notice, whatever comes by. Everything here is
-// called from the test's own thread; where it waited for the stuck branch, the watchdog would end the test.
+// Beside a stuck branch: frames, caps, flushes, the end, pads that come and go, states. Each kind of event and query is
+// in latestframe_situations_test.cpp.
 #include <thread>
 
-#include "latestframe_rig.hpp"
+#include "latestframe_stuck.hpp"
 
 namespace latestframe_test {
 namespace {
-
-using Stuck = Worker::Stuck;
-
-// The stuck branch hangs in a frame, in an event or in an ALLOCATION query.
-class LatestFrameStuck : public LatestFrame, public testing::WithParamInterface<Stuck> {
- protected:
-  void SetUp() override {
-    stuck_.join(rig_.element());
-    other_.join(rig_.element());
-    stuck_.stick_at(GetParam());
-    rig_.start("video/x-raw,format=GRAY8,width=8,height=8,framerate=30/1");
-    rig_.push_in_step(other_, 1);
-    ASSERT_TRUE(stuck_.await_stuck());
-  }
-  // The other branch lost nothing on the way, and still gets frames.
-  void expect_unharmed() {
-    rig_.push_in_step(other_, 3);
-    std::vector<std::uint64_t> all(rig_.number());
-    for (std::uint64_t i = 0; i < all.size(); ++i) all[i] = i + 1;
-    EXPECT_EQ(other_.frames(), all);
-    EXPECT_EQ(other_.figure("dropped"), 0u);
-    EXPECT_EQ(rig_.figure("inbox-drops"), 0u);
-    if (stuck_.branch()) stuck_.expect_balance();
-  }
-
-  Rig rig_;
-  Worker stuck_, other_;
-};
 
 TEST_P(LatestFrameStuck, FramesPass) {
   rig_.push_in_step(other_, 200);
@@ -52,47 +24,6 @@ TEST_P(LatestFrameStuck, ChangesOfCapsPass) {
   expect_unharmed();
 }
 
-TEST_P(LatestFrameStuck, SegmentsPass) {
-  rig_.segment(GST_SECOND);
-  rig_.push_in_step(other_, 1);
-  EXPECT_EQ(other_.count(GST_EVENT_SEGMENT), 2);
-  expect_unharmed();
-}
-
-TEST_P(LatestFrameStuck, QueriesForAllocationAndDrainPass) {
-  const auto caps = adopt(gst_pad_get_current_caps(rig_.source()));
-  const auto allocation = adopt(gst_query_new_allocation(caps.get(), TRUE));
-  EXPECT_TRUE(rig_.query(allocation.get()));
-  const auto drain = adopt(gst_query_new_drain());
-  EXPECT_TRUE(rig_.query(drain.get()));
-  expect_unharmed();
-}
-
-TEST_P(LatestFrameStuck, QueriesForCapsPass) {
-  const auto caps = adopt(gst_pad_peer_query_caps(rig_.source(), nullptr));
-  EXPECT_FALSE(gst_caps_is_empty(caps.get()));
-  EXPECT_TRUE(gst_pad_peer_query_accept_caps(rig_.source(), adopt(gst_pad_get_current_caps(rig_.source())).get()));
-  expect_unharmed();
-}
-
-TEST_P(LatestFrameStuck, QueriesOfTheOtherBranchPass) {
-  const auto latency = adopt(gst_query_new_latency());
-  EXPECT_TRUE(gst_pad_peer_query(other_.pad(), latency.get()));
-  const auto position = adopt(gst_query_new_position(GST_FORMAT_TIME));
-  gst_pad_peer_query(other_.pad(), position.get());
-  expect_unharmed();
-}
-
-TEST_P(LatestFrameStuck, UnknownSerializedQueriesPass) {
-  const auto type =
-      static_cast<GstQueryType>(GST_QUERY_MAKE_TYPE(240, GST_QUERY_TYPE_BOTH | GST_QUERY_TYPE_SERIALIZED));
-  const auto custom = adopt(gst_query_new_custom(type, gst_structure_new_empty("test-query")));
-  rig_.query(custom.get());
-  const auto context = adopt(gst_query_new_context("test-context"));
-  rig_.query(context.get());
-  expect_unharmed();
-}
-
 TEST_P(LatestFrameStuck, FlushesPass) {
   for (int i = 1; i <= 3; ++i) {
     rig_.event(gst_event_new_flush_start());
@@ -105,8 +36,7 @@ TEST_P(LatestFrameStuck, FlushesPass) {
   expect_unharmed();
 }
 
-TEST_P(LatestFrameStuck, TagsAndCustomEventsPass) {
-  rig_.event(gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "title", nullptr)));
+TEST_P(LatestFrameStuck, ManyEventsPass) {
   for (int i = 0; i < 100; ++i) {
     rig_.custom("test-serialized");
     ASSERT_TRUE(other_.got(GST_EVENT_CUSTOM_DOWNSTREAM, i + 1));
@@ -115,13 +45,17 @@ TEST_P(LatestFrameStuck, TagsAndCustomEventsPass) {
     rig_.custom("test-oob", GST_EVENT_CUSTOM_DOWNSTREAM_OOB);
     ASSERT_TRUE(other_.got(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, i + 1));
   }
-  EXPECT_EQ(other_.count(GST_EVENT_TAG), 1);
   expect_unharmed();
 }
 
-TEST_P(LatestFrameStuck, GapsAndListsPass) {
-  rig_.event(gst_event_new_gap(0, GST_SECOND));
-  ASSERT_TRUE(other_.got(GST_EVENT_GAP));
+TEST_P(LatestFrameStuck, BufferListsPass) {
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(other_.got(rig_.push_list()));
+  EXPECT_EQ(other_.figure("dropped"), 0u);
+  rig_.push_in_step(other_, 1);
+}
+
+TEST_P(LatestFrameStuck, DeltaUnitsPassForABranchThatLostNone) {
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(other_.got(rig_.push(true)));
   expect_unharmed();
 }
 
@@ -210,12 +144,34 @@ TEST_P(LatestFrameStuck, ItGoesOnAfterAFlushThatItSleptThrough) {
   EXPECT_TRUE(std::all_of(stop, segment, [](const std::string& what) { return !isdigit(what[0]); }));
 }
 
-INSTANTIATE_TEST_SUITE_P(In, LatestFrameStuck, testing::Values(Stuck::frame, Stuck::event, Stuck::allocation),
-                         [](const auto& where) {
-                           return where.param == Stuck::frame   ? "AFrame"
-                                  : where.param == Stuck::event ? "AnEvent"
-                                                                : "AnAllocationQuery";
-                         });
+TEST_P(LatestFrameStuck, AnotherBranchEnds) {
+  for (const GstFlowReturn flow : {GST_FLOW_ERROR, GST_FLOW_EOS, GST_FLOW_NOT_LINKED}) {
+    Worker ending;
+    ending.fail_with(flow);
+    ending.join(rig_.element());
+    ASSERT_TRUE(ending.got(rig_.number()));
+    expect_unharmed();
+  }
+}
+
+TEST_P(LatestFrameStuck, AnotherBranchIsNeverLinked) {
+  const auto never = adopt(gst_element_request_pad_simple(rig_.element(), "src_%u"));
+  expect_unharmed();
+  rig_.event(gst_event_new_eos());
+  ASSERT_TRUE(other_.got(GST_EVENT_EOS));
+  gst_element_release_request_pad(rig_.element(), never.get());
+}
+
+TEST_P(LatestFrameStuck, PausingAndPlayingReturnAtOnce) {
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(gst_element_set_state(rig_.element(), GST_STATE_PAUSED), GST_STATE_CHANGE_SUCCESS);
+    rig_.push_in_step(other_, 1);
+    ASSERT_EQ(gst_element_set_state(rig_.element(), GST_STATE_PLAYING), GST_STATE_CHANGE_SUCCESS);
+  }
+  expect_unharmed();
+}
+
+INSTANTIATE_TEST_SUITE_P(In, LatestFrameStuck, kEverywhere, where_name);
 
 // What the same sequence does to the usual way of doing it. The fan-out is built of tee and one leaky queue per branch.
 class TeeStuck : public LatestFrame {};

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <gst/gst.h>
 #include <gtest/gtest.h>
@@ -18,6 +19,10 @@ namespace support {
 
 // GStreamer with this build's plugins, also in programs started by hand.
 void init_gstreamer();
+
+// What GStreamer's leaks tracer calls alive now. It runs in every test program that uses this file, and a program fails
+// that leaves an object alive.
+std::vector<std::string> live_objects();
 
 class GstFixture : public testing::Test {
  protected:
