@@ -18,7 +18,8 @@ from . import clip, config, events, report, sheet, table
 from .album import PAGES
 from .drill import Drill
 from .manager import Manager
-from .supervisor import lives
+from .state import InUse
+from .watched import lives
 from .web import settings as web_settings
 from .web.server import serve
 
@@ -44,7 +45,8 @@ def choose_input(wanted: str | None, folder: Path, console: Console) -> str:
     return "test"
 
 
-async def run(options: argparse.Namespace, camera: config.Camera, page_settings: web_settings.Settings, console: Console) -> dict:
+async def run(options: argparse.Namespace, camera: config.Camera, page_settings: web_settings.Settings,
+              console: Console) -> dict:
     screen = table.Screen(console, f"{Path(camera.input).name} → latestframe → ring", time.time())
     with tempfile.TemporaryDirectory(prefix="surveillance-") as sockets:
         manager = Manager(config.Config((camera,)), options.output, Path(sockets),
@@ -98,8 +100,12 @@ def main() -> int:
     camera = replace(camera, input=choose_input(options.input or camera.input, options.output, console))
     options.output.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(options.output / camera.name, ignore_errors=True)
-    (options.output / "events.jsonl").unlink(missing_ok=True)
-    summary = asyncio.run(run(options, camera, page_settings, console))
+    for old in ("events.jsonl", "state.json"):
+        (options.output / old).unlink(missing_ok=True)
+    try:
+        summary = asyncio.run(run(options, camera, page_settings, console))
+    except InUse as error:
+        raise SystemExit(str(error)) from error
     console.print(f"Report, events, recording, contact sheet: {options.output.absolute()}", soft_wrap=True)
     return 0 if summary["passed"] else 1
 

@@ -20,6 +20,7 @@ from .channel import Sender  # noqa: E402
 from .loop import Loop  # noqa: E402
 
 STATS_EVERY = 250  # ms
+RECORDER_FINISHES = 500  # ms
 READERS_LEAVE = 4.0  # s: how long the readers may take to notice the end
 
 
@@ -78,8 +79,11 @@ class Capture:
         self._recorder = self._pipeline.get_by_name("recorder")
         file = self._pipeline.get_by_name("file")
         self._loop_file = Loop(file, lambda: self._pipeline.set_state(Gst.State.PLAYING)) if file else None
+        self._ring.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._watch_end)
         self._ending_since: float | None = None
         self._ended = False
+        self._received, self._received_at = 0, time.monotonic()
+        self._reconnect = arguments.reconnect
         self.failed = False
 
     def run(self) -> None:
@@ -118,19 +122,52 @@ class Capture:
             self._loop_file.again()
         elif kind == Gst.MessageType.EOS:
             self._ended = True
-            if self._ending_since is None:  # the input ended by itself
-                self._ending_since = time.monotonic()
         elif kind == Gst.MessageType.ERROR:
             error, _ = message.parse_error()
-            self._sender.send("error", text=f"{message.src.get_name()}: {error.message}")
-            self.failed = True
-            self._loop.quit()
+            self._fail(f"{message.src.get_name()}: {error.message}")
         elif kind == Gst.MessageType.WARNING:
             warning, _ = message.parse_warning()
             self._sender.send("warning", text=f"{message.src.get_name()}: {warning.message}")
 
+    def _fail(self, why: str) -> bool:
+        """Ends without an end of stream, so that the readers wait for the next publisher."""
+        self._sender.send("error", text=why)
+        self.failed = True
+        self._loop.quit()
+        return GLib.SOURCE_REMOVE
+
+    def _watch_end(self, _pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        """An input that ends by itself is a camera that is away for a while: the recorder finishes, the readers wait."""
+        if info.get_event().type != Gst.EventType.EOS or self._ending_since is not None:
+            return Gst.PadProbeReturn.OK
+        GLib.timeout_add(RECORDER_FINISHES, self._fail, "the input ended")
+        return Gst.PadProbeReturn.DROP
+
+    def _set_limits(self, workers: dict[str, dict]) -> None:
+        """Each lane's own, by its worker's level."""
+        entries = []
+        for name, limits in workers.items():
+            entry = Gst.Structure.new_empty("limits")
+            entry.set_value("worker", name)
+            entry.set_value("max-drop-rate", float(limits["drop_rate"]))
+            entry.set_value("max-frame-age", int(limits["frame_age"] * Gst.SECOND))
+            entries.append(entry)
+        self._ring.set_property("worker-limits", Gst.ValueArray(entries))
+
+    def _look_at_source(self) -> None:
+        received = self._supply.get_property("stats").get_value("received")
+        if received != self._received:
+            self._received, self._received_at = received, time.monotonic()
+        silent = time.monotonic() - self._received_at
+        if self._reconnect and silent > self._reconnect and self._ending_since is None:
+            self._fail(f"no frame for {silent:.0f} s: the camera is asked anew")
+
     def _tick(self) -> bool:
         self._tell_stats()
+        self._look_at_source()
+        for message in self._sender.receive():
+            if message["kind"] == "limits":
+                self._set_limits(message["workers"])
         if self._sender.closed:
             self._end()  # the supervisor is gone: finish the file and go too
         if self._ending_since is not None:
@@ -158,6 +195,7 @@ def main() -> int:
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--max-held", type=int, default=3)
     parser.add_argument("--stall-timeout", type=float, default=30.0)
+    parser.add_argument("--reconnect", type=float, default=0.0, help="end after so many seconds without a frame")
     arguments = parser.parse_args()
     Gst.init(None)
     sender = Sender()

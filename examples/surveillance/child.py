@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -12,33 +13,36 @@ from pathlib import Path
 from . import channel
 
 
+LOG_BYTES = 10_000_000  # of its log; what was before is kept in NAME.log.1
+
+# A child goes with its supervisor, however that ends: also a stopped one, which could not notice by itself. One whose
+# supervisor ended before that was arranged does not begin.
+BOUND = ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", '[ "$PPID" = "$0" ] && exec nice -n "$@"']
+
+
 class Child:
-    def __init__(self, name: str, command: list[str], log: Path, on_message: Callable[[dict], None],
-                 on_exit: Callable[[str], None], environment: dict[str, str] | None = None, nice: int = 0):
+    def __init__(self, name: str, log: Path, on_message: Callable[[dict], None], on_exit: Callable[[str], None]):
         self.name = name
-        # A child goes with its supervisor, however that ends: also a stopped one, which could not notice by itself.
-        self._command = ["setpriv", "--pdeathsig", "KILL", "--", "nice", "-n", str(nice), *command]
+        self.unsent = 0  # lines it did not get, because it did not listen
         self._log = log
-        self._environment = environment or {}
         self._on_message = on_message
         self._on_exit = on_exit
         self._process: asyncio.subprocess.Process | None = None
         self._socket: socket.socket | None = None
-        self.unsent = 0  # lines it did not get, because it did not listen
         self._watch: asyncio.Task | None = None
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    async def start(self) -> None:
+    async def start(self, command: list[str], environment: dict[str, str] | None = None, nice: int = 0) -> None:
         ours, theirs = channel.pair()
-        environment = {**os.environ, **self._environment, "REPORT_FD": str(theirs.fileno())}
+        environment = {**os.environ, **(environment or {}), "REPORT_FD": str(theirs.fileno())}
         try:
             with theirs, open(self._log, "ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                    pass_fds=[theirs.fileno()], env=environment)
+                    *BOUND, str(os.getpid()), str(nice), *command, stdin=asyncio.subprocess.DEVNULL, stdout=log,
+                    stderr=log, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
         except OSError:
             ours.close()
             raise
@@ -66,8 +70,17 @@ class Child:
         return False
 
     def send_signal(self, number: signal.Signals) -> None:
+        """To it and to whatever it started."""
         if self._process:
-            self._process.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def trim_log(self) -> None:
+        """Keeps a talkative child from filling the disk."""
+        with contextlib.suppress(OSError):
+            if self._log.stat().st_size > LOG_BYTES:
+                shutil.copyfile(self._log, self._log.with_name(self._log.name + ".1"))
+                os.truncate(self._log, 0)
 
     async def gone(self, timeout: float) -> bool:
         """Whether it has ended within the time."""

@@ -51,6 +51,7 @@ class Ring:
     stall_timeout: float = 2.0  # seconds without progress before a worker counts as stuck
     depth: int = 8  # the most frames a reader may let wait
     max_held: int = 3
+    reconnect: float = 60.0  # seconds without a frame after which the camera is asked anew; 0: never
     max_readers: int = 0  # 0: those of the file and SPARE_READERS more
 
 
@@ -155,6 +156,7 @@ def _ring(entry: dict, where: str) -> Ring:
         stall_timeout=_number(entry, "stall-timeout", Ring.stall_timeout, where, low=0.1),
         depth=_integer(entry, "depth", Ring.depth, where, low=1, high=256),
         max_held=_integer(entry, "max-held", Ring.max_held, where, low=1, high=256),
+        reconnect=_number(entry, "reconnect", Ring.reconnect, where, low=0),
         max_readers=_integer(entry, "max-readers", Ring.max_readers, where, low=0, high=64),
     )
     _nothing_left(entry, where)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from .config import Fault
 from .record import Account, now
-from .supervisor import CAPTURE, Supervisor, lives, settled
+from .supervisor import CAPTURE, Supervisor
+from .watched import lives, settled
 
 RECOVERS = 30.0  # s: longest wait for a worker to come back
 
@@ -97,7 +98,7 @@ class Drill:
     def _compare(self, outcome: Outcome, begin: float, end: float, waited: dict[str, float]) -> None:
         supervisor = self._supervisor
         before = max(supervisor.started_at, 2 * begin - end)
-        outcome.no_slot = supervisor.without_slot(begin, end)
+        outcome.no_slot = supervisor.books.without_slot(begin, end)
         waited = {name: total - waited[name] for name, total in self._waited().items()}
         for name, watched in supervisor.workers.items():
             if name != outcome.worker:
@@ -105,7 +106,7 @@ class Drill:
                 outcome.others.append(Neighbour(name, watched.settings.policy != "latest", record.between(before, begin),
                                                 record.between(begin, end), record.missed_alone(begin, end),
                                                 waited[name], end - begin))
-        for record in (supervisor.inbox, *supervisor.branches.values()):
+        for record in (supervisor.books.inbox, *supervisor.books.branches.values()):
             outcome.others.append(Neighbour(record.name, True, record.between(before, begin),
                                             record.between(begin, end), 0, waited[CAPTURE], end - begin))
 

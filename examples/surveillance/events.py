@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What happened, as it happens: kept for whoever asks, told to whoever listens, written as JSON lines."""
 
+import contextlib
 import json
 import logging.handlers
 import time
@@ -44,7 +45,10 @@ class Events:
         self._next_id += 1
         self.kept.append(event)
         for listener in list(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception:  # whoever listens must not stop whoever acts
+                logging.exception("a listener failed on %s", event)
 
 
 def line(event: Event) -> str:
@@ -52,7 +56,10 @@ def line(event: Event) -> str:
 
 
 def to_stream(stream: TextIO) -> Callable[[Event], None]:
-    return lambda event: print(line(event), file=stream, flush=True)
+    def write(event: Event) -> None:
+        with contextlib.suppress(OSError):  # nobody reads it any more, or the disk is full
+            print(line(event), file=stream, flush=True)
+    return write
 
 
 def to_file(path: Path) -> Callable[[Event], None]:

@@ -60,78 +60,157 @@ class Leave:
 
 
 @dataclass(frozen=True)
+class FallBack:
+    """Gone for good; the lighter command is started in its place."""
+
+    delay: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class GiveUp:
     """Gone for good."""
 
     reason: str
 
 
-Action = Start | Kill | Leave | GiveUp | None
+Action = Start | Kill | Leave | FallBack | GiveUp | None
 
 ALIVE = frozenset({"waiting", "ok", "slow", "starved"})
+WARM = frozenset({"ok", "slow"})  # it has finished a frame
+QUICK = 5.0  # s: whoever ends so soon after its start …
+BROKEN = 3  # … so many times in a row is broken, not unlucky
+LOOK = 2.0  # s: the most of its grace that one look takes away; a suspended machine makes nobody late
 
 
 class Lifecycle:
-    """One child's life. Restarts on `stuck` and `dead`: `starved` is the source's fault and `slow` is no illness."""
+    """One child's life. Restarts on `stuck` and `dead`: `starved` is the source's fault and `slow` is no illness.
 
-    def __init__(self, budget: int, window: float = 60.0, grace: float = 30.0, first_delay: float = 0.25,
-                 longest_delay: float = 8.0):
+    `budget` None: it is started again for ever, ever more seldom; so is the capture process, for cameras come back.
+    """
+
+    def __init__(self, budget: int | None, window: float = 60.0, grace: float = 30.0, first_delay: float = 0.25,
+                 longest_delay: float = 8.0, fallback: bool = False):
         self.phase = Phase.IDLE
         self.budget = budget
-        self._window = window
-        self._grace = grace
+        self.window = window
+        self.grace = grace
+        self.has_fallback = fallback
+        self.fell_back = False  # what runs is the fallback
+        self.reason = ""  # why it was given up
+        self.failures = 0  # ends in a row, each within the window after its start
         self._first_delay = first_delay
         self._longest_delay = longest_delay
         self._restarts: deque[float] = deque()
+        self._quick = 0  # ends in a row, each soon after its start
         self._started_at = 0.0
+        self._looked_at = 0.0
+        self._grace_left = grace
+        self._warm = False
+        self._ill = ""  # the state it is in, if that is a reason to end it
         self._left_alone = False  # told once per illness
 
     def started(self, now: float) -> None:
         self.phase = Phase.STARTING
-        self._started_at = now
-        self._left_alone = False
+        self._started_at = self._looked_at = now
+        self._grace_left = self.grace
+        self._warm = self._left_alone = False
+        self._ill = ""
 
     def stop(self) -> None:
         self.phase = Phase.STOPPED
 
+    def forgive(self) -> None:
+        """Somebody mended it: it begins as on the first day."""
+        self.phase, self.reason, self.fell_back = Phase.IDLE, "", False
+        self.failures = self._quick = 0
+        self._restarts.clear()
+
+    def left(self, now: float) -> int | None:
+        """Restarts it may still have at this time; None: any number."""
+        while self._restarts and now - self._restarts[0] > self.window:
+            self._restarts.popleft()
+        return None if self.budget is None else max(0, self.budget - len(self._restarts))
+
     def health(self, state: str, now: float) -> Action:
-        """A new health state. While a process starts, only signs of life count: bad news is still its predecessor's."""
+        """A new health state. While a process starts, only signs of life count: bad news is still its predecessor's.
+        While it warms up (no frame finished, grace not over) it may take as long as it likes over its first one."""
         if state in ALIVE:
             if self.phase is Phase.STARTING:
                 self.phase = Phase.RUNNING
-            self._left_alone = False
+            self._warm = self._warm or state in WARM
+            self._left_alone, self._ill = False, ""
             return None
         if self.phase is not Phase.RUNNING:
             return None
-        return self._end(f"its lane is {state}", now)
+        self._ill = state
+        return self._treat(now)
 
     def exited(self, reason: str, now: float) -> Action:
         if self.phase in (Phase.STOPPED, Phase.GIVEN_UP):
             return None
+        ran = now - self._started_at
+        self.failures = self.failures + 1 if ran <= self.window else 1
+        self._quick = self._quick + 1 if ran < QUICK and self.phase is not Phase.ENDING else 0
+        if self._quick >= BROKEN and self.budget is not None:
+            return self._give_up(f"{reason}; {BROKEN} times in a row within {QUICK:g} s of its start: it is broken", now)
         if self.left(now) == 0:
-            self.phase = Phase.GIVEN_UP
-            return GiveUp(f"{reason}; no restart left of {self.budget} in {self._window:g} s")
-        self.phase = Phase.IDLE
-        delay = min(self._first_delay * 2 ** len(self._restarts), self._longest_delay)
+            return self._give_up(f"{reason}; {self._none_left()}", now)
         self._restarts.append(now)
-        return Start(delay, reason)
+        return self._again(Start, reason)
 
-    def tick(self, now: float) -> Action:
-        if self.phase is Phase.STARTING and now - self._started_at > self._grace:
-            return self._end(f"no sign of life for {self._grace:g} s after its start", now)
+    def tick(self, now: float, judged: bool = True) -> Action:
+        """Call it every second or so. `judged`: somebody can tell its health now; without a publisher nobody can, and
+        its grace does not run."""
+        if judged:
+            self._grace_left -= min(now - self._looked_at, LOOK)
+        self._looked_at = now
+        if self.phase is Phase.STARTING and self._grace_left <= 0:
+            return self._end(f"no sign of life for {self.grace:g} s after its start", now)
+        if self.phase is Phase.RUNNING and self._ill:
+            return self._treat(now)
         return None
 
-    def left(self, now: float) -> int:
-        """Restarts it may still have at this time."""
-        while self._restarts and now - self._restarts[0] > self._window:
-            self._restarts.popleft()
-        return self.budget - len(self._restarts)
+    def history(self, now: float) -> dict:
+        """What a new manager must know of it; for restore()."""
+        return {"restarts_ago": [now - at for at in self._restarts], "failures": self.failures, "quick": self._quick,
+                "given_up": self.reason if self.phase is Phase.GIVEN_UP else "", "fell_back": self.fell_back}
+
+    def restore(self, history: dict, now: float, passed: float) -> None:
+        """`passed`: seconds since history() was asked, whatever became of the clock in between."""
+        self._restarts = deque(now - passed - ago for ago in history["restarts_ago"])
+        self.failures, self._quick = history["failures"], history["quick"]
+        self.fell_back = history["fell_back"] and self.has_fallback
+        self.reason = history["given_up"]
+        if self.reason:
+            self.phase = Phase.GIVEN_UP
+
+    def _treat(self, now: float) -> Action:
+        if not self._warm and self._grace_left > 0:
+            return None
+        return self._end(f"its lane is {self._ill}", now)
 
     def _end(self, reason: str, now: float) -> Action:
-        if self.left(now) > 0:
+        if self.left(now) != 0 or (self.has_fallback and not self.fell_back):
             self.phase = Phase.ENDING
             return Kill(reason)
         if self._left_alone:
             return None
         self._left_alone = True
-        return Leave(f"{reason}; no restart left of {self.budget} in {self._window:g} s")
+        return Leave(f"{reason}; {self._none_left()}")
+
+    def _give_up(self, reason: str, now: float) -> Action:
+        if self.has_fallback and not self.fell_back:
+            self.fell_back = True
+            self.failures = self._quick = 0
+            self._restarts.clear()
+            return self._again(FallBack, reason)
+        self.phase, self.reason = Phase.GIVEN_UP, reason
+        return GiveUp(reason)
+
+    def _again(self, action, reason: str) -> Action:
+        self.phase = Phase.IDLE
+        return action(min(self._first_delay * 2 ** max(0, self.failures - 1), self._longest_delay), reason)
+
+    def _none_left(self) -> str:
+        return f"no restart left of {self.budget} in {self.window:g} s"

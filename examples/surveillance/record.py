@@ -25,6 +25,10 @@ class Account:
     def balanced(self) -> bool:
         return self.offered == self.delivered + self.dropped + self.pending
 
+    def plus(self, more: "Account") -> "Account":
+        return Account(self.offered + more.offered, self.delivered + more.delivered, self.dropped + more.dropped,
+                       self.pending + more.pending)
+
     def since(self, before: "Account") -> "Account":
         return Account(self.offered - before.offered, self.delivered - before.delivered, self.dropped - before.dropped,
                        self.pending - before.pending)
@@ -38,6 +42,7 @@ class Record:
     since: float = field(default_factory=lambda: now())  # when it came into that state
     generation: int = 0
     account: Account = Account()
+    before: Account = Account()  # of the publishers before this one, each of which counted from nothing
     states: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, state), as told
     course: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # (when, Account)
     unbalanced: list[Account] = field(default_factory=list)
@@ -67,9 +72,14 @@ class Record:
         if not self.account.balanced and len(self.unbalanced) < 10:
             self.unbalanced.append(self.account)
 
+    def begin_books(self) -> None:
+        """A new publisher counts from nothing; what was pending at the old one, nobody will ever see."""
+        old = self.account
+        self.account = self.before = Account(old.offered, old.delivered, old.dropped + old.pending, 0)
+
     def took_account(self, account: Account, now: float) -> None:
-        self.account = account
-        self.course.append((now, account))
+        self.account = self.before.plus(account)
+        self.course.append((now, self.account))
 
     def took_frame(self, message: dict, now: float) -> None:
         self.heard += 1

@@ -60,9 +60,9 @@ def checks(supervisor: Supervisor, outcomes: list[Outcome], living: dict[str, bo
         if name != RECORDER and (watched.record.heard or watched.said_bye) and supervisor.capture.record.restarts == 0:
             result.append(heard(watched.record))
         result.append(Check(f"{name}: alive at the end", living.get(name, False), watched.record.reason))
-    for record in supervisor.branches.values():
+    for record in supervisor.books.branches.values():
         result.append(balance(record))
-    lost = supervisor.slots_lost
+    lost = supervisor.books.slots_lost
     result.append(Check("slots: free + owned + loaned = all", not lost, str(lost[0]) if lost else ""))
     if recording := supervisor.recording:
         size = recording.stat().st_size if recording.exists() else 0
@@ -91,9 +91,9 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
                    "generation": watched.record.generation}
             for name, watched in supervisor.workers.items()},
         "branches": {name: {**_account(record), "age_ms": ages(record)}
-                     for name, record in supervisor.branches.items()},
-        "capture": {"restarts": supervisor.capture.record.restarts, "ring": _without(supervisor.ring, "lanes"),
-                    "latestframe": _without(supervisor.supply, "branches")},
+                     for name, record in supervisor.books.branches.items()},
+        "capture": {"restarts": supervisor.capture.record.restarts, "ring": _without(supervisor.books.ring, "lanes"),
+                    "latestframe": _without(supervisor.books.supply, "branches")},
         "faults": [asdict(outcome) | {"others": {neighbour.name: asdict(neighbour)
                                                  | {"lost": neighbour.lost, "blamed": neighbour.blamed}
                                                  for neighbour in outcome.others}} for outcome in outcomes],

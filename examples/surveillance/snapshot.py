@@ -7,7 +7,8 @@ from dataclasses import asdict
 from .manager import Manager
 from .policy import Phase
 from .record import Record, now, percentiles
-from .supervisor import Supervisor, Watched
+from .supervisor import Supervisor
+from .watched import Watched
 
 WELL = ("waiting", "ok", "starved")  # starved: the camera's matter
 
@@ -24,13 +25,13 @@ def _camera(supervisor: Supervisor) -> dict:
         "name": supervisor.camera.name,
         "input": supervisor.camera.input,
         **_process(capture),
-        "received": supervisor.supply.get("received", 0),
-        "published": supervisor.supply.get("published", 0),
-        "inbox_drops": supervisor.supply.get("inbox-drops", 0),
-        "ring": {key.replace("-", "_"): value for key, value in supervisor.ring.items() if key != "lanes"},
+        "received": supervisor.books.supply.get("received", 0),
+        "published": supervisor.books.supply.get("published", 0),
+        "inbox_drops": supervisor.books.supply.get("inbox-drops", 0),
+        "ring": {key.replace("-", "_"): value for key, value in supervisor.books.ring.items() if key != "lanes"},
         "workers": [_worker(watched) for watched in workers.values()],
         "branches": [{"name": record.name, **_health(record), **_account(record)}
-                     for record in supervisor.branches.values()],
+                     for record in supervisor.books.branches.values()],
         "reports": {name: watched.record.report for name, watched in workers.items() if watched.record.report},
     }
 
@@ -47,6 +48,7 @@ def _worker(watched: Watched) -> dict:
     work = percentiles(record.works, 0.5, 0.99)
     return {
         "name": record.name, "level": watched.level.value, "policy": settings.policy, **_process(watched),
+        "fallback": watched.life.fell_back,
         "generation": record.generation, **_account(record),
         "age_p50": record.element_ages.get(50) if age[0] is None else age[0],
         "age_p99": record.element_ages.get(99) if age[1] is None else age[1],

@@ -4,36 +4,24 @@
 import asyncio
 import json
 import signal
-import sys
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from .books import Books
 from .child import Child
 from .config import RECORDER, Camera, Worker
-from .policy import ALIVE, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
-from .record import KEPT, Account, Record, now
+from .policy import FallBack, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
+from .pulse import Pulse
+from .record import Record, now
 from .recording.config import parse as parse_recording
+from .watched import Watched, program
 
 CAPTURE = "capture"
 LEAVE = 6.0  # s for everybody to end by themselves
-
-
-@dataclass
-class Watched:
-    level: Level
-    child: Child
-    life: Lifecycle
-    record: Record
-    settings: Worker | None = None  # None: capture
-    said_bye: bool = False
-
-    @property
-    def is_foreign(self) -> bool:
-        """Started by others, such as a container: watched only."""
-        return self.settings is not None and not self.settings.command
+TICK = 0.5  # s
+QUIET_AFTER = 4  # failures of capture in a row: the camera is away, and every further try is no news
 
 
 class Supervisor:
@@ -46,22 +34,18 @@ class Supervisor:
         self.socket = socket
         self.recording = record
         self.started_at = now()
-        self.ring: dict = {}
-        self.supply: dict = {}
-        self.branches: dict[str, Record] = {}
-        self.inbox = Record("inbox")  # of latestframe, before all branches
-        self.slots_lost: list[dict] = []
-        self._without_slot: deque[tuple[float, int]] = deque(maxlen=KEPT)  # when, frames for which no slot was free
+        self.books = Books()
         self.event = on_event
+        self.readers = camera.readers  # that the running ring has room for
         self._tasks: set[asyncio.Task] = set()
+        self._starting = asyncio.Lock()  # held while a process is made: who stops it must know it
         self._stopping = False
         self._album_every = album_every
+        self._pulse = Pulse(camera.ring.stall_timeout, TICK)
         for sub in ("logs", "album"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
-        self.capture = self._watch_capture()
-        self.workers = {worker.name: self._watch_worker(worker) for worker in camera.workers}
-        if camera.records:
-            self.workers[RECORDER] = self._watch_worker(recorder(camera, folder))
+        self.capture = self._watch(CAPTURE, Level.CRITICAL, Lifecycle(None, longest_delay=30.0), self._from_capture)
+        self.workers = {worker.name: self._watch_worker(worker) for worker in wanted(camera, folder)}
 
     @property
     def everybody(self) -> list[Watched]:
@@ -70,91 +54,107 @@ class Supervisor:
     async def start(self) -> None:
         self.started_at = now()
         for watched in self.everybody:
-            await self._start(watched)
+            if watched.life.phase is Phase.GIVEN_UP:  # by the manager before this one
+                self.event("give-up", watched.record.name, f"still: {watched.life.reason}")
+            else:
+                await self._start(watched)
         self._run(self._ticks())
 
     async def stop(self) -> None:
         """The camera first: its end of stream lets everybody finish what they have."""
         self._stopping = True
-        for watched in self.everybody:
-            watched.life.stop()
+        async with self._starting:
+            for watched in self.everybody:
+                watched.life.stop()
         for task in self._tasks:
             task.cancel()
         self.capture.child.send_signal(signal.SIGTERM)
-        for number in (None, signal.SIGTERM, signal.SIGKILL):
-            for watched in self.everybody:
-                if number and watched.child.pid:
-                    watched.child.send_signal(number)
-            left = [watched.child.gone(LEAVE if number is None else 2.0) for watched in self.everybody]
-            if all(await asyncio.gather(*left)):
-                return
+        await _end(self.everybody, LEAVE)
+        self.socket.unlink(missing_ok=True)  # a capture that had to be killed leaves it
 
-    def without_slot(self, begin: float, end: float) -> int:
-        """Frames that no worker could get in that time, because the ring had no free slot."""
-        def until(when):
-            return next((count for told, count in reversed(self._without_slot) if told <= when), 0)
-        return until(end) - until(begin)
+    async def change(self, camera: Camera) -> None:
+        """Workers come and go as the new description says; the camera and whoever is in both goes on."""
+        self.camera = camera
+        new = {worker.name: worker for worker in wanted(camera, self.folder)}
+        gone = [watched for name, watched in self.workers.items()
+                if name not in new or not _same_process(watched.settings, new[name])]
+        async with self._starting:
+            for watched in gone:
+                del self.workers[watched.record.name]
+                watched.life.stop()
+                watched.child.send_signal(signal.SIGTERM)
+        await _end(gone, 2.0)
+        for watched in gone:
+            if watched.record.name not in new:
+                self.event("stop", watched.record.name, "the file has it no more")
+        self._tell_limits()
+        for name, worker in new.items():
+            if watched := self.workers.get(name):
+                watched.settings, watched.level = worker, worker.level
+                watched.life.budget, watched.life.window, watched.life.grace = _rules(worker)
+                watched.life.has_fallback = bool(worker.fallback)
+                if watched.life.phase is Phase.GIVEN_UP:
+                    watched.life.forgive()
+                    await self._start(watched)
+                    self.event("start", name, f"pid {watched.child.pid}, tried again")
+            else:
+                self.workers[name] = watched = self._watch_worker(worker)
+                before = next((old for old in gone if old.record.name == name), None)
+                if before:  # its lane goes on counting
+                    watched.record = before.record
+                await self._start(watched)
+                self.event("start", name, f"pid {watched.child.pid}, {'changed' if before else 'new'} in the file")
+        self.workers = {name: self.workers[name] for name in new}  # in the file's order
+
+    def history(self) -> dict:
+        """For restore() in another manager, or of the same camera when it comes back."""
+        return {"at": time.time(), "children": {watched.record.name: watched.history(now())
+                                                for watched in self.everybody}}
+
+    def restore(self, history: dict) -> None:
+        passed = max(0.0, time.time() - history["at"])
+        for watched in self.everybody:
+            if watched.record.name in history["children"]:
+                watched.restore(history["children"][watched.record.name], now(), passed)
 
     # What children say
-
-    def _watch_capture(self) -> Watched:
-        ring = self.camera.ring
-        command = [*_program(self.camera.capture), "--input", self.camera.input, "--socket", str(self.socket),
-                   "--readers", str(self.camera.readers), "--depth", str(ring.depth), "--max-held", str(ring.max_held),
-                   "--stall-timeout", str(ring.stall_timeout)]
-        if self.recording:
-            command += ["--record", str(self.recording)]
-        life = Lifecycle(Level.CRITICAL.restarts)
-        return self._watch(CAPTURE, Level.CRITICAL, command, life, self._from_capture, {}, 0)
-
-    def _watch_worker(self, worker: Worker) -> Watched:
-        environment = {"SHMRING_PATH": str(self.socket), "CAMERA_NAME": self.camera.name, "WORKER_NAME": worker.name,
-                       "WORKER_POLICY": worker.policy, "WORKER_DEPTH": str(worker.depth),
-                       "ALBUM": str(self.folder / "album"), "ALBUM_EVERY": str(self._album_every),
-                       **dict(worker.environment)}
-        watched = self._watch(worker.name, worker.level, _program(worker.command),
-                              Lifecycle(worker.restarts, worker.window, worker.grace),
-                              lambda message: self._from_worker(watched, message), environment, worker.nice)
-        watched.settings = worker
-        return watched
-
-    def _watch(self, name, level, command, life, on_message, environment, nice) -> Watched:
-        child = Child(name, command, self.folder / "logs" / f"{name}.log", on_message,
-                      lambda reason: self._exited(watched, reason), environment, nice)
-        watched = Watched(level, child, life, Record(name))
-        return watched
 
     def _from_capture(self, message: dict) -> None:
         kind = message["kind"]
         if kind == "stats":
             self._take_stats(message)
-            if self.capture.record.state != "ok" or self.capture.life.phase is Phase.STARTING:
-                self._health(self.capture, "ok", "")
         elif kind == "health" and not self._stopping:  # at the end everybody leaves
             name, state, before, reason = (message[key] for key in ("worker", "state", "previous-state", "reason"))
             if state != before:  # else it only says how things are
                 self.event("health", name, f"{before} → {state}: {reason}")
             if name in self.workers:
                 self._health(self.workers[name], state, reason)
-            else:
-                self.branches.setdefault(name, Record(name)).took_state(state, reason, now())
+            elif name in self.books.branches:
+                self.books.branches[name].took_state(state, reason, now())
         elif kind in ("warning", "error"):
-            self.event(kind, CAPTURE, message.get("text", ""))
+            self._say(self.capture, kind, message.get("text", ""))
 
     def _take_stats(self, message: dict) -> None:
-        at = now()
-        self.ring, self.supply = message["ring"], message["supply"]
-        for lane in self.ring["lanes"]:
-            if lane["worker"] in self.workers:
-                self.workers[lane["worker"]].record.took_stats(lane, at)
-        for branch in [*self.supply["branches"], *filter(None, [message.get("recorder")])]:
-            name = branch["worker"]
-            self.branches.setdefault(name, Record(name)).took_stats(branch, at)
-        self._without_slot.append((at, self.ring["dropped-no-slot"]))
-        received, published, dropped = (self.supply[name] for name in ("received", "published", "inbox-drops"))
-        self.inbox.took_account(Account(received, published, dropped, 0), at)
-        if sum(self.ring[f"slots-{use}"] for use in ("free", "owned", "loaned")) != self.ring["slots"]:
-            self.slots_lost.append(self.ring)
+        self.books.took(message, now())
+        if message.get("last"):  # its last words are no sign of life
+            return
+        self._pulse.heard(self.books.supply["received"])
+        for lane in self.books.ring["lanes"]:
+            if watched := self.workers.get(lane["worker"]):
+                watched.record.took_stats(lane, now())
+                # A message tells only what changes; a lane of a new publisher may be as well as it was at the old one.
+                if lane.get("lane-state") == "active" and lane.get("pid") == watched.child.pid \
+                        and lane["state"] != watched.record.state:
+                    self._health(watched, lane["state"], lane["reason"])
+        if self.capture.life.phase is Phase.STARTING:
+            self._look_at_camera()
+
+    def _look_at_camera(self) -> None:
+        state, reason = self._pulse.look()
+        record = self.capture.record
+        if state != record.state:
+            self.event("health", CAPTURE, f"{record.state} → {state}" + (f": {reason}" if reason else ""))
+        self._health(self.capture, state, reason)
 
     def _from_worker(self, watched: Watched, message: dict) -> None:
         kind, record = message["kind"], watched.record
@@ -163,21 +163,28 @@ class Supervisor:
         elif kind == "report":
             record.report = {key: value for key, value in message.items() if key != "kind"}
         elif kind == "event":
-            self._trigger(record.name, message)
+            self._trigger(watched, message)
         elif kind == "bye":
             watched.said_bye = True
             record.lost_lines += int(message.get("lost", 0))
         elif kind in ("warning", "error", "clip"):
-            self.event(kind, record.name, str(message.get("text", "")))
+            self._say(watched, kind, message.get("text", ""))
         else:
-            self.event("warning", record.name, f"said {message}")
+            self._say(watched, "warning", f"said {message}")
 
-    def _trigger(self, worker: str, message: dict) -> None:
+    def _trigger(self, watched: Watched, message: dict) -> None:
         """Somebody saw something worth keeping: an event, which the recorder is told of."""
         fields = {key: value for key, value in message.items() if key not in ("kind", "worker", "at")}
-        self.event("trigger", worker, str(fields.get("label", "")))
+        self._say(watched, "trigger", fields.get("label", ""))
         if recorder := self.workers.get(RECORDER):
-            recorder.child.send("event", worker=worker, at=time.time(), **fields)
+            recorder.child.send("event", worker=watched.record.name, at=time.time(), **fields)
+
+    def _say(self, watched: Watched, kind: str, text) -> None:
+        """An event as often as a child likes, but not more often than anybody wants to read."""
+        held_back = watched.chatter.let(now())
+        if held_back is not None:
+            more = f" ({held_back} more were held back)" if held_back else ""
+            self.event(kind, watched.record.name, str(text)[:500] + more)
 
     # What the policy says
 
@@ -188,9 +195,22 @@ class Supervisor:
     def _exited(self, watched: Watched, reason: str) -> None:
         if not watched.said_bye:
             watched.record.abrupt_ends += 1
-        if not self._stopping:
-            self.event("exit", watched.record.name, reason)
-        self._act(watched, watched.life.exited(reason, now()))
+        if watched is self.capture and not self._stopping:
+            for worker in self.workers.values():
+                if worker.life.phase is Phase.RUNNING:
+                    self._health(worker, "starved", "the camera's capture process is gone")
+        action = watched.life.exited(reason, now())
+        if watched.life.phase is not Phase.STOPPED:
+            if watched.settings is None or watched.life.phase is Phase.GIVEN_UP or self.capture.child.pid is None:
+                watched.record.took_state("dead", reason, now())  # else its lane says so
+            if not self._is_old_news(watched):
+                self.event("exit", watched.record.name, reason)
+            elif watched.life.failures == QUIET_AFTER:
+                self.event("outage", CAPTURE, f"{reason}; it goes on trying, without further word")
+        self._act(watched, action)
+
+    def _is_old_news(self, watched: Watched) -> bool:
+        return watched is self.capture and watched.life.failures >= QUIET_AFTER
 
     def _act(self, watched: Watched, action) -> None:
         name = watched.record.name
@@ -199,33 +219,90 @@ class Supervisor:
                 self.event("kill", name, f"pid {watched.child.pid}: {reason}")
                 watched.child.send_signal(signal.SIGKILL)  # the only one that a stopped process obeys
             case Start(delay, _):
-                self._run(self._start_again(watched, delay))
+                self._run(self._start_again(watched, delay, "restart"))
+            case FallBack(delay, reason):
+                self.event("give-up", name, f"{reason}; its fallback takes over")
+                self._run(self._start_again(watched, delay, "fallback"))
             case Leave(reason):
                 self.event("left", name, f"{reason}; others start it" if watched.is_foreign else reason)
             case GiveUp(reason):
-                self.event("give-up", name, reason)
+                self.event("give-up", name, f"{reason}; the others go on without it")
 
-    async def _start_again(self, watched: Watched, delay: float) -> None:
+    async def _start_again(self, watched: Watched, delay: float, kind: str) -> None:
         await asyncio.sleep(delay)
+        if watched.life.phase is not Phase.IDLE:  # stopped, or forgiven and started, meanwhile
+            return
         watched.record.restarts += 1
         await self._start(watched)
-        self.event("restart", watched.record.name, f"pid {watched.child.pid}, after {delay:.2f} s")
+        if not self._is_old_news(watched):
+            self.event(kind, watched.record.name, f"pid {watched.child.pid}, after {delay:.2f} s")
+
+    # Processes
+
+    def _watch_worker(self, worker: Worker) -> Watched:
+        budget, window, grace = _rules(worker)
+        life = Lifecycle(budget, window, grace, fallback=bool(worker.fallback))
+        watched = self._watch(worker.name, worker.level, life, lambda message: self._from_worker(watched, message))
+        watched.settings = worker
+        return watched
+
+    def _watch(self, name: str, level: Level, life: Lifecycle, on_message) -> Watched:
+        child = Child(name, self.folder / "logs" / f"{name}.log", on_message, lambda reason: self._exited(watched, reason))
+        watched = Watched(level, child, life, Record(name))
+        return watched
 
     async def _start(self, watched: Watched) -> None:
-        watched.said_bye = False
-        watched.life.started(now())
-        if watched.is_foreign:
-            return
-        try:
-            await watched.child.start()
-        except OSError as error:
-            self._exited(watched, f"could not be started: {error}")
+        async with self._starting:
+            if watched.life.phase is Phase.STOPPED:
+                return
+            watched.said_bye = False
+            watched.life.started(now())
+            if watched.is_foreign:
+                return
+            if watched is self.capture:
+                self._begin_books()
+            try:
+                await watched.child.start(*self._command(watched))
+            except OSError as error:
+                self._exited(watched, f"could not be started: {error}")
+        if watched is self.capture:
+            self._tell_limits()
+
+    def _begin_books(self) -> None:
+        self.books.begin()
+        for worker in self.workers.values():
+            worker.record.begin_books()
+        self._pulse.begin()
+        self.readers = self.camera.readers
+
+    def _command(self, watched: Watched) -> tuple[list[str], dict[str, str], int]:
+        """Words, environment and niceness."""
+        worker, ring = watched.settings, self.camera.ring
+        if worker is None:
+            words = [*program(self.camera.capture), "--input", self.camera.input, "--socket", str(self.socket),
+                     "--readers", str(self.readers), "--depth", str(ring.depth), "--max-held", str(ring.max_held),
+                     "--stall-timeout", str(ring.stall_timeout), "--reconnect", str(ring.reconnect)]
+            return words + (["--record", str(self.recording)] if self.recording else []), {}, 0
+        environment = {"SHMRING_PATH": str(self.socket), "CAMERA_NAME": self.camera.name, "WORKER_NAME": worker.name,
+                       "WORKER_POLICY": worker.policy, "WORKER_DEPTH": str(worker.depth),
+                       "ALBUM": str(self.folder / "album"), "ALBUM_EVERY": str(self._album_every),
+                       **dict(worker.environment)}
+        return program(worker.fallback if watched.life.fell_back else worker.command), environment, worker.nice
+
+    def _tell_limits(self) -> None:
+        """What each lane may lose and how old its frames may be, so that `slow` means: below its level."""
+        self.capture.child.send("limits", workers={name: asdict(watched.settings.limits)
+                                                   for name, watched in self.workers.items()})
 
     async def _ticks(self) -> None:
         while True:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(TICK)
+            if self.capture.life.phase is Phase.RUNNING:
+                self._look_at_camera()
+            judged = self.capture.life.phase is Phase.RUNNING
             for watched in self.everybody:
-                self._act(watched, watched.life.tick(now()))
+                self._act(watched, watched.life.tick(now(), judged or watched is self.capture))
+                watched.child.trim_log()
 
     def _run(self, work) -> None:
         task = asyncio.create_task(work)
@@ -233,24 +310,35 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
 
-def recorder(camera: Camera, folder: Path) -> Worker:
-    """What [recorder] and [clips] start: one more reader of the ring. Its settings reach it as JSON."""
+def wanted(camera: Camera, folder: Path) -> tuple[Worker, ...]:
+    """The workers of the file, and the recorder that [recorder] and [clips] start."""
+    if not camera.records:
+        return camera.workers
     tables = {name: table for name, table in (("recorder", camera.recorder), ("clips", camera.clips)) if table is not None}
-    recording = parse_recording(camera.recorder, camera.clips)
-    return Worker(RECORDER, ("python3", "-m", "surveillance.recording"), recording.level, "drop-newest",
-                  depth=recording.depth, nice=recording.nice, limits=recording.level.limits,
-                  restarts=recording.level.restarts,
-                  environment=(("RECORDER", json.dumps(tables)), ("RECORDINGS", str(folder / "recordings"))))
+    settings = parse_recording(camera.recorder, camera.clips)
+    return *camera.workers, Worker(
+        RECORDER, ("python3", "-m", "surveillance.recording"), settings.level, "drop-newest", depth=settings.depth,
+        nice=settings.nice, limits=settings.level.limits, restarts=settings.level.restarts,
+        environment=(("RECORDER", json.dumps(tables)), ("RECORDINGS", str(folder / "recordings"))))
 
 
-def _program(command: tuple[str, ...]) -> list[str]:
-    """`python3` is the interpreter that runs this."""
-    return [sys.executable if word == "python3" else word for word in command[:1]] + list(command[1:])
+def _rules(worker: Worker) -> tuple[int, float, float]:
+    return worker.restarts, worker.window, worker.grace
 
 
-def settled(watched: Watched) -> bool:
-    return lives(watched) or watched.life.phase is Phase.GIVEN_UP
+def _same_process(old: Worker, new: Worker) -> bool:
+    """Whether what runs need not be touched."""
+    def starts(worker):
+        return worker.command, worker.policy, worker.depth, worker.nice, worker.environment, worker.fallback
+    return starts(old) == starts(new)
 
 
-def lives(watched: Watched) -> bool:
-    return watched.life.phase is Phase.RUNNING and watched.record.state in ALIVE
+async def _end(group: list[Watched], patience: float) -> None:
+    """Waits for them to end; then asks, then insists."""
+    for number in (None, signal.SIGTERM, signal.SIGKILL):
+        for watched in group:
+            if number and watched.child.pid:
+                watched.child.send_signal(number)
+        left = [watched.child.gone(patience if number is None else 2.0) for watched in group]
+        if all(await asyncio.gather(*left)):
+            return

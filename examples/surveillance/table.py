@@ -68,7 +68,7 @@ def worker_table(supervisor: Supervisor, title: str, width: int) -> Table:
         state = watched.record.state if watched.child.pid else f"{watched.record.state} ({watched.life.phase.value})"
         about = (watched.level.value, watched.settings.policy, str(watched.child.pid or "")) if width >= WIDE else ()
         table.add_row(watched.record.name, *about, _state(watched.record.state, state), *_figures(watched.record))
-    for record in supervisor.branches.values():
+    for record in supervisor.books.branches.values():
         about = ("", "in process", "") if width >= WIDE else ()
         table.add_row(record.name, *about, _state(record.state, record.state), *_figures(record))
     return table
@@ -93,7 +93,7 @@ def print_report(console: Console, supervisor: Supervisor, report: dict) -> None
 
 
 def _records(supervisor: Supervisor) -> list[Record]:
-    return [watched.record for watched in supervisor.workers.values()] + list(supervisor.branches.values())
+    return [watched.record for watched in supervisor.workers.values()] + list(supervisor.books.branches.values())
 
 
 def _figures(record: Record) -> list[str]:

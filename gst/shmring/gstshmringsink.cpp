@@ -50,6 +50,7 @@ enum Property : guint {
   kDropPolicy,
   kNumClients,
   kStats,
+  kWorkerLimits,
   kHealth,  // and those after it
 };
 
@@ -60,6 +61,10 @@ GstBaseSinkClass* parent() { return GST_BASE_SINK_CLASS(gst_shm_ring_sink_parent
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   if (impl(object).health.set(id, value)) return;
+  if (id == kWorkerLimits) {
+    if (const auto wrong = impl(object).lane_limits.set(value)) g_warning("worker-limits: %s: ignored", wrong->c_str());
+    return;
+  }
   GST_OBJECT_LOCK(object);
   shmring::PublisherOptions& options = impl(object).options;
   switch (id) {
@@ -96,6 +101,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   if (impl(object).health.get(id, value)) return;
   if (id == kNumClients) return g_value_set_uint(value, impl(object).readers());
+  if (id == kWorkerLimits) return impl(object).lane_limits.get(value);
   if (id == kStats) return g_value_take_boxed(value, impl(object).stats().release());
   GST_OBJECT_LOCK(object);
   const shmring::PublisherOptions& options = impl(object).options;
@@ -191,6 +197,18 @@ void install_properties(GObjectClass* klass) {
    */
   add(kStats,
       g_param_spec_boxed("stats", "Statistics", "Figures of the ring and of each reader", GST_TYPE_STRUCTURE, shown));
+  /**
+   * GstShmRingSink:worker-limits:
+   *
+   * Limits of single readers, where those of the element (`stall-timeout`, `max-frame-age`, `max-drop-rate`, `interval`)
+   * do not fit them all: a #GST_TYPE_ARRAY with a #GstStructure for each, which has the reader's name as `worker` and any
+   * of the four. It counts at once, also for readers that come later.
+   */
+  // Without a spec of its elements: GStreamer 1.22 cannot parse an array of structures with one.
+  add(kWorkerLimits,
+      gst_param_spec_array(
+          "worker-limits", "Worker limits", "Limits of health of single readers", nullptr,
+          static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
   supplier::HealthProperties::install(klass, kHealth, supplier::HealthProperties::Worker::none);
 }
 

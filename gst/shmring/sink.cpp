@@ -273,7 +273,7 @@ void Sink::look(std::vector<Watched>& workers) {
   const auto stats = outlet_->stats();
   if (!stats) return;
   for (const shmring_lane_stats& lane : stats->lanes)
-    if (!left_by_itself(lane)) workers.push_back({observe(lane, flowing_), health.limits()});
+    if (!left_by_itself(lane)) workers.push_back({observe(lane, flowing_), lane_limits.of(lane.name, health.limits())});
 }
 
 Owned<GstStructure> Sink::stats() const {

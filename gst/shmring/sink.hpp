@@ -16,6 +16,7 @@
 #include "common/health_properties.hpp"
 #include "common/owned.hpp"
 #include "shmring/blocks.hpp"
+#include "shmring/lane_limits.hpp"
 #include "shmring/outlet.hpp"
 
 namespace supplier {
@@ -27,6 +28,7 @@ class Sink {
 
   shmring::PublisherOptions options;  // as the properties say; guarded by the element's object lock
   HealthProperties health;
+  LaneLimits lane_limits;
 
   bool start();
   void stop();

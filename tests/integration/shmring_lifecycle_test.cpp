@@ -438,4 +438,36 @@ TEST_F(ShmRingProcesses, the_health_of_each_reader_is_told_on_the_sinks_bus) {
   EXPECT_TRUE(push_until("victim", "ok"));
 }
 
+// Both readers keep each frame for 50 ms and get one every millisecond or so.
+TEST_F(ShmRingProcesses, a_reader_is_slow_by_its_own_limits_where_it_has_any) {
+  Harness in = sink("max-readers=2 stall-timeout=1000000000 drop-policy=latest");
+  const auto set_limits = [&](const char* text) {
+    GValue limits = G_VALUE_INIT;
+    g_value_init(&limits, GST_TYPE_ARRAY);
+    ASSERT_TRUE(gst_value_deserialize(&limits, text));
+    g_object_set_property(G_OBJECT(in.element()), "worker-limits", &limits);
+    g_value_unset(&limits);
+  };
+  set_limits("<(structure)\"limits,worker=(string)strict,max-drop-rate=(double)0.1\">");
+  in.caps(kCaps);
+  const auto slow_reader = [&](const std::string& name) {
+    return launch("shmringsrc socket-path=" + path() + " worker=" + name +
+                  " ! identity sleep-time=50000 ! fakesink sync=false");
+  };
+  ChildProcess strict = slow_reader("strict");
+  ChildProcess easy = slow_reader("easy");
+  ASSERT_TRUE(in.has_readers(2));
+  std::uint64_t sent = 0;
+  EXPECT_TRUE(eventually([&] {
+    in.push(frame(++sent));
+    return text(lane_of(in.element(), "strict").get(), "state") == "slow";
+  }));
+  EXPECT_EQ(text(lane_of(in.element(), "easy").get(), "state"), "ok");
+  set_limits("<>");
+  EXPECT_TRUE(eventually([&] {
+    in.push(frame(++sent));
+    return text(lane_of(in.element(), "strict").get(), "state") == "ok";
+  })) << "it counts at once";
+}
+
 }  // namespace

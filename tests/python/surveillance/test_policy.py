@@ -2,7 +2,7 @@
 """The policy alone, with a clock made of numbers."""
 
 import pytest
-from surveillance.policy import GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
+from surveillance.policy import FallBack, GiveUp, Kill, Leave, Level, Lifecycle, Limits, Phase, Start
 
 
 def running(budget=2, **options):
@@ -12,8 +12,22 @@ def running(budget=2, **options):
     return life
 
 
-def test_the_budget_goes_by_level():
-    assert [level.restarts for level in (Level.CRITICAL, Level.HIGH, Level.NORMAL, Level.BEST_EFFORT)] == [3, 2, 1, 0]
+def crash(life, at, ran=10.0):
+    """Starts at that time and ends so long after it."""
+    life.started(at)
+    life.health("ok", at)
+    return life.exited("crash", at + ran)
+
+
+def ticks(life, begin, end, **options):
+    """Every second; what the policy asked for in that time."""
+    return [action for at in range(int(begin), int(end) + 1) if (action := life.tick(float(at), **options))]
+
+
+def test_levels_are_presets():
+    levels = (Level.CRITICAL, Level.HIGH, Level.NORMAL, Level.BEST_EFFORT)
+    assert [level.restarts for level in levels] == [3, 2, 1, 0]
+    assert [level.limits for level in levels] == [Limits(0.01, 0.1), Limits(0.1, 0.2), Limits(0.5, 0.5), Limits(1.0, 0.0)]
 
 
 def test_a_dead_process_is_started_again():
@@ -38,6 +52,7 @@ def test_a_lane_that_is_dead_while_its_process_lives_is_killed_too():
 def test_no_other_state_is_a_reason_to_restart(state):
     life = running()
     assert life.health(state, 100.0) is None
+    assert not ticks(life, 100, 500)
     assert life.phase is Phase.RUNNING
 
 
@@ -54,46 +69,140 @@ def test_bad_news_while_it_starts_is_its_predecessors():
 def test_a_child_that_never_shows_life_is_killed_after_its_grace():
     life = Lifecycle(1, grace=15.0)
     life.started(0.0)
-    assert life.tick(15.0) is None
-    assert life.tick(15.1) == Kill("no sign of life for 15 s after its start")
+    assert not ticks(life, 1, 14)
+    assert life.tick(15.0) == Kill("no sign of life for 15 s after its start")
     assert life.tick(16.0) is None
+
+
+def test_grace_does_not_run_where_nobody_can_tell_its_health():
+    life = Lifecycle(1, grace=15.0)
+    life.started(0.0)
+    assert not ticks(life, 1, 600, judged=False)
+    assert not ticks(life, 601, 614)
+    assert ticks(life, 615, 616) == [Kill("no sign of life for 15 s after its start")]
+
+
+def test_a_machine_that_slept_made_nobody_late():
+    life = Lifecycle(1, grace=15.0)
+    life.started(0.0)
+    assert life.tick(7200.0) is None
+
+
+def test_a_worker_may_be_stuck_over_its_first_frame_while_it_warms_up_but_not_for_ever():
+    life = Lifecycle(1, grace=15.0)
+    life.started(0.0)
+    life.health("waiting", 1.0)
+    assert life.health("stuck", 3.0) is None
+    assert not ticks(life, 1, 14)
+    assert ticks(life, 15, 15) == [Kill("its lane is stuck")]
+
+
+def test_a_worker_that_gets_warm_in_time_lives():
+    life = Lifecycle(1, grace=15.0)
+    life.started(0.0)
+    life.health("waiting", 1.0)
+    life.health("stuck", 3.0)
+    life.health("ok", 10.0)
+    assert not ticks(life, 11, 60)
+    assert life.health("stuck", 61.0) == Kill("its lane is stuck")
 
 
 def test_each_restart_waits_twice_as_long_as_the_one_before_but_not_for_ever():
     life = Lifecycle(9, first_delay=0.5, longest_delay=3.0)
-    delays = []
-    for at in range(5):
-        life.started(float(at))
-        delays.append(life.exited("crash", float(at)).delay)
-    assert delays == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert [crash(life, 20.0 * turn).delay for turn in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+def test_who_ran_well_for_a_window_waits_as_at_the_first_time():
+    life = Lifecycle(9, window=60.0)
+    for turn in range(4):
+        crash(life, 20.0 * turn)
+    assert crash(life, 100.0, ran=61.0).delay == 0.25
 
 
 def test_it_gives_up_once_the_budget_is_spent():
-    life = running(budget=2)
-    for _ in range(2):
-        assert isinstance(life.exited("crash", 3.0), Start)
-        life.started(3.0)
-    given_up = life.exited("crash", 4.0)
-    assert isinstance(given_up, GiveUp) and "2 in 60 s" in given_up.reason
+    life = Lifecycle(2)
+    assert isinstance(crash(life, 0.0), Start) and isinstance(crash(life, 20.0), Start)
+    given_up = crash(life, 40.0)
+    assert given_up == GiveUp("crash; no restart left of 2 in 60 s")
     assert life.phase is Phase.GIVEN_UP
-    assert life.exited("crash", 5.0) is None
+    assert life.exited("crash", 55.0) is None and life.health("ok", 55.0) is None and life.tick(99.0) is None
 
 
 def test_restarts_are_forgotten_after_the_window():
-    life = running(budget=1, window=60.0)
-    assert isinstance(life.exited("crash", 10.0), Start)
-    life.started(11.0)
-    life.health("ok", 12.0)
-    assert isinstance(life.exited("crash", 71.0), Start)
+    life = Lifecycle(1, window=60.0)
+    assert isinstance(crash(life, 0.0), Start)
+    assert isinstance(crash(life, 65.0), Start)
+    assert isinstance(crash(life, 85.0), GiveUp)
+
+
+def test_who_dies_three_times_within_five_seconds_is_broken_and_not_unlucky():
+    life = Lifecycle(99)
+    assert isinstance(crash(life, 0.0, ran=4.9), Start) and isinstance(crash(life, 10.0, ran=1.0), Start)
+    broken = crash(life, 1000.0, ran=0.1)
+    assert isinstance(broken, GiveUp) and "3 times in a row within 5 s of its start: it is broken" in broken.reason
+
+
+def test_who_lived_longer_in_between_is_unlucky():
+    life = Lifecycle(99)
+    for at, ran in ((0.0, 1.0), (10.0, 1.0), (20.0, 6.0), (30.0, 1.0), (40.0, 1.0)):
+        assert isinstance(crash(life, at, ran), Start)
+
+
+def test_whom_we_killed_did_not_die_quickly():
+    life = Lifecycle(99)
+    for at in (0.0, 10.0, 20.0, 30.0):
+        life.started(at)
+        life.health("ok", at)
+        life.health("stuck", at + 1)
+        assert isinstance(life.exited("killed by SIGKILL", at + 1.1), Start)
+
+
+def test_without_a_budget_it_is_started_again_for_ever_ever_more_seldom():
+    life = Lifecycle(None, longest_delay=30.0)
+    delays, at = [], 0.0
+    for _ in range(50):
+        action = crash(life, at, ran=1.0)
+        delays.append(action.delay)
+        at += 1.0 + action.delay
+    assert delays[:4] == [0.25, 0.5, 1.0, 2.0] and set(delays[8:]) == {30.0}
 
 
 def test_a_best_effort_worker_that_is_stuck_is_left_alone_and_told_once():
     life = running(budget=0)
-    assert life.health("stuck", 5.0) == Leave("its lane is stuck; no restart left of 0 in 60 s")
-    assert life.health("stuck", 6.0) is None
-    life.health("ok", 7.0)
+    assert life.health("stuck", 5.0) is not None
+    assert life.health("stuck", 6.0) is None and not ticks(life, 7, 99)
+    life.health("ok", 100.0)
     assert life.phase is Phase.RUNNING
-    assert isinstance(life.health("stuck", 9.0), Leave)
+    assert life.health("stuck", 109.0) == Leave("its lane is stuck; no restart left of 0 in 60 s")
+
+
+def test_a_worker_left_alone_is_killed_once_it_may_restart_again():
+    life = Lifecycle(1, window=60.0)
+    crash(life, 0.0)
+    life.started(12.0)
+    life.health("ok", 12.0)
+    assert isinstance(life.health("stuck", 20.0), Leave)
+    assert not ticks(life, 21, 70)
+    assert ticks(life, 71, 72) == [Kill("its lane is stuck")]
+
+
+def test_a_fallback_takes_over_from_a_worker_that_is_given_up():
+    life = Lifecycle(0, fallback=True)
+    assert crash(life, 0.0) == FallBack(0.25, "crash; no restart left of 0 in 60 s")
+    assert life.fell_back and life.phase is Phase.IDLE
+    assert isinstance(crash(life, 20.0), GiveUp)
+
+
+def test_a_fallback_takes_over_from_a_stuck_worker_without_a_restart_left():
+    life = running(budget=0, fallback=True)
+    assert isinstance(life.health("stuck", 5.0), Kill)
+    assert isinstance(life.exited("killed by SIGKILL", 5.1), FallBack)
+
+
+def test_a_fallback_has_restarts_of_its_own():
+    life = Lifecycle(1, fallback=True)
+    assert isinstance(crash(life, 0.0), Start) and isinstance(crash(life, 12.0), FallBack)
+    assert isinstance(crash(life, 24.0), Start) and isinstance(crash(life, 36.0), GiveUp)
 
 
 def test_nothing_is_started_again_while_stopping():
@@ -102,3 +211,34 @@ def test_nothing_is_started_again_while_stopping():
     assert life.exited("ended with code 0", 5.0) is None
     assert life.health("stuck", 5.0) is None
     assert life.tick(99.0) is None
+
+
+def test_a_new_manager_goes_on_with_the_restarts_of_the_old_one():
+    old = Lifecycle(2)
+    crash(old, 0.0)
+    crash(old, 20.0)
+    new = Lifecycle(2)
+    new.restore(old.history(31.0), now=5.0, passed=10.0)  # another clock, ten seconds later
+    assert new.left(5.0) == 0
+    assert isinstance(crash(new, 5.0), GiveUp)
+    new = Lifecycle(2)
+    new.restore(old.history(31.0), now=5.0, passed=60.0)
+    assert new.left(5.0) == 2
+
+
+def test_who_was_given_up_stays_so_until_somebody_mends_it():
+    old = Lifecycle(0)
+    crash(old, 0.0)
+    new = Lifecycle(0)
+    new.restore(old.history(31.0), now=5.0, passed=9999.0)
+    assert new.phase is Phase.GIVEN_UP and "no restart left" in new.reason
+    new.forgive()
+    assert new.phase is Phase.IDLE and new.reason == ""
+
+
+def test_a_fallback_goes_on_under_a_new_manager():
+    old = Lifecycle(0, fallback=True)
+    crash(old, 0.0)
+    new = Lifecycle(0, fallback=True)
+    new.restore(old.history(31.0), now=5.0, passed=1.0)
+    assert new.fell_back and isinstance(crash(new, 5.0), GiveUp)

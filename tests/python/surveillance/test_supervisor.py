@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from surveillance import config, supervisor
+from surveillance.watched import lives
 from surveillance.policy import Phase
 
 CAPTURE = """
@@ -48,8 +49,8 @@ class System:
     def __init__(self, folder, **workers):
         self.folder = folder
         table = {"capture": {"command": python(CAPTURE)},
-                 "worker": [{"name": name, "command": python(code), "level": level}
-                            for name, (code, level) in workers.items()]}
+                 "worker": [{"name": name, "command": python(code) if isinstance(code, str) else code,
+                             "level": level, **dict(*more)} for name, (code, level, *more) in workers.items()]}
         self.events = []
         self.supervisor = supervisor.Supervisor(config.parse(table).cameras[0], folder / "s", folder / "out",
                                                 lambda *event: self.events.append(Told(*event)))
@@ -77,7 +78,7 @@ class System:
     async def all_live(self):
         for name in self.supervisor.workers:
             self.health(name, "ok")
-        await self.until(lambda: all(supervisor.lives(watched) for watched in self.supervisor.workers.values()))
+        await self.until(lambda: all(lives(watched) for watched in self.supervisor.workers.values()))
 
 
 @asynccontextmanager
@@ -106,9 +107,9 @@ def test_a_killed_worker_is_started_again_and_the_others_are_left_alone(tmp_path
             assert made.seen("exit", "one")[0].text == "killed by SIGKILL"
             assert made["one"].child.pid not in (None, first)
             assert made["two"].child.pid == other
-            assert not supervisor.lives(made["one"])  # until its lane says so
+            assert not lives(made["one"])  # until its lane says so
             made.health("one", "waiting")
-            await made.until(lambda: supervisor.lives(made["one"]))
+            await made.until(lambda: lives(made["one"]))
             assert made["one"].record.restarts == 1 and made["two"].record.restarts == 0
 
     asyncio.run(scenario())
@@ -154,8 +155,7 @@ def test_a_worker_that_always_dies_is_given_up_and_the_others_go_on(tmp_path):
 
 def test_a_command_that_does_not_exist_is_given_up_with_its_reason_in_the_log(tmp_path):
     async def scenario():
-        made = System(tmp_path, bad=("", "best-effort"))
-        made["bad"].child._command[-3:] = ["/no/such/program"]
+        made = System(tmp_path, bad=(["/no/such/program"], "best-effort"))
         await made.supervisor.start()
         await made.until(lambda: made.seen("give-up", "bad"))
         await made.supervisor.stop()
@@ -186,11 +186,11 @@ def test_what_the_publisher_tells_becomes_the_workers_account(tmp_path):
                      recorder=lane | {"worker": "r"})
             await made.until(lambda: made["one"].record.account.offered)
             assert made["one"].record.account.balanced and made["one"].record.generation == 2
-            assert made.supervisor.branches["b"].account.delivered == 5
-            assert made.supervisor.slots_lost == []
+            assert made.supervisor.books.branches["b"].account.delivered == 5
+            assert made.supervisor.books.slots_lost == []
             now = made["one"].record.course[-1][0]
-            assert made.supervisor.without_slot(now - 60, now) == 3
-            assert made.supervisor.inbox.account.dropped == 1
+            assert made.supervisor.books.without_slot(now - 60, now) == 3
+            assert made.supervisor.books.inbox.account.dropped == 1
 
     asyncio.run(scenario())
 

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A camera's books, as its capture process tells them: of the ring, of latestframe, of each branch and lane."""
+
+from collections import deque
+
+from .record import KEPT, Account, Record
+
+
+class Books:
+    def __init__(self):
+        self.ring: dict = {}
+        self.supply: dict = {}
+        self.branches: dict[str, Record] = {}
+        self.inbox = Record("inbox")  # of latestframe, before all branches
+        self.slots_lost: list[dict] = []
+        self._without_slot: deque[tuple[float, int]] = deque(maxlen=KEPT)  # when, frames for which no slot was free
+
+    def begin(self) -> None:
+        """A new publisher, which counts from nothing."""
+        for record in (self.inbox, *self.branches.values()):
+            record.begin_books()
+        self._without_slot.clear()
+
+    def took(self, message: dict, at: float) -> None:
+        self.ring, self.supply = message["ring"], message["supply"]
+        for branch in [*self.supply["branches"], *filter(None, [message.get("recorder")])]:
+            record = self.branches.setdefault(branch["worker"], Record(branch["worker"]))
+            record.took_stats(branch, at)
+            if branch.get("state", record.state) != record.state:  # told before its first account
+                record.took_state(branch["state"], branch["reason"], at)
+        self._without_slot.append((at, self.ring["dropped-no-slot"]))
+        received, published, dropped = (self.supply[name] for name in ("received", "published", "inbox-drops"))
+        self.inbox.took_account(Account(received, published, dropped, 0), at)
+        if sum(self.ring[f"slots-{use}"] for use in ("free", "owned", "loaned")) != self.ring["slots"]:
+            self.slots_lost = [*self.slots_lost, self.ring][-10:]
+
+    def without_slot(self, begin: float, end: float) -> int:
+        """Frames that no worker could get in that time, because the ring had no free slot."""
+        def until(when):
+            return next((count for told, count in reversed(self._without_slot) if told <= when), 0)
+        return until(end) - until(begin)
