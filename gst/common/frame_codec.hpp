@@ -23,6 +23,8 @@ class StreamFormat {
   // INVALID, with a sentence, for caps that are not fixed or whose frames are not in system memory.
   static shmring::Result<StreamFormat> from_caps(const GstCaps* caps);
 
+  // Whether there were caps.
+  bool known() const { return !text_.empty(); }
   // For the ring; borrows from this object.
   shmring_format ring_format() const;
   // NULL for everything but raw video.

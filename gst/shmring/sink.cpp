@@ -157,6 +157,13 @@ bool Sink::require(std::uint64_t frame_size) {
 }
 
 GstFlowReturn Sink::render(GstBuffer* buffer) {
+  if (!format_.known()) {
+    GST_ELEMENT_ERROR(element_, CORE, NEGOTIATION,
+                      ("Cannot publish: frames come without caps, by which readers would know what they are, put a "
+                       "capsfilter or a typefind before this."),
+                      (nullptr));
+    return GST_FLOW_NOT_NEGOTIATED;
+  }
   if (!require(gst_buffer_get_size(buffer))) return GST_FLOW_ERROR;
   auto info = encode(buffer, format_, element_->segment, TimeBase::of(GST_ELEMENT(element_)));
   if (layout(info, format_) == Layout::broken) {
@@ -242,7 +249,7 @@ void Sink::event_comes(GstEvent* event) {
 
 // Other streams than raw video need to be told that nothing comes for a while; a picture just stays.
 void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
-  if (format_.video() || !require(0)) return;
+  if (!format_.known() || format_.video() || !require(0)) return;
   auto info = encode_gap(pts, duration, element_->segment, TimeBase::of(GST_ELEMENT(element_)));
   settle(outlet_->write({}, info));
 }

@@ -11,7 +11,7 @@ import sys
 from tap import ROOT, Tap, sources
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
-TEST = re.compile(r"`([A-Z]\w+\.\w+)`")  # suite and name
+TEST = re.compile(r"`([A-Z]\w*[a-z]\w*\.\w+)`")  # suite and name
 PARTS = ("Status:", "Date:", "## Context", "## Options", "## Decision", "## Consequences", "## Evidence")
 
 

@@ -382,4 +382,13 @@ TEST_F(ShmRing, caps_that_no_other_process_could_use_are_an_error_that_says_what
   EXPECT_NE(error.find("downloads"), std::string::npos) << error;
 }
 
+TEST_F(ShmRing, frames_without_caps_are_an_error_that_says_what_to_do) {
+  support::Pipeline in("fakesrc sizetype=fixed num-buffers=3 ! shmringsink socket-path=" + path());
+  in.set_state(GST_STATE_PLAYING);
+  const auto error = in.message(GST_MESSAGE_ERROR);
+  ASSERT_TRUE(error);
+  const std::string text = support::Pipeline::error_text(error.get());
+  EXPECT_NE(text.find("a capsfilter or a typefind before this"), std::string::npos) << text;
+}
+
 }  // namespace

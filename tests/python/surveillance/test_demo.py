@@ -117,4 +117,4 @@ def test_a_worker_that_cannot_live_fails_the_run_and_only_itself(tmp_path):
     failed = [check["what"] for check in report["checks"] if not check["holds"]]
     assert failed == ["bad: offered = delivered + dropped + pending", "bad: alive at the end"]
     assert [event["text"] for event in events(tmp_path) if event["kind"] == "give-up"] == [
-        "ended with code 3; no restart left of 1 in 60 s"]
+        "ended with code 3; no restart left of 1 in 60 s; the others go on without it"]

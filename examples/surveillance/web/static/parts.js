@@ -151,9 +151,9 @@ class Worker {
     this.account(worker, now, limits);
   }
 
-  picture(worker, now, camera, taken) {
+  picture(worker, now, camera, taken, kept) {
     const { at } = this;
-    say(at.taken, !taken ? 'no picture yet' : now - taken < 3 ? 'now' : `${lasting(now - taken)} ago`);
+    say(at.taken, kept ? kept : !taken ? 'no picture yet' : now - taken < 3 ? 'now' : `${lasting(now - taken)} ago`);
     at.link.classList.toggle('old', Boolean(taken) && now - taken > 15);
     if (!taken || taken === this.shown) return;
     this.shown = taken;
