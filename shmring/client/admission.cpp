@@ -25,17 +25,18 @@ Control::Next Control::refuse(Connection& c, Status status, const std::string& t
 }
 
 Control::Next Control::on_hello(Connection& c, const wire::Hello& hello) {
-  const auto protocol = wire::negotiate(wire::kProtocol, wire::kProtocol, wire::kFeatures, hello);
-  if (!protocol) return refuse(c, protocol.status(), protocol.error().text);
-  if (hello.role == wire::Role::reader) return welcome_reader(c, hello, wire::kProtocol);
+  auto agreed = wire::negotiate(wire::kVersion, hello);
+  if (!agreed) return refuse(c, agreed.status(), agreed.error().text);
+  auto welcome = wire::make<wire::Welcome>();
+  welcome.protocol = agreed->protocol;
+  welcome.features = agreed->features;
+  welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
+  if (hello.role == wire::Role::reader) return welcome_reader(c, hello, welcome);
 
   const auto observers = std::count_if(connections_.begin(), connections_.end(),
                                        [](const auto& o) { return o.second.stage == Connection::Stage::observing; });
   if (static_cast<std::size_t>(observers) >= kMaxObservers)
     return refuse(c, SHMRING_REFUSED, "16 observers are looking already");
-  auto welcome = wire::make<wire::Welcome>();
-  welcome.protocol = wire::kProtocol;
-  welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
   welcome.depth = welcome.max_held = 1;
   if (!send_message(c.fd(), welcome)) return Next::close;
   c.stage = Connection::Stage::observing;
@@ -51,7 +52,7 @@ std::string Control::who_reads() const {
   return text;
 }
 
-Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, std::uint16_t protocol) {
+Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, wire::Welcome welcome) {
   SHMRING_CRASH_POINT(hello_heard);
   const std::string name(hello.name);
   if (!wire::valid_name(name))
@@ -108,12 +109,8 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, s
   if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
 
   SHMRING_CRASH_POINT(lane_allocated);
-  auto welcome = wire::make<wire::Welcome>();
-  welcome.protocol = protocol;
   welcome.policy = static_cast<std::uint8_t>(grant.policy);
   welcome.wake = static_cast<std::uint8_t>(grant.wake);
-  welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
-  welcome.features = hello.optional_features & wire::kFeatures;
   welcome.ring_id = ring_->id();
   welcome.ring_size = ring_->geometry().total_size;
   welcome.lane_size = geometry.total_size;

@@ -79,7 +79,7 @@ class Control {
   Next on_hello(Connection& connection, const wire::Hello& hello);
   Next on_mapped(Connection& connection);
   Next refuse(Connection& connection, Status status, const std::string& text);
-  Next welcome_reader(Connection& connection, const wire::Hello& hello, std::uint16_t protocol);
+  Next welcome_reader(Connection& connection, const wire::Hello& hello, wire::Welcome welcome);
   void send_stats(Connection& connection);
   void end_lane(Connection& connection, const char* reason);
   void drop(int fd);

@@ -41,9 +41,7 @@ Result<std::size_t> await(int socket, std::span<std::byte> buffer, wire::Type wa
 Result<std::unique_ptr<Observer>> Observer::open(const std::string& path, std::uint64_t timeout) {
   auto socket = connect_to(path);
   if (!socket) return socket.error();
-  auto hello = wire::make<wire::Hello>();
-  hello.protocol_min = hello.protocol_max = wire::kProtocol;
-  hello.role = wire::Role::observer;
+  const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
   if (!send_message(socket->get(), hello)) return {SHMRING_DISCONNECTED, "the publisher is gone"};
   std::array<std::byte, wire::kMaxMessage> buffer;
   if (auto got = await(socket->get(), buffer, wire::Type::welcome, timeout); !got) return got.error();

@@ -123,9 +123,7 @@ struct Reader::Impl {
         return {connected.status(), connected.error().text};
       }
       SHMRING_CRASH_POINT(connected);
-      auto hello = wire::make<wire::Hello>();
-      hello.protocol_min = hello.protocol_max = wire::kProtocol;
-      hello.optional_features = wire::kFeatures;
+      auto hello = wire::make_hello(wire::kVersion, wire::Role::reader);
       hello.policy = static_cast<std::uint8_t>(options.policy);
       hello.wake = static_cast<std::uint8_t>(options.wake);
       hello.depth = options.depth;
@@ -166,7 +164,8 @@ struct Reader::Impl {
 
   Outcome attach(const wire::Welcome& welcome, Received& got) {
     SHMRING_CRASH_POINT(welcome_heard);
-    auto made = Attachment::make(welcome, got.descriptors[0], got.descriptors[1]);
+    const auto agreed = wire::check_agreement(wire::kVersion, welcome);
+    auto made = agreed ? Attachment::make(welcome, got.descriptors[0], got.descriptors[1]) : agreed.error();
     if (!made) {
       detach(false);
       finder.retry_later();

@@ -49,9 +49,7 @@ Result<void> clear_path(const std::string& path) {
   if (probe.status() == SHMRING_SYSTEM) return probe.error();
   if (probe) {
     std::uint32_t pid = peer_of(probe->get()).pid;
-    auto hello = wire::make<wire::Hello>();
-    hello.protocol_min = hello.protocol_max = wire::kProtocol;
-    hello.role = wire::Role::observer;
+    const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
     std::array<std::byte, wire::kMaxMessage> buffer;
     bool answered = false;
     if (send_message(probe->get(), hello) && poll_for(probe->get(), POLLIN, 1000)) {

@@ -3,6 +3,7 @@
 #include "transport/wire.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 
 namespace shmring::wire {
@@ -53,6 +54,22 @@ template <std::size_t N>
 bool closed_text(const char (&field)[N]) {
   const void* end = std::memchr(field, 0, N);
   return end != nullptr && printable({field, static_cast<std::size_t>(static_cast<const char*>(end) - field)});
+}
+
+// Text that is shown to people: closed, and without what a terminal would obey.
+void clean(std::span<char> field) {
+  const std::string text(field.data(), ::strnlen(field.data(), field.size() - 1));
+  set_text(field, text);
+}
+
+std::string range(std::uint16_t min, std::uint16_t max) {
+  return min == max ? std::to_string(min) : std::to_string(min) + " to " + std::to_string(max);
+}
+
+std::string hex(std::uint64_t bits) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(bits));
+  return text;
 }
 
 // An enum of the C API may hold any number when it comes from elsewhere.
@@ -123,7 +140,7 @@ std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring
   ring = {};
   std::memcpy(&ring, at, std::min<std::size_t>(m->ring_size, sizeof ring));
   ring.struct_size = sizeof ring;
-  ring.caps[sizeof ring.caps - 1] = '\0';
+  clean(ring.caps);
   at += m->ring_size;
   for (std::size_t i = 0; i < m->lane_count && i < lanes.size(); ++i, at += m->lane_size) {
     lanes[i] = {};
@@ -131,22 +148,47 @@ std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring
     keep_in_range(lanes[i].state, SHMRING_LANE_GONE, SHMRING_LANE_GONE);
     keep_in_range(lanes[i].policy, SHMRING_LATEST, SHMRING_POLICY_DEFAULT);
     keep_in_range(lanes[i].wake, SHMRING_WAKE_ADAPTIVE, SHMRING_WAKE_BLOCK);
-    lanes[i].name[SHMRING_NAME_SIZE - 1] = '\0';
-    lanes[i].reason[sizeof lanes[i].reason - 1] = '\0';
+    clean(lanes[i].name);
+    clean(lanes[i].reason);
   }
   return m->lane_count;
 }
 
-Result<std::uint16_t> negotiate(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features,
-                                const Hello& hello) {
-  const std::uint16_t highest = std::min(ours_max, hello.protocol_max);
-  if (highest < std::max(ours_min, hello.protocol_min))
-    return {SHMRING_PROTOCOL, "the reader speaks protocol " + std::to_string(hello.protocol_min) + " to " +
-                                  std::to_string(hello.protocol_max) + ", the publisher " + std::to_string(ours_min) +
-                                  " to " + std::to_string(ours_max) + ": update the older one"};
-  if (hello.required_features & ~ours_features)
-    return {SHMRING_PROTOCOL, "the reader needs a feature that this publisher does not have: update the publisher"};
-  return highest;
+Hello make_hello(const Version& ours, Role role) {
+  auto hello = make<Hello>();
+  hello.protocol_min = ours.protocol_min;
+  hello.protocol_max = ours.protocol_max;
+  hello.role = role;
+  hello.required_features = ours.required;
+  hello.optional_features = ours.features & ~ours.required;
+  return hello;
+}
+
+Result<Agreement> negotiate(const Version& ours, const Hello& hello) {
+  const std::uint16_t highest = std::min(ours.protocol_max, hello.protocol_max);
+  if (highest < std::max(ours.protocol_min, hello.protocol_min))
+    return {SHMRING_PROTOCOL, "the reader speaks protocol " + range(hello.protocol_min, hello.protocol_max) +
+                                  ", the publisher " + range(ours.protocol_min, ours.protocol_max) +
+                                  ": update the older one"};
+  if (const auto lacking = hello.required_features & ~ours.features)
+    return {SHMRING_PROTOCOL, "the reader needs a feature that this publisher does not have (bits " + hex(lacking) +
+                                  "): update the publisher"};
+  const std::uint64_t known = hello.required_features | hello.optional_features;
+  if (const auto lacking = ours.required & ~known)
+    return {SHMRING_PROTOCOL, "the publisher needs a feature that this reader does not have (bits " + hex(lacking) +
+                                  "): update the reader"};
+  return Agreement{highest, known & ours.features};
+}
+
+Result<void> check_agreement(const Version& ours, const Welcome& welcome) {
+  if (welcome.protocol < ours.protocol_min || welcome.protocol > ours.protocol_max)
+    return {SHMRING_PROTOCOL, "the publisher answered in protocol " + std::to_string(welcome.protocol) +
+                                  ", which was not offered: this reader speaks " +
+                                  range(ours.protocol_min, ours.protocol_max)};
+  if (welcome.features & ~ours.features)
+    return {SHMRING_PROTOCOL,
+            "the publisher uses features that were not offered (bits " + hex(welcome.features & ~ours.features) + ")"};
+  return {};
 }
 
 }  // namespace shmring::wire

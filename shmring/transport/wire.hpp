@@ -33,10 +33,18 @@ namespace shmring::wire {
 
 constexpr std::uint32_t kMagic = 0x524D4853;  // "SHMR"
 constexpr std::uint16_t kProtocol = 1;
-constexpr std::uint64_t kFeatures = 0;  // bits this build knows
 constexpr std::size_t kMaxMessage = 1024;
 constexpr std::size_t kMaxStats = 128 * 1024;
 constexpr std::byte kBell{0x07};
+
+// What a build speaks.
+struct Version {
+  std::uint16_t protocol_min;
+  std::uint16_t protocol_max;
+  std::uint64_t features;  // bits that it knows
+  std::uint64_t required;  // of those, what the other side must know as well
+};
+extern const Version kVersion;  // of this build: version.cpp, in whose place tests link other ones
 
 enum class Type : std::uint16_t { hello = 1, welcome, refused, mapped, bye, end, ask, stats };
 enum class Role : std::uint8_t { reader = 0, observer = 1 };
@@ -58,7 +66,7 @@ struct Hello {
   std::uint8_t wake;    // shmring_wake
   std::uint8_t reserved;
   std::uint64_t required_features;  // what the publisher must know
-  std::uint64_t optional_features;  // what it may use if it knows it
+  std::uint64_t optional_features;  // what it may use if it knows it; the reader knows both kinds
   std::uint32_t depth;              // 0: the most that is granted
   std::uint32_t max_held;           // 0: the most that is granted
   char name[SHMRING_NAME_SIZE];     // UTF-8, closed by a zero
@@ -152,8 +160,17 @@ std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring
 // UTF-8 without control characters, 1 to 63 bytes.
 bool valid_name(std::string_view name);
 
-// The protocol both sides speak, given ours and the peer's range and its required features; or the sentence why there is none.
-Result<std::uint16_t> negotiate(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features,
-                                const Hello& hello);
+// A HELLO that says what `ours` speaks.
+Hello make_hello(const Version& ours, Role role);
+
+// What both sides speak.
+struct Agreement {
+  std::uint16_t protocol;  // the highest that both know
+  std::uint64_t features;  // that both know
+};
+// The publisher's answer to a HELLO: what to speak, or the sentence why there is nothing in common.
+Result<Agreement> negotiate(const Version& ours, const Hello& hello);
+// Whether that, as WELCOME has it, is among what we offered.
+Result<void> check_agreement(const Version& ours, const Welcome& welcome);
 
 }  // namespace shmring::wire

@@ -201,6 +201,25 @@ TEST(Wire, ReadsFiguresFullOfGarbageIntoValuesThatExist) {
   EXPECT_LT(std::strlen(lanes[0].name), sizeof lanes[0].name);
 }
 
+TEST(Wire, ShowsNoByteOfFiguresThatATerminalWouldObey) {
+  auto head = make<Stats>();
+  shmring_ring_stats said{};
+  shmring_lane_stats lane{};
+  head.ring_size = sizeof said;
+  head.lane_size = sizeof lane;
+  head.lane_count = 1;
+  std::strcpy(said.caps, "video/\x1b[2Jx-raw");
+  std::strcpy(lane.name, "worker\n\xff");
+  auto bytes = bytes_of(head, sizeof said + sizeof lane);
+  std::memcpy(bytes.data() + sizeof head, &said, sizeof said);
+  std::memcpy(bytes.data() + sizeof head + sizeof said, &lane, sizeof lane);
+  shmring_ring_stats ring;
+  std::vector<shmring_lane_stats> lanes(1);
+  ASSERT_TRUE(parse_stats(bytes, ring, lanes));
+  EXPECT_STREQ(ring.caps, "video/?[2Jx-raw");
+  EXPECT_STREQ(lanes[0].name, "worker??");
+}
+
 TEST(Wire, RefusesFiguresThatClaimMoreThanCame) {
   auto head = make<Stats>();
   head.ring_size = head.lane_size = UINT32_MAX;
@@ -209,40 +228,60 @@ TEST(Wire, RefusesFiguresThatClaimMoreThanCame) {
   EXPECT_FALSE(parse_stats(bytes_of(head, 1000), ring, {}));
 }
 
-struct Builds {
-  Hello theirs = hello();
-  Result<std::uint16_t> meet(std::uint16_t ours_min, std::uint16_t ours_max, std::uint64_t ours_features) {
-    return negotiate(ours_min, ours_max, ours_features, theirs);
-  }
-};
+Hello from(const Version& version) {
+  Hello m = make_hello(version, Role::reader);
+  set_text(m.name, "worker");
+  return m;
+}
 
 TEST(Negotiation, SpeaksTheHighestProtocolThatBothKnow) {
-  Builds b;
-  b.theirs.protocol_min = 1;
-  b.theirs.protocol_max = 3;
-  EXPECT_EQ(*b.meet(1, 2, 0), 2);  // a newer reader at an older publisher
-  EXPECT_EQ(*b.meet(2, 5, 0), 3);  // an older reader at a newer publisher
-  EXPECT_EQ(*b.meet(3, 3, 0), 3);
+  const Hello theirs = from({1, 3, 0, 0});
+  EXPECT_EQ(negotiate({1, 2, 0, 0}, theirs)->protocol, 2);  // a newer reader at an older publisher
+  EXPECT_EQ(negotiate({2, 5, 0, 0}, theirs)->protocol, 3);  // an older reader at a newer publisher
+  EXPECT_EQ(negotiate({3, 3, 0, 0}, theirs)->protocol, 3);
 }
 
 TEST(Negotiation, NamesBothRangesWhenTheyDoNotMeet) {
-  Builds b;
-  b.theirs.protocol_min = 4;
-  b.theirs.protocol_max = 5;
-  const auto none = b.meet(1, 2, 0);
+  const auto none = negotiate({1, 2, 0, 0}, from({4, 5, 0, 0}));
   EXPECT_EQ(none.status(), SHMRING_PROTOCOL);
   EXPECT_EQ(none.error().text, "the reader speaks protocol 4 to 5, the publisher 1 to 2: update the older one");
+  EXPECT_EQ(negotiate({2, 2, 0, 0}, from({1, 1, 0, 0})).error().text,
+            "the reader speaks protocol 1, the publisher 2: update the older one");
 }
 
 TEST(Negotiation, GoesOnWithoutOptionalFeaturesAndFailsWithoutRequiredOnes) {
   constexpr std::uint64_t known = 1, unknown = 1ull << 40;
-  Builds b;
-  b.theirs.optional_features = known | unknown;
-  EXPECT_TRUE(b.meet(1, 1, known));
-  b.theirs.required_features = known;
-  EXPECT_TRUE(b.meet(1, 1, known));
-  b.theirs.required_features = known | unknown;
-  EXPECT_EQ(b.meet(1, 1, known).status(), SHMRING_PROTOCOL);
+  const Version ours = {1, 1, known, 0};
+  EXPECT_EQ(negotiate(ours, from({1, 1, known | unknown, 0}))->features, known);
+  EXPECT_EQ(negotiate(ours, from({1, 1, known, known}))->features, known);
+  EXPECT_EQ(negotiate(ours, from({1, 1, 0, 0}))->features, 0u);
+  const auto lacking = negotiate(ours, from({1, 1, known | unknown, unknown}));
+  EXPECT_EQ(lacking.status(), SHMRING_PROTOCOL);
+  EXPECT_NE(lacking.error().text.find("(bits 0x10000000000): update the publisher"), std::string::npos)
+      << lacking.error().text;
+}
+
+TEST(Negotiation, APublisherMayRequireAFeatureToo) {
+  const Version ours = {1, 1, 0b11, 0b10};
+  EXPECT_TRUE(negotiate(ours, from({1, 1, 0b10, 0})));
+  const auto lacking = negotiate(ours, from({1, 1, 0b01, 0}));
+  EXPECT_EQ(lacking.status(), SHMRING_PROTOCOL);
+  EXPECT_NE(lacking.error().text.find("(bits 0x2): update the reader"), std::string::npos) << lacking.error().text;
+}
+
+TEST(Negotiation, AReaderTakesNothingThatItDidNotOffer) {
+  const Version ours = {1, 2, 0b01, 0};
+  Welcome m = welcome();
+  m.protocol = 2;
+  m.features = 0b01;
+  EXPECT_TRUE(check_agreement(ours, m));
+  m.features = 0b11;
+  EXPECT_EQ(check_agreement(ours, m).status(), SHMRING_PROTOCOL);
+  m.features = 0;
+  for (const std::uint16_t strange : {std::uint16_t{0}, std::uint16_t{3}}) {
+    m.protocol = strange;
+    EXPECT_EQ(check_agreement(ours, m).status(), SHMRING_PROTOCOL) << strange;
+  }
 }
 
 }  // namespace
