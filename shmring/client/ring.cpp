@@ -4,7 +4,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "core/crash_point.hpp"
@@ -72,7 +71,7 @@ Ring::Ring(const RingGeometry& geometry, SharedMemory memory, std::uint32_t loan
       loans_(loans),
       ledger_(geometry.slot_count),
       format_ids_(geometry.slot_count, 0),
-      returned_((geometry.slot_count + 63) / 64) {
+      returned_(geometry.slot_count) {
   active_.reserve(geometry.lane_count);
   ended_.reserve(geometry.lane_count);
   note_slots();
@@ -109,19 +108,13 @@ bool Ring::lend(std::uint32_t& slot) {
   return true;
 }
 
-void Ring::give_back(std::uint32_t slot) {
-  // release: pairs with the acquire in take_back_returned; what this process did with the slot is before its next use.
-  returned_[slot / 64].fetch_or(1ull << (slot % 64), std::memory_order_release);
-}
+void Ring::give_back(std::uint32_t slot) { returned_.give(slot); }
 
 void Ring::take_back_returned() {
-  for (std::size_t word = 0; word < returned_.size(); ++word) {
-    if (returned_[word].load(std::memory_order_relaxed) == 0) continue;
-    for (std::uint64_t bits = returned_[word].exchange(0, std::memory_order_acquire); bits != 0; bits &= bits - 1) {
-      ledger_.drop_owner(static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(bits)));
-      --lent_;
-    }
-  }
+  returned_.take([this](std::uint32_t slot) {
+    ledger_.drop_owner(slot);
+    --lent_;
+  });
   note_slots();
 }
 

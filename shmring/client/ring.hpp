@@ -14,6 +14,7 @@
 #include "client/lane.hpp"
 #include "core/geometry.hpp"
 #include "core/ledger.hpp"
+#include "core/returns.hpp"
 #include "transport/memory.hpp"
 
 namespace shmring {
@@ -103,7 +104,7 @@ class Ring {
   std::uint32_t newest_ = kNone;  // kept for readers that come
   std::uint64_t newest_sequence_ = 0;
   std::uint32_t lent_ = 0;
-  std::vector<Word64> returned_;  // a bit a slot: given back, not yet taken back
+  Returns<> returned_;  // by give_back, not yet taken back
 
   Word64 slot_figures_{0};  // free in the upper half, lent in the lower
   std::atomic<bool> changes_{false};

@@ -28,6 +28,10 @@ struct HardwareOps {
   static T exchange(std::atomic<T>& word, T value, std::memory_order order) {
     return word.exchange(value, order);
   }
+  template <class T>
+  static void fetch_or(std::atomic<T>& word, T bits, std::memory_order order) {
+    word.fetch_or(bits, order);
+  }
   // `success` orders what was stored; a failure loads with acquire.
   template <class T>
   static bool compare_exchange(std::atomic<T>& word, T& expected, T desired, std::memory_order success) {

@@ -6,19 +6,23 @@
 #include <atomic>
 #include <thread>
 
+#include "core/atomic.hpp"
+
 namespace shmring {
 
-class Gate {
+template <class Ops = HardwareOps>
+class BasicGate {
  public:
   void lock() {
-    // acquire: pairs with the release in unlock. Bound: the other thread's few hundred instructions, or its time off the processor.
-    while (taken_.exchange(true, std::memory_order_acquire)) {
-      for (int i = 0; i < 64 && taken_.load(std::memory_order_relaxed); ++i) pause();
-      if (taken_.load(std::memory_order_relaxed)) std::this_thread::yield();
+    // Bound: the other thread's few hundred instructions, or its time off the processor.
+    while (!try_lock()) {
+      for (int i = 0; i < 64 && Ops::load(taken_, std::memory_order_relaxed); ++i) pause();
+      if (Ops::load(taken_, std::memory_order_relaxed)) std::this_thread::yield();
     }
   }
-  bool try_lock() { return !taken_.exchange(true, std::memory_order_acquire); }
-  void unlock() { taken_.store(false, std::memory_order_release); }
+  // acquire: pairs with the release in unlock; what the other thread did to the ledger is done.
+  bool try_lock() { return !Ops::exchange(taken_, true, std::memory_order_acquire); }
+  void unlock() { Ops::store(taken_, false, std::memory_order_release); }
 
  private:
   static void pause() {
@@ -31,5 +35,7 @@ class Gate {
 
   alignas(64) std::atomic<bool> taken_{false};
 };
+
+using Gate = BasicGate<>;
 
 }  // namespace shmring

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The two ends of a lane in every order that C++ allows, and a table of what would go wrong with any line of them
+// The two ends of a lane, the gate and the returns in every order that C++ allows, and a table of what would go wrong with any line of them
 // changed.
 #include <cstdio>
 #include <string>
@@ -7,9 +7,11 @@
 
 #include <gtest/gtest.h>
 
+#include "core/gate.hpp"
 #include "core/lane_reader.hpp"
 #include "core/lane_writer.hpp"
-#include "lane_scenarios.hpp"
+#include "core/returns.hpp"
+#include "thread_scenarios.hpp"
 #include "watchdog.hpp"
 
 namespace model {
@@ -42,6 +44,18 @@ TEST_P(EveryOrder, IsRight) {
   EXPECT_EQ(verdict.fault, "") << story(verdict);
   EXPECT_GT(verdict.states, 1000u);  // else the scenario lost its point
   RecordProperty("states", std::to_string(verdict.states));
+}
+
+TEST(EveryOrderOfThreads, IsRightAtTheGate) {
+  const Verdict verdict = explore_gate<shmring::BasicGate<Ops>>({});
+  EXPECT_EQ(verdict.fault, "") << story(verdict);
+  EXPECT_GT(verdict.states, 20u);
+}
+
+TEST(EveryOrderOfThreads, IsRightWhenSlotsAreGivenBack) {
+  const Verdict verdict = explore_returns<shmring::Returns<Ops>>({});
+  EXPECT_EQ(verdict.fault, "") << story(verdict);
+  EXPECT_GT(verdict.states, 20u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Lane, EveryOrder, testing::ValuesIn(shapes()), [](const auto& param) {

@@ -109,6 +109,7 @@ class Explorer {
             next(before, t, [&](State& s) { return store(s, t, op, at, false, View{}); });
         return true;
       case Kind::exchange:
+      case Kind::fetch_or:
       case Kind::compare_exchange:
         for (std::uint8_t i = oldest; i < word.count; ++i) {
           if (op.kind == Kind::compare_exchange && word.messages[i].value != op.expected)
@@ -223,7 +224,9 @@ class Explorer {
     Thread& me = s.threads[t];
     me.current[op.word] = std::max(me.current[op.word], i);
     take_over(me, read, acquires(op.order));
-    store(s, t, op, static_cast<std::uint8_t>(i + 1), true, read.view);
+    Operation stored = op;
+    if (op.kind == Kind::fetch_or) stored.value |= read.value;
+    store(s, t, stored, static_cast<std::uint8_t>(i + 1), true, read.view);
     return {read.value};
   }
 
@@ -309,9 +312,9 @@ class Explorer {
   }
 
   std::string told(int t, const Operation& op, const Outcome& o) const {
-    static const char* const kinds[] = {
-        "load",  "store", "exchange", "compare-exchange", "fence", "rely", "write data", "read data", "ring", "drain",
-        "sleep", "join",  "fail"};
+    static const char* const kinds[] = {"load",  "store", "exchange",   "fetch-or",  "compare-exchange",
+                                        "fence", "rely",  "write data", "read data", "ring",
+                                        "drain", "sleep", "join",       "fail"};
     std::string text = std::string(t == 0 ? "publisher: " : "reader:    ") + kinds[static_cast<int>(op.kind)];
     if (op.kind == Kind::fence || op.kind == Kind::join) return text;
     text += " " + scenario_.names[op.word];

@@ -38,6 +38,7 @@ struct Operation {
     load,
     store,
     exchange,
+    fetch_or,
     compare_exchange,
     fence,
     rely,
@@ -109,6 +110,10 @@ struct OpsWith {
   static T exchange(std::atomic<T>& word, T value, Order order) {
     return static_cast<T>(
         step({Operation::Kind::exchange, order, word_of(&word), static_cast<std::uint32_t>(value)}).value);
+  }
+  template <class T>
+  static void fetch_or(std::atomic<T>& word, T bits, Order order) {
+    step({Operation::Kind::fetch_or, order, word_of(&word), static_cast<std::uint32_t>(bits)});
   }
   template <class T>
   static bool compare_exchange(std::atomic<T>& word, T& expected, T desired, Order success) {

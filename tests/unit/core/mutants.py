@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Copies of the two ends of a lane, each with one line made wrong, for interleavings_test.cpp to convict.
+"""Copies of the two ends of a lane, of the gate and of the returns, each with one line made wrong, for interleavings_test.cpp to convict.
 
 A line that is not found is an error: whoever changes the algorithm says here again what would be wrong with it.
 
-usage: mutants.py LANE_WRITER LANE_READER OUTPUT
+usage: mutants.py LANE_WRITER LANE_READER GATE RETURNS OUTPUT
 """
 import pathlib
 import re
 import sys
 
-WRITER, READER = 0, 1
+WRITER, READER, GATE, RETURNS = range(4)
 
 # name: (file, what is there, what stands there instead)
 MUTANTS = {
@@ -55,7 +55,24 @@ MUTANTS = {
                                              "    if (!held_.empty()) collect(ledger);"),
     "ended without taking back what waits": (WRITER, "absorb_taken() && queued() != 0; ++round)\n      if (evict_oldest(ledger))",
                                              "absorb_taken() && queued() != 0; ++round)\n      if (true)"),
+    # Between the publisher's own threads.
+    "gate entered without acquire": (GATE, "Ops::exchange(taken_, true, std::memory_order_acquire)",
+                                     "Ops::exchange(taken_, true, std::memory_order_relaxed)"),
+    "gate left without release": (GATE, "Ops::store(taken_, false, std::memory_order_release)",
+                                  "Ops::store(taken_, false, std::memory_order_relaxed)"),
+    "gate entered by looking first": (GATE, "return !Ops::exchange(taken_, true, std::memory_order_acquire);",
+                                      "if (Ops::load(taken_, std::memory_order_acquire)) return false;\n"
+                                      "    Ops::store(taken_, true, std::memory_order_release);\n    return true;"),
+    "slot given back without release": (RETURNS, "std::uint64_t{1} << (slot % 64), std::memory_order_release)",
+                                        "std::uint64_t{1} << (slot % 64), std::memory_order_relaxed)"),
+    "returns taken without acquire": (RETURNS, "std::uint64_t{0}, std::memory_order_acquire)", "std::uint64_t{0}, std::memory_order_relaxed)"),
+    "returns taken by a load and a store": (RETURNS, "bits = Ops::exchange(words_[word], std::uint64_t{0}, std::memory_order_acquire);",
+                                            "bits = (Ops::load(words_[word], std::memory_order_acquire)), "
+                                            "_ = (Ops::store(words_[word], std::uint64_t{0}, std::memory_order_relaxed), 0);"),
 }
+# What explores a copy of each file.
+EXPLORERS = {WRITER: "explore_lane<{0}::LaneWriter<Ops>, {0}::LaneReader<Ops>>", READER: "explore_lane<{0}::LaneWriter<Ops>, {0}::LaneReader<Ops>>",
+             GATE: "explore_gate<{0}::BasicGate<Ops>>", RETURNS: "explore_returns<{0}::Returns<Ops>>"}
 
 
 def body(text):
@@ -70,14 +87,17 @@ def mutate(name, text, old, new):
     return changed
 
 
-def main(writer, reader, output):
-    files = [body(pathlib.Path(path).read_text(encoding="utf-8")) for path in (writer, reader)]
-    text, rows = ["// Made by mutants.py.", '#pragma GCC diagnostic ignored "-Wunused-parameter"'], []
+def main(*paths):
+    *inputs, output = paths
+    files = [body(pathlib.Path(path).read_text(encoding="utf-8")) for path in inputs]
+    text, rows = ["// Made by mutants.py."], []
+    text += [f'#pragma GCC diagnostic ignored "-Wunused-{what}"' for what in ("parameter", "variable")]
     for number, (name, (which, old, new)) in enumerate(MUTANTS.items()):
-        ends = list(files)
-        ends[which] = mutate(name, ends[which], old, new)
-        text.append(f"namespace shmring::mutant{number} {{{''.join(ends)}}}")
-        rows.append(f'    {{"{name}", explore_lane<shmring::mutant{number}::LaneWriter<Ops>, shmring::mutant{number}::LaneReader<Ops>>}},')
+        copies = list(files)
+        copies[which] = mutate(name, copies[which], old, new)
+        mutant = f"shmring::mutant{number}"
+        text.append(f"namespace {mutant} {{{''.join(copies)}}}")
+        rows.append(f'    {{"{name}", {EXPLORERS[which].format(mutant)}}},')
     text += ["namespace model {", "inline const Mutant mutants[] = {", *rows, "};", "}"]
     pathlib.Path(output).write_text("\n".join(text) + "\n", encoding="utf-8")
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What several threads of one process do with a publisher, a reader and their frames at once. Mostly for ThreadSanitizer: `orders` weakens
+// the orders of the client one by one and runs these.
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "ring_fixture.hpp"
+
+namespace shmring {
+namespace {
+
+class Threads : public testing::Test {
+ protected:
+  Threads() {
+    PublisherOptions o;
+    o.path = dir.file("ring");
+    o.slot_size = 256;
+    o.max_readers = 3;
+    o.loans = 4;
+    publisher = *Publisher::open(o);
+  }
+  ~Threads() override { stop(); }
+  std::unique_ptr<Reader> reader(const char* name) const {
+    ReaderOptions o;
+    o.path = dir.file("ring");
+    o.name = name;
+    return *Reader::open(o);
+  }
+  void publish() {
+    auto loan = publisher->loan();
+    if (!loan) return;
+    std::fill(loan->bytes().begin(), loan->bytes().end(), std::byte{1});
+    shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    info.size = 256;
+    ASSERT_TRUE(publisher->publish(*loan, info));
+  }
+  void keep_publishing() {
+    publishing = std::thread([this] {
+      while (!stopped) {
+        publish();
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      }
+    });
+  }
+  void stop() {
+    stopped = true;
+    if (publishing.joinable()) publishing.join();
+  }
+
+  const support::TempDir dir;
+  std::unique_ptr<Publisher> publisher;
+  std::atomic<bool> stopped{false};
+  std::thread publishing;
+};
+
+TEST_F(Threads, LanesComeAndGoWhileFramesArePublished) {
+  keep_publishing();
+  for (int round = 0; round < 25; ++round) {
+    const auto one = reader("one"), two = reader("two");
+    ASSERT_TRUE(one->read(kPatience));
+    ASSERT_TRUE(two->read(kPatience));
+    if (round % 5 == 4) publisher->stats();
+  }
+}
+
+TEST_F(Threads, SlotsAreWrittenAndGivenBackByAnyOfThem) {
+  std::vector<std::thread> writers;
+  std::atomic<int> written{0};
+  for (int t = 0; t < 3; ++t)
+    writers.emplace_back([&, t] {
+      for (int i = 0; i < 300; ++i)
+        if (auto loan = publisher->loan()) {
+          std::fill(loan->bytes().begin(), loan->bytes().end(), static_cast<std::byte>(t));
+          ++written;
+        }
+    });
+  for (auto& writer : writers) writer.join();
+  EXPECT_GT(written, 0);
+  EXPECT_EQ(publisher->stats().ring.loaned, 0u);
+}
+
+TEST_F(Threads, FramesAreReadAndReleasedByOthersThanTheReader) {
+  keep_publishing();
+  for (int round = 0; round < 8; ++round) {
+    auto mine = reader("mine");
+    std::mutex mutex;
+    std::vector<Frame> handed;
+    std::atomic<bool> done{false};
+    std::vector<std::thread> users;
+    for (int t = 0; t < 2; ++t)
+      users.emplace_back([&] {
+        for (;;) {
+          const bool last = done;
+          std::vector<Frame> taken;
+          {
+            const std::lock_guard lock(mutex);
+            taken.swap(handed);
+          }
+          for (const Frame& frame : taken) EXPECT_EQ(frame.bytes()[255], std::byte{1});
+          if (last && taken.empty()) return;
+          std::this_thread::yield();
+        }
+      });
+    for (int n = 0; n < 20; ++n) {
+      auto frame = mine->read(kPatience);
+      if (frame.status() == SHMRING_TOO_MANY_HELD) continue;
+      ASSERT_TRUE(frame) << frame.error().text;
+      const std::lock_guard lock(mutex);
+      handed.push_back(*std::move(frame));
+    }
+    mine.reset();  // what is held outlives it
+    done = true;
+    for (auto& user : users) user.join();
+  }
+}
+
+}  // namespace
+}  // namespace shmring
