@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every header compiles alone: the installed ones as C11 and as C++20 with nothing else, the others as C++20.
+"""Every header compiles alone: the installed ones as C11 and as C++20 with nothing else, the others as C++20. The
+installed ones with clang as well, where there is one.
 
 usage: check_headers.py CC CXX
 """
 import concurrent.futures
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -29,6 +31,11 @@ def main(cc, cxx):
 
     jobs = [(f"{name} as C11", name, as_c) for name in sources("shmring/include/**.h")]
     jobs += [(f"{name} as C++20", name, [*as_cpp, "-Wpedantic"]) for name in sources("shmring/include/**.h", "shmring/include/**.hpp")]
+    if clang := next(filter(shutil.which, ("clang", "clang-14")), None):
+        cplusplus = clang.replace("clang", "clang++")
+        jobs += [(f"{name} as C11, clang", name, [clang, *as_c[len(shlex.split(cc)):]]) for name in sources("shmring/include/**.h")]
+        jobs += [(f"{name} as C++20, clang", name, [cplusplus, *as_cpp[len(shlex.split(cxx)):], "-Wpedantic"])
+                 for name in sources("shmring/include/**.h", "shmring/include/**.hpp")]
     jobs += [(f"{name} as C++20", name, inner) for name in sources(*(f"shmring/{layer}/**.hpp" for layer in ("core", "transport", "client", "capi")))]
     jobs += [(f"{name} as C++20", name, element) for name in sources("gst/**.hpp", "gst/**.h")]
     tap = Tap()

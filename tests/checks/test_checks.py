@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import check_abi
 import check_layers
+import check_orders
 import check_docs
 import check_launch_lines
 import check_style
@@ -78,6 +79,20 @@ def test_a_layout_that_the_page_does_not_tell_is_found():
     header = "struct Head {\n  Word64 magic;\n  std::uint32_t reserved[3];\n  Word64 rest[];\n};\n"
     assert not list(check_abi.missing(page, header))
     assert list(check_abi.missing(page, header.replace("rest[]", "new_one"))) == ["docs/abi.md says nothing of Head.new_one"]
+    said = "struct Hello {\n  Head head;\n  std::uint64_t word;\n};\nstruct Inner {\n  int not_said;\n};\n"
+    assert list(check_abi.missing(page, header, said)) == ["docs/abi.md says nothing of Hello.word"]
+
+
+def test_a_memory_order_is_found_with_the_word_that_it_is_of():
+    code = """
+      // memory_order_seq_cst in a comment
+      if (Ops::load(page_.ack[held_[i].slot], std::memory_order_acquire) == 1) go();
+      return Ops::load(a.b, std::memory_order_relaxed) && Ops::exchange(page_.waiting, 0u, std::memory_order_release);
+      words_[slot / 64].fetch_or(std::uint64_t{1} << 2, std::memory_order_acq_rel);
+      lane->wanted.load(std::memory_order_relaxed);
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    """
+    assert list(check_orders.orders(code)) == [("ack", "acquire"), ("waiting", "release"), ("words", "acq_rel"), ("?", "seq_cst")]
 
 
 def test_a_dead_link_and_an_unlisted_record_are_found():
