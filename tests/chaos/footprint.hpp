@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <fstream>
 #include <ostream>
+#include <sstream>
 #include <string>
 
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace chaos {
 struct Footprint {
   std::size_t descriptors = 0, mappings = 0, threads = 0;  // mappings: of rings and lanes
   std::size_t resident = 0;                                // bytes, without shared memory
+  std::size_t faults = 0;                                  // page faults so far
 
   static Footprint of(const std::string& process = "self") {
     Footprint f;
@@ -27,7 +29,24 @@ struct Footprint {
     std::ifstream status(proc + "/status");
     for (std::string word; status >> word;)
       if (word == "RssAnon:") status >> f.resident, f.resident *= 1024;
+    std::ifstream stat(proc + "/stat");
+    std::string line;
+    std::getline(stat, line);
+    std::istringstream after_name(line.substr(line.rfind(')') + 1));
+    std::string skipped;
+    for (int field = 3; field < 10; ++field) after_name >> skipped;
+    std::size_t minor = 0, major = 0;
+    after_name >> minor >> skipped >> major;
+    f.faults = minor + major;
     return f;
+  }
+  Footprint& operator+=(const Footprint& other) {
+    descriptors += other.descriptors;
+    mappings += other.mappings;
+    threads += other.threads;
+    resident += other.resident;
+    faults += other.faults;
+    return *this;
   }
   // No more than that; memory is not compared, since allocators keep some.
   bool within(const Footprint& other) const {
