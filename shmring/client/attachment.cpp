@@ -58,12 +58,13 @@ Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
   if (slot == LaneReader<>::kEmpty) return Took::empty;
   SHMRING_CRASH_POINT(tail_moved);
   if (slot >= geometry_.slot_count) return Took::broken;
+  shmring_frame& frame = frames_[slot];
+  // acquire: pairs with the release in release(). A publisher that gives a held slot away again would change a frame under its user.
+  if (frame.held.load(std::memory_order_acquire)) return Took::broken;
   SlotDescriptor d;
   if (!check_descriptor(at<SlotDescriptor>(geometry_.slots_offset + slot * sizeof(SlotDescriptor)), geometry_, d))
     return Took::broken;
-  shmring_frame& frame = frames_[slot];
-  if (d.sequence <= last_sequence_)
-    return Took::broken;  // also a slot that is held already: it cannot come again with a new number
+  if (d.sequence <= last_sequence_) return Took::broken;
   if (d.format_id != frame.format_id && !read_format(frame, d.format_id)) return Took::broken;
   SHMRING_CRASH_POINT(descriptor_checked);
   last_sequence_ = d.sequence;
@@ -85,6 +86,7 @@ Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
   info.metadata_size = 0;
   if (d.extras & kHasMetadata) read_metadata(frame, d.metadata_size);
 
+  frame.held.store(true, std::memory_order_relaxed);
   references_.fetch_add(1, std::memory_order_relaxed);
   held_.fetch_add(1, std::memory_order_relaxed);
   counters_.held.fetch_add(1, std::memory_order_relaxed);
@@ -103,7 +105,10 @@ bool Attachment::read_format(shmring_frame& frame, std::uint64_t id) {
     return true;
   }
   if (!frame.format) frame.format = std::make_unique<FormatArea>();
-  if (!check_format(at<FormatArea>(geometry_.formats_offset + frame.slot * kFormatStride), *frame.format)) return false;
+  if (!check_format(at<FormatArea>(geometry_.formats_offset + frame.slot * kFormatStride), *frame.format)) {
+    frame.format.reset();  // a copy that failed must never be used, by whatever frame comes next
+    return false;
+  }
   frame.format_id = id;
   return true;
 }
@@ -124,6 +129,7 @@ void Attachment::release(shmring_frame* frame) {
     held_.fetch_sub(1, std::memory_order_relaxed);
     counters_.held.fetch_sub(1, std::memory_order_relaxed);
     SHMRING_CRASH_POINT(release_begun);
+    frame->held.store(false, std::memory_order_release);
     lane_reader_.release(frame->slot, frame->info.sequence);
   }
   SHMRING_CRASH_POINT(acknowledged);
