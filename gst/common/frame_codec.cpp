@@ -12,6 +12,7 @@ namespace supplier {
 namespace {
 
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;
+constexpr gint kLargestSide = 1 << 20;  // as core/check.cpp has it
 
 struct PixelFormat {
   GstVideoFormat gst;
@@ -168,6 +169,11 @@ shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
     GstVideoInfo video;
     if (!gst_video_info_from_caps(&video, caps))
       return {SHMRING_INVALID, "these caps do not describe raw video: " + format.text_};
+    // GStreamer takes negative sides, and computes with them.
+    const auto fits = [](gint side) { return side > 0 && side <= kLargestSide; };
+    if (!fits(GST_VIDEO_INFO_WIDTH(&video)) || !fits(GST_VIDEO_INFO_HEIGHT(&video)))
+      return {SHMRING_INVALID,
+              "a side of a picture has 1 to " + std::to_string(kLargestSide) + " pixels: " + format.text_};
     format.video_ = video;
     format.largest_frame_ = GST_VIDEO_INFO_SIZE(&video);
     return format;
