@@ -208,7 +208,7 @@ class LatestFrameEncoded : public LatestFrame,
 
 TEST_P(LatestFrameEncoded, GoesOnWithAKeyFrameAndHarmsNoOtherBranch) {
   const auto [encode, decode] = GetParam();
-  for (const std::string name : {std::string(encode).substr(0, std::string(encode).find(' ')), std::string(decode)})
+  for (const std::string& name : {std::string(encode).substr(0, std::string(encode).find(' ')), std::string(decode)})
     if (!adopt(GST_ELEMENT(gst_element_factory_make(name.c_str(), nullptr)))) GTEST_SKIP() << "no " << name;
   Order order;
   Taker slow{order}, quick{order};
