@@ -11,6 +11,7 @@
 #include "capi/stats.hpp"
 #include "capi/status.hpp"
 #include "client/publisher.hpp"
+#include "core/gate.hpp"
 #include "core/video.hpp"
 
 using namespace shmring;
@@ -36,15 +37,15 @@ shmring_status with_whole(shmring_frame_info* info, Publish publish) {
 
 struct shmring_publisher {
   std::unique_ptr<Publisher> publisher;
-  // Loans that are out, and their tickets. A C structure cannot own; the lock is between threads that borrow and give back. They are few,
+  // Loans that are out, and their tickets. A C structure cannot own; the gate is between threads that borrow and give back. They are few,
   // and their room is made at the start: borrowing allocates nothing.
-  std::mutex mutex;
+  Gate gate;
   std::vector<std::pair<std::uint64_t, Loan>> loans;
   std::uint64_t next_ticket = 1;
 
   Loan take(shmring_loan& loan) {
     const std::uint64_t ticket = std::exchange(loan.ticket, 0);
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(gate);
     const auto found =
         std::find_if(loans.begin(), loans.end(), [&](const auto& entry) { return entry.first == ticket; });
     if (found == loans.end()) return {};
@@ -68,7 +69,7 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
     auto opened =
         Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);
-    *out = new shmring_publisher{.publisher = *std::move(opened), .mutex = {}, .loans = {}};
+    *out = new shmring_publisher{.publisher = *std::move(opened), .gate = {}, .loans = {}};
     (*out)->loans.reserve(o.loans);
     return SHMRING_OK;
   });
@@ -101,7 +102,7 @@ shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) 
     auto lent = p->publisher->loan();
     if (!lent) return status_of(lent);
     const auto bytes = lent->bytes();
-    const std::lock_guard lock(p->mutex);
+    const std::lock_guard lock(p->gate);
     *loan = {bytes.data(), bytes.size(), p->next_ticket++};
     p->loans.emplace_back(loan->ticket, *std::move(lent));
     return SHMRING_OK;

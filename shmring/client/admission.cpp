@@ -107,6 +107,8 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
   auto memory = create_memory("shmring-lane", geometry.total_size);
   if (!memory) return refuse(c, memory.status(), memory.error().text);
   if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
+  auto bell = Doorbell::make();
+  if (!bell) return refuse(c, bell.status(), bell.error().text);
 
   SHMRING_CRASH_POINT(lane_allocated);
   welcome.policy = static_cast<std::uint8_t>(grant.policy);
@@ -118,13 +120,15 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
   welcome.depth = grant.depth;
   welcome.max_held = grant.max_held;
   // The lane first: it clears what its predecessor left in the ring, and the reader may look as soon as it has the descriptors.
-  c.lane = std::make_shared<Lane>(std::move(grant), index, std::move(c.peer), std::move(c.socket), *std::move(memory),
-                                  ring_->lane_block(index), slots);
+  c.lane = std::make_shared<Lane>(std::move(grant), index, std::move(c.peer), std::move(c.socket), *std::move(bell),
+                                  *std::move(memory), ring_->lane_block(index), slots);
   c.ring = ring_.get();
   c.stage = Connection::Stage::mapping;
-  const std::array<int, 3> descriptors = {ring_->memory().get(), c.lane->memory.fd.get(), own_pidfd_.get()};
-  if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 3 : 2)))
+  const std::array<int, 4> descriptors = {ring_->memory().get(), c.lane->memory.fd.get(), c.lane->bell.reader_end(),
+                                          own_pidfd_.get()};
+  if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 4 : 3)))
     return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
+  c.lane->bell.forget_reader_end();
   SHMRING_CRASH_POINT(welcome_sent);
   return Next::keep;
 }

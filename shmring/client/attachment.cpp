@@ -51,12 +51,15 @@ void Attachment::unref() {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
-  if (held_.load(std::memory_order_relaxed) >= welcome_.max_held)
-    return lane_reader_.empty() ? Took::empty : Took::too_many;
-  const std::uint32_t slot = lane_reader_.take();
+Attachment::Took Attachment::take(shmring_frame*& out) {
+  if (held() >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
+  const std::uint32_t slot = lane_reader_.take([this](std::uint32_t expected) {
+    prefetch(ring_.data() + geometry_.slots_offset + expected * sizeof(SlotDescriptor));
+    prefetch(ring_.data() + geometry_.payload_offset + expected * geometry_.slot_stride);
+  });
   if (slot == LaneReader<>::kEmpty) return Took::empty;
   SHMRING_CRASH_POINT(tail_moved);
+  const std::uint64_t t = now();  // while those lines come
   if (slot >= geometry_.slot_count) return Took::broken;
   shmring_frame& frame = frames_[slot];
   // acquire: pairs with the release in release(). A publisher that gives a held slot away again would change a frame under its user.
@@ -88,7 +91,6 @@ Attachment::Took Attachment::take(shmring_frame*& out, std::uint64_t t) {
 
   frame.held.store(true, std::memory_order_relaxed);
   references_.fetch_add(1, std::memory_order_relaxed);
-  held_.fetch_add(1, std::memory_order_relaxed);
   counters_.held.fetch_add(1, std::memory_order_relaxed);
   counters_.taken_at.store(t, std::memory_order_relaxed);
   counters_.taken_sequence.store(d.sequence, std::memory_order_relaxed);
@@ -126,7 +128,6 @@ void Attachment::release(shmring_frame* frame) {
     const std::uint64_t t = now();
     counters_.hold.record(t > frame->taken_at ? t - frame->taken_at : 0);
     counters_.released_at.store(t, std::memory_order_relaxed);
-    held_.fetch_sub(1, std::memory_order_relaxed);
     counters_.held.fetch_sub(1, std::memory_order_relaxed);
     SHMRING_CRASH_POINT(release_begun);
     frame->held.store(false, std::memory_order_release);

@@ -47,7 +47,7 @@ class Attachment {
 
   enum class Took { frame, empty, too_many, broken };
   // Takes the next frame. broken: the publisher wrote nonsense; nothing more can be believed.
-  Took take(shmring_frame*& frame, std::uint64_t now);
+  Took take(shmring_frame*& frame);
   // Any thread; in a forked child only the memory is let go of.
   void release(shmring_frame* frame);
 
@@ -55,7 +55,8 @@ class Attachment {
   bool arm() { return lane_reader_.arm(); }
   void disarm() { lane_reader_.disarm(); }
   std::uint64_t latency() const { return header().latency.load(std::memory_order_relaxed); }
-  std::uint32_t held() const { return held_.load(std::memory_order_relaxed); }
+  // As long as the reader has its own reference.
+  std::uint32_t held() const { return references_.load(std::memory_order_relaxed) - 1; }
   const wire::Welcome& granted() const { return welcome_; }
   const std::byte* payload(const shmring_frame& frame) const {
     return ring_.data() + geometry_.payload_offset + frame.slot * geometry_.slot_stride;
@@ -81,8 +82,7 @@ class Attachment {
   LaneReader<> lane_reader_;
   std::vector<shmring_frame> frames_;
   std::uint64_t last_sequence_ = 0;
-  std::atomic<std::uint32_t> held_{0};
-  std::atomic<std::uint32_t> references_{1};
+  std::atomic<std::uint32_t> references_{1};  // the reader's, and one for each frame held
 };
 
 }  // namespace shmring

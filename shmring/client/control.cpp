@@ -277,7 +277,7 @@ void Control::ring_bells() {
   for (const auto& lane : ring_->lanes())
     if (lane->ring_later.exchange(false, std::memory_order_relaxed)) {
       lane->bells.add();
-      ::send(lane->socket.get(), &wire::kBell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+      lane->bell.ring();
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "core/geometry.hpp"
 #include "core/lane_writer.hpp"
+#include "transport/doorbell.hpp"
 #include "transport/memory.hpp"
 #include "transport/socket.hpp"
 
@@ -34,13 +35,14 @@ struct Lane : std::enable_shared_from_this<Lane> {
     std::uint32_t max_held;
   };
 
-  Lane(Grant granted, std::uint32_t number, Peer peer, Fd connection, SharedMemory own, LaneBlock& block,
-       std::uint32_t slots)
+  Lane(Grant granted, std::uint32_t number, Peer peer, Fd connection, Doorbell doorbell, SharedMemory own,
+       LaneBlock& block, std::uint32_t slots)
       : grant(std::move(granted)),
         index(number),
         pid(peer.pid),
         pidfd(std::move(peer.pidfd)),
         socket(std::move(connection)),
+        bell(std::move(doorbell)),
         memory(std::move(own)),
         page(*reinterpret_cast<LanePage*>(memory.mapping.data())),
         counters(*reinterpret_cast<LaneCounters*>(memory.mapping.data() + LaneGeometry::make(slots).counters_offset)),
@@ -53,6 +55,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
   const std::uint32_t pid;
   const Fd pidfd;
   const Fd socket;
+  Doorbell bell;
   SharedMemory memory;
   LanePage& page;
   LaneCounters& counters;  // the reader's words: shown, never believed

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "client/publisher.hpp"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -30,8 +29,7 @@ void ring_bell(Lane& lane) {
   lane.bells.add();
   const std::uint64_t cpu = lane.slow_bells ? thread_time() : 0;
   const std::uint64_t start = now();
-  // Full: it has rung already.
-  ::send(lane.socket.get(), &wire::kBell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  lane.bell.ring();
   if (now() - start < kSlowBell) return;
   if (cpu == 0) {
     lane.slow_bells = 1;  // from now on it is timed
@@ -216,6 +214,7 @@ Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
   {
     const std::lock_guard lock(p.shared.gate);
     if (loan.ring_ != p.ring) return {SHMRING_INVALID, "this loan is of a ring that was replaced"};
+    p.ring->prepare(loan.slot_);
     const std::uint64_t t = now();
     p.ring->settle(t);
     p.sequence.add();

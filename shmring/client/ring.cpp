@@ -11,6 +11,8 @@
 namespace shmring {
 namespace {
 
+constexpr std::uint64_t kRush = 20'000;  // ns between frames: less is a rush
+
 std::uint64_t random_id() {
   std::uint64_t id = 0;
   while (id == 0)
@@ -119,9 +121,12 @@ void Ring::take_back_returned() {
 }
 
 void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now) {
-  const bool idle = lane.writer.owns_nothing();
+  // Rushing frames: what the reader did meanwhile is looked at when the lane seems full. Otherwise at once, so that warm slots come back
+  // and `busy_since` is right.
+  const bool rush = now - lane.last_offered_at.get() < kRush;
   lane.last_offered_at.set(now);
-  switch (lane.writer.offer(slot, sequence, ledger_)) {
+  const bool idle = lane.writer.owns_nothing();
+  switch (lane.writer.offer(slot, sequence, ledger_, !rush)) {
     case LaneWriter<>::Offer::queued:
       if (idle) lane.busy_since.set(now);
       break;
@@ -131,6 +136,12 @@ void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::ui
       lane.verdict.store("it moved its tail to where no frame is", std::memory_order_release);
       break;
   }
+}
+
+void Ring::prepare(std::uint32_t slot) const {
+  prefetch_to_write(&descriptor(slot));
+  // A mailbox is full with every frame that was not taken: its tail will be looked at, whatever the pace.
+  for (const Lane* lane : active_) lane->writer.prefetch_lines(lane->grant.depth == 1);
 }
 
 std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,

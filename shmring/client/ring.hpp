@@ -46,6 +46,8 @@ class Ring {
   // Any thread, without the gate: the process lets go of a slot it was lent. Wait-free.
   void give_back(std::uint32_t slot);
 
+  // Has the lines that publish() will write on their way, so that they come together and while the caller does something else.
+  void prepare(std::uint32_t slot) const;
   // Writes the descriptor and offers the frame to every active lane. The slot stays lent. Returns how many lanes are to be rung;
   // `sleeper` is one of them.
   std::uint32_t publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,

@@ -18,8 +18,10 @@ class LaneReader {
   static constexpr std::uint32_t kEmpty = UINT32_MAX;
 
   // The slot of the next frame, now owned by the caller, or kEmpty. Each failed round means that the publisher evicted a frame meanwhile;
-  // after kRounds of them it answers kEmpty, and the caller looks again.
-  std::uint32_t take() {
+  // after kRounds of them it answers kEmpty, and the caller looks again. `expect` is told of a slot before it is ours, to prefetch it: the
+  // exchange and the frame's lines then come at the same time, not one after the other.
+  template <class Expect>
+  std::uint32_t take(Expect expect) {
     // acquire: pairs with the eviction in LaneWriter::evict_oldest. Who sees a tail that the publisher moved also sees the head that it had
     // stored before; with an older head the lane would look full of frames that were never there.
     std::uint64_t tail = Ops::load(page_.tail, std::memory_order_acquire);
@@ -28,12 +30,16 @@ class LaneReader {
       const std::uint64_t head = Ops::load(block_.head, std::memory_order_acquire);
       if (head == tail) return kEmpty;
       // relaxed: head published it. If another frame's stands here by now, ours was evicted and the exchange fails.
-      const std::uint32_t slot = Ops::load(block_.entry[tail % depth_], std::memory_order_relaxed);
+      const std::uint32_t slot = Ops::load(block_.entry[place(tail)], std::memory_order_relaxed);
       SHMRING_CRASH_POINT(entry_read);
+      expect(slot);
       // release: pairs with the acquire in LaneWriter::absorb_taken; the entry is read before it is overwritten. A failure loads tail anew.
       if (Ops::compare_exchange(page_.tail, tail, tail + 1, std::memory_order_release)) return slot;
     }
     return kEmpty;
+  }
+  std::uint32_t take() {
+    return take([](std::uint32_t) {});
   }
 
   // relaxed: whoever finds something takes it with take(), which orders. That nothing is overlooked is arm()'s to see to.
@@ -53,10 +59,17 @@ class LaneReader {
     Ops::fence();  // pairs with the fence before LaneWriter::claim_bell
     return empty();
   }
-  void disarm() { Ops::store(page_.waiting, 0u, std::memory_order_relaxed); }
+  // Looks first: while nobody writes the line, the publisher has it at hand.
+  void disarm() {
+    if (Ops::load(page_.waiting, std::memory_order_relaxed) != 0)
+      Ops::store(page_.waiting, 0u, std::memory_order_relaxed);
+  }
 
  private:
   static constexpr int kRounds = 64;
+
+  // A division costs as much as the rest, and a mailbox needs none.
+  std::uint64_t place(std::uint64_t n) const { return depth_ == 1 ? 0 : n % depth_; }
 
   const LaneBlock& block_;
   LanePage& page_;

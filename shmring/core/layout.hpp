@@ -11,7 +11,7 @@
 //     +payload    the frames, `slot_stride` each, page aligned
 //
 //   lane memfd   one a reader; that reader and the publisher write, nobody else has it
-//     +0          LanePage         tail, waiting, ack[slot_count]
+//     +0          LanePage         waiting, tail, ack[slot_count]
 //     +counters   LaneCounters     the reader's own account
 //
 // A frame's way: the publisher fills a slot nobody owns, writes its descriptor, stores the slot's number into an entry of each lane and
@@ -110,15 +110,16 @@ struct FormatArea {
 };
 static_assert(sizeof(FormatArea) == kFormatStride && offsetof(FormatArea, caps) == 96);
 
-// The reader's half of a lane. Both sides write tail and waiting; ack is the reader's. One line holds tail, waiting and the first acks,
-// because the publisher looks at all of them with every frame.
+// The reader's half of a lane. Both sides write tail and waiting; ack is the reader's. The publisher looks at waiting with every frame: it
+// has a line of its own, which stays in both caches while the reader is awake. Tail and the first acks are looked at together.
 struct LanePage {
-  Word64 tail;     // frames that left the lane: taken, or evicted by the publisher
   Word32 waiting;  // 1: the reader sleeps, or is about to: ring
-  std::uint32_t reserved;
+  std::uint32_t reserved[31];
+  Word64 tail;   // frames that left the lane: taken, or evicted by the publisher
   Word64 ack[];  // per slot: the sequence last released there
 };
-static_assert(sizeof(LanePage) == 16 && offsetof(LanePage, ack) == 16);
+static_assert(sizeof(LanePage) == kLine + 8 && offsetof(LanePage, tail) == kLine &&
+              offsetof(LanePage, ack) == kLine + 8);
 
 // Written by the reader for those who watch it. Nothing is decided by it.
 struct LaneCounters {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The time that all processes of a machine agree on.
+// The time that all processes of a machine agree on, and whether this thread had its processor to itself.
 #pragma once
+
+#include <sys/resource.h>
 
 #include <ctime>
 
@@ -13,6 +15,13 @@ inline std::uint64_t now() {
   timespec t;
   ::clock_gettime(CLOCK_MONOTONIC, &t);
   return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+// How often somebody else was given this thread's processor before it was done.
+inline std::int64_t times_preempted() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nivcsw;
 }
 
 }  // namespace shmring

@@ -53,6 +53,8 @@ bool send_message(int socket, const Message& message, std::span<const int> descr
   return send_message(socket, std::as_bytes(std::span(&message, 1)), descriptors);
 }
 
+constexpr std::size_t kMaxDescriptors = 4;  // with one message
+
 struct Received {
   enum class Kind {
     message,
@@ -61,7 +63,7 @@ struct Received {
     broken
   } kind = Kind::nothing;  // broken: too long, or more descriptors than ever sent
   std::size_t size = 0;
-  std::array<Fd, 3> descriptors;
+  std::array<Fd, kMaxDescriptors> descriptors;
 };
 Received receive_message(int socket, std::span<std::byte> buffer);
 

@@ -3,9 +3,8 @@
 //
 //   reader                                publisher
 //     HELLO  ───────────────────────────►  who asks (peer credentials), what for, is there room?
-//            ◄──────────────── WELCOME     what is granted, with three descriptors: ring, lane, the publisher's pidfd
+//            ◄──────────────── WELCOME     what is granted, with descriptors: ring, lane, doorbell, the publisher's pidfd if there is one
 //     MAPPED ───────────────────────────►  seals the lane, activates it: the newest frame is its first
-//            ◄──────────────── bell        one byte, only while the reader sleeps
 //            ◄──────────────── END         the stream ended after this sequence
 //     BYE    ───────────────────────────►  or a hang-up: the lane ends
 //            ◄──────────────── BYE         closing, again (a new ring: come back), or retired (with the reason)
@@ -35,7 +34,6 @@ constexpr std::uint32_t kMagic = 0x524D4853;  // "SHMR"
 constexpr std::uint16_t kProtocol = 1;
 constexpr std::size_t kMaxMessage = 1024;
 constexpr std::size_t kMaxStats = 128 * 1024;
-constexpr std::byte kBell{0x07};
 
 // What a build speaks.
 struct Version {

@@ -13,6 +13,7 @@
 
 #include "core/geometry.hpp"
 #include "core/layout.hpp"
+#include "transport/doorbell.hpp"
 #include "transport/socket.hpp"
 #include "transport/wire.hpp"
 
@@ -20,7 +21,7 @@ namespace shmring {
 
 struct HostilePeer {
   Fd socket;
-  Fd ring, lane;
+  Fd ring, lane, bell;
   wire::Welcome welcome{};
   std::byte* memory = nullptr;  // the lane's, writable
 
@@ -58,6 +59,7 @@ struct HostilePeer {
     welcome = *parsed;
     ring = std::move(got.descriptors[0]);
     lane = std::move(got.descriptors[1]);
+    bell = std::move(got.descriptors[2]);
     return true;
   }
   void map() {
@@ -84,6 +86,7 @@ struct HostilePeer {
       : socket(std::move(other.socket)),
         ring(std::move(other.ring)),
         lane(std::move(other.lane)),
+        bell(std::move(other.bell)),
         welcome(other.welcome),
         memory(std::exchange(other.memory, nullptr)) {}
   ~HostilePeer() {

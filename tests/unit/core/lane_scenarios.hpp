@@ -22,6 +22,7 @@ struct Shape {
   bool sleeps = false;   // it sleeps instead, until it has the last frame
   bool hoards = false;   // it releases nothing before its end, and then the newest first
   bool retires = false;  // the publisher ends the lane after its frames
+  bool rushes = false;   // the publisher looks at the reader's side only when the lane seems full
 };
 
 // Each catches mutants that the others do not.
@@ -35,6 +36,8 @@ inline const std::vector<Shape>& shapes() {
       {"latest, asleep", 1, 1, true, 2, 0, true},
       {"first in, first out, asleep", 2, 1, false, 2, 0, true},
       {"ended meanwhile", 2, 1, false, 2, 2, false, false, true},
+      {"in a rush", 2, 1, false, 3, 2, false, false, false, true},
+      {"drop-oldest in a rush", 2, 1, true, 3, 2, false, false, false, true},
   };
   return all;
 }
@@ -73,7 +76,7 @@ class Lane {
 
  private:
   alignas(shmring::kLine) unsigned char block_[shmring::kLine] = {};
-  alignas(shmring::kLine) unsigned char page_[shmring::kLine] = {};
+  alignas(shmring::kLine) unsigned char page_[2 * shmring::kLine] = {};
   unsigned char bell_ = 0;
 };
 
@@ -88,7 +91,8 @@ void publish_frames(Lane& lane, const Shape& shape, const Callers& callers) {
     if (!ledger.any_free()) fail("no slot is free, though the lane may not have them all");
     const std::uint32_t slot = ledger.acquire();
     write_data(slot, sequence);
-    if (writer.offer(slot, sequence, ledger) == Writer::Offer::lied) fail("an honest reader is taken for a liar");
+    if (writer.offer(slot, sequence, ledger, !shape.rushes) == Writer::Offer::lied)
+      fail("an honest reader is taken for a liar");
     ledger.drop_owner(slot);
     if (!shape.sleeps) continue;
     if (callers.publisher_fences) Ops::fence();

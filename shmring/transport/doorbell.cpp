@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "transport/doorbell.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace shmring {
+
+Result<Doorbell> Doorbell::make() {
+  Doorbell bell;
+  bell.event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  bell.poll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;  // the reader cannot read the eventfd: each ring is told once
+  if (!bell.event_ || !bell.poll_ || ::epoll_ctl(bell.poll_.get(), EPOLL_CTL_ADD, bell.event_.get(), &event) != 0)
+    return system_error("eventfd");
+  return bell;
+}
+
+void Doorbell::ring() const {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full after 2^64 rings
+}
+
+bool hush(int bell) {
+  epoll_event event;
+  return ::epoll_wait(bell, &event, 1, 0) >= 0 || errno == EINTR;
+}
+
+}  // namespace shmring
