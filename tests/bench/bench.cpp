@@ -130,9 +130,8 @@ double Samples::mean_without_top(double part) const {
 }
 
 Values figures(const std::string& prefix, const Samples& samples) {
-  return {{prefix + "_p50", samples.at(0.5)},
-          {prefix + "_p90", samples.at(0.9)},
-          {prefix + "_p99", samples.at(0.99)},
+  return {{prefix + "_p10", samples.at(0.1)},  {prefix + "_p25", samples.at(0.25)}, {prefix + "_p50", samples.at(0.5)},
+          {prefix + "_p75", samples.at(0.75)}, {prefix + "_p90", samples.at(0.9)},  {prefix + "_p99", samples.at(0.99)},
           {prefix + "_max", samples.at(1)}};
 }
 

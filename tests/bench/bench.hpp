@@ -61,7 +61,7 @@ class Samples {
 };
 
 using Values = std::vector<std::pair<std::string, double>>;
-// p50, p90, p99, max of `samples`, named with the prefix.
+// p10, p25, p50, p75, p90, p99, max of `samples`, named with the prefix.
 Values figures(const std::string& prefix, const Samples& samples);
 Values operator+(Values a, const Values& b);
 // One result: {"bench":…,"case":…,"at":{…},"v":{…}}. `at` tells results of one case apart (a rate, a size).

@@ -33,11 +33,13 @@ constexpr Kind kRing{"ring block", "shmringsink", "shmringsrc wake=block"};
 constexpr Kind kAdaptive{"ring adaptive", "shmringsink", "shmringsrc wake=adaptive"};
 constexpr Kind kShm{"shmsink", "shmsink wait-for-connection=false sync=false async=false shm-size=33554432",
                     "shmsrc is-live=true"};
+constexpr Kind kUnixFd{"unixfdsink", "unixfdsink sync=false async=false", "unixfdsrc"};  // since GStreamer 1.24
 constexpr Kind kMinimal{"smallest pair", "benchsink", "benchsrc"};
 
 // What the reading process finds.
 struct Seen {
   std::atomic<std::uint64_t> playing{0}, frames{0};  // playing: the sink
+  bool pages = true;                                 // whether a byte of each page is read
   std::uint64_t age[kMost];                          // of frame n
 };
 
@@ -48,7 +50,7 @@ GstFlowReturn see(GstPad* pad, GstObject*, GstBuffer* buffer) {
   if (head.number > 0 && head.number < kMost) seen.age[head.number] = now() - head.complete_at;
   GstMapInfo map;
   if (gst_buffer_map(buffer, &map, GST_MAP_READ)) {
-    for (std::size_t i = 0; i < map.size; i += 4096) keep(map.data[i]);
+    for (std::size_t i = 0; seen.pages && i < map.size; i += 4096) keep(map.data[i]);
     gst_buffer_unmap(buffer, &map);
   }
   gst_buffer_unref(buffer);
@@ -129,10 +131,11 @@ class Buffers {
   GstBuffer* heap_ = nullptr;
 };
 
-void stamp(GstBuffer* buffer, std::uint64_t number) {
+// Writes the head, and a byte of each page unless only the way is of interest, not the payload.
+void stamp(GstBuffer* buffer, std::uint64_t number, bool pages = true) {
   GstMapInfo map;
   if (!gst_buffer_map(buffer, &map, GST_MAP_WRITE)) die("a buffer cannot be written");
-  for (std::size_t i = 0; i < map.size; i += 4096) map.data[i] = static_cast<guint8>(number);
+  for (std::size_t i = 0; pages && i < map.size; i += 4096) map.data[i] = static_cast<guint8>(number);
   const Head head{number, now()};
   std::memcpy(map.data, &head, sizeof head);
   gst_buffer_unmap(buffer, &map);
@@ -172,20 +175,27 @@ void with_pipeline(const Options& options, const Kind& kind, Seen& seen, bool he
   ::unlink(path.c_str());
 }
 
-void throughput(const Options& options, const Kind& kind, bool heap) {
+enum class Load { pages, heads, heap };
+
+void throughput(const Options& options, const Kind& kind, Load load) {
+  const bool heap = load == Load::heap;
   Seen& seen = *share<Seen>();
+  seen.pages = load != Load::heads;
   const std::uint64_t time = options.scaled(2'000'000'000, 100'000'000);
   with_pipeline(options, kind, seen, heap, [&](Pusher& pusher, Buffers& buffers, const Child&) {
     const std::uint64_t before = seen.frames.load(), start = now();
     std::uint64_t pushed = 0;
     while (now() - start < time) {
       GstBuffer* buffer = heap ? buffers.same() : buffers.next();
-      if (!heap) stamp(buffer, kMost);
+      if (!heap) stamp(buffer, kMost, seen.pages);
       pusher.push(buffer);
       ++pushed;
     }
     const double seconds = static_cast<double>(now() - start) / 1e9;
-    emit(heap ? "elements_heap" : "elements_zero_copy", kind.name, {},
+    emit(heap         ? "elements_heap"
+         : seen.pages ? "elements_zero_copy"
+                      : "elements_way",
+         kind.name, {},
          {{"delivered_s", static_cast<double>(seen.frames.load() - before) / seconds},
           {"pushed_s", static_cast<double>(pushed) / seconds}});
   });
@@ -233,7 +243,11 @@ void plain_memcpy(const Options& options) {
   writer.join();
 }
 
-void age(const Options& options, const Kind& kind, bool stopped) {
+// Both of the latter look at the push alone.
+enum class Question { age, running, stopped };
+
+void age(const Options& options, const Kind& kind, Question what) {
+  const bool stopped = what == Question::stopped;
   Seen& seen = *share<Seen>();
   const std::uint64_t warm = 30, frames = warm + options.scaled(300, 10);
   with_pipeline(options, kind, seen, false, [&](Pusher& pusher, Buffers& buffers, const Child& reader) {
@@ -255,10 +269,24 @@ void age(const Options& options, const Kind& kind, bool stopped) {
     for (std::uint64_t i = warm + 1; i <= frames; ++i)
       if (seen.age[i]) ages.add(seen.age[i]);
     if (stopped) reader.signal(SIGCONT);
-    emit(stopped ? "elements_stopped" : "elements_age", kind.name, {{"hz", 100}},
-         figures("push", push) + (stopped ? Values{} : figures("age", ages)) +
-             Values{{"lost", static_cast<double>(stopped ? 0 : frames - warm - ages.count())}});
+    if (what == Question::age)
+      emit("elements_age", kind.name, {{"hz", 100}},
+           figures("push", push) + figures("age", ages) +
+               Values{{"lost", static_cast<double>(frames - warm - ages.count())}});
+    else
+      emit("elements_stopped", stopped ? "reader stopped" : "reader runs", {{"hz", 100}}, figures("push", push));
   });
+}
+
+// Asked in a process of its own: this one forks, and GStreamer has threads.
+bool installed(const char* factory) {
+  bool& found = *share<bool>();
+  Child([&] {
+    gst_init(nullptr, nullptr);
+    GstElementFactory* there = gst_element_factory_find(factory);
+    found = there != nullptr;
+  }).join();
+  return found;
 }
 
 // How many frames were copied on the way into the ring, with sources as they come.
@@ -292,14 +320,20 @@ void copies(const Options& options, const char* name, const char* front) {
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv, 600);
   std::vector<Case> cases;
-  for (const Kind* kind : {&kRing, &kAdaptive, &kShm}) {
-    cases.push_back({kind->name, [&options, kind] { throughput(options, *kind, false); }});
-    cases.push_back({kind->name, [&options, kind] { throughput(options, *kind, true); }});
+  std::vector<const Kind*> kinds = {&kRing, &kAdaptive, &kShm}, paced = {&kMinimal, &kRing, &kAdaptive, &kShm};
+  if (installed("unixfdsink")) {
+    kinds.push_back(&kUnixFd);
+    paced.push_back(&kUnixFd);
+  }
+  for (const Kind* kind : kinds) {
+    for (const Load load : {Load::pages, Load::heads, Load::heap})
+      cases.push_back({kind->name, [&options, kind, load] { throughput(options, *kind, load); }});
   }
   cases.push_back({"memcpy", [&] { plain_memcpy(options); }});
-  for (const Kind* kind : {&kMinimal, &kRing, &kAdaptive, &kShm})
-    cases.push_back({kind->name, [&options, kind] { age(options, *kind, false); }});
-  cases.push_back({"stopped", [&] { age(options, kRing, true); }});
+  for (const Kind* kind : paced)
+    cases.push_back({kind->name, [&options, kind] { age(options, *kind, Question::age); }});
+  for (const Question what : {Question::running, Question::stopped})
+    cases.push_back({"stopped", [&options, what] { age(options, kRing, what); }});
   const char* const size = "video/x-raw,width=800,height=600,framerate=100/1";
   const std::string small = std::string(" ! ") + size;
   const std::vector<std::pair<const char*, std::string>> fronts = {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "transports.hpp"
+
 namespace bench {
 
 Pusher::Pusher(GstElement* into, const char* caps_text) : pad_(gst_pad_new("src", GST_PAD_SRC)) {
@@ -54,14 +56,18 @@ Consumer::~Consumer() {
 GstFlowReturn Consumer::chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
   auto* self = static_cast<Consumer*>(gst_pad_get_element_private(pad));
   const std::uint64_t t = now(), n = self->count_.load(std::memory_order_relaxed);
-  self->ages_[n % self->ages_.size()] = t - GST_BUFFER_PTS(buffer);
-  if (self->read_bytes_) {
-    GstMapInfo map;
-    if (gst_buffer_map(buffer, &map, GST_MAP_READ)) {
-      keep(sum(reinterpret_cast<const std::byte*>(map.data), map.size));
-      gst_buffer_unmap(buffer, &map);
+  std::uint64_t born = GST_BUFFER_PTS(buffer);
+  if (self->age_of_payload_) {
+    // A frame that comes again is no news, one without a head not ours.
+    Head head;
+    const bool ours = gst_buffer_extract(buffer, 0, &head, sizeof head) == sizeof head && head.number == 1;
+    if (!ours || head.complete_at == self->last_) {
+      gst_buffer_unref(buffer);
+      return GST_FLOW_OK;
     }
+    born = self->last_ = head.complete_at;
   }
+  self->ages_[n % self->ages_.size()] = t - born;
   gst_buffer_unref(buffer);
   self->count_.store(n + 1, std::memory_order_release);
   return GST_FLOW_OK;

@@ -33,8 +33,8 @@ class Consumer {
   ~Consumer();
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
-  // Also tell how old the oldest byte is after every byte was read.
-  void read_bytes(bool on) { read_bytes_ = on; }
+  // The age is that of the Head in the payload: for elements that give buffers times of their own, and repeat them.
+  void age_of_payload() { age_of_payload_ = true; }
   std::uint64_t count() const { return count_.load(std::memory_order_acquire); }
   void clear() { count_.store(0); }
   void add_to(Samples& samples, std::uint64_t from = 0) const;
@@ -44,7 +44,8 @@ class Consumer {
   GstPad* pad_;
   std::vector<std::uint64_t> ages_;
   std::atomic<std::uint64_t> count_{0};
-  bool read_bytes_ = false;
+  bool age_of_payload_ = false;
+  std::uint64_t last_ = 0;
 };
 
 GstElement* make(const char* factory);

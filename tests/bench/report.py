@@ -31,17 +31,22 @@ TABLES = [
       for which, title in (("", "1.1 MB to a reader that sleeps"), ("_jitter", "The same with ±200 µs of jitter"),
                            ("_missing", "The same with every tenth frame missing"), ("_load", "The same with both cores loaded"),
                            ("_8_readers", "Eight readers on two cores"))],
-    ("elements_zero_copy", [], [("delivered_s", "delivered frames/s", 1), ("pushed_s", "pushed frames/s", 1)], "Elements, frames in the sink's own memory"),
+    ("slow_reader", ["hz"], [("age_p50", "age p50 ms", MS), ("age_p99", "p99 ms", MS), ("late_p50", "writer late p50 ms", MS),
+                             ("late_p99", "writer late p99 ms", MS), ("received", "frames read", 1)], "A camera of 30 Hz, a reader that takes 100 ms a frame"),
+    ("elements_zero_copy", [], [("delivered_s", "delivered frames/s", 1), ("pushed_s", "pushed frames/s", 1)],
+     "Elements, frames in the sink's own memory, a byte of each page written and read"),
+    ("elements_way", [], [("delivered_s", "delivered frames/s", 1), ("pushed_s", "pushed frames/s", 1)],
+     "The same, but only a frame's first bytes: the way alone"),
     ("elements_heap", [], [("delivered_s", "delivered frames/s", 1), ("pushed_s", "pushed frames/s", 1)], "Elements, frames from the heap"),
     ("elements_age", ["hz"], [("age_p50", "age p50 µs", US), ("age_p99", "age p99 µs", US), ("push_p50", "push p50 µs", US), ("lost", "lost", 1)],
      "Elements, age at 100 Hz"),
-    ("elements_stopped", ["hz"], [("push_p50", "push p50 µs", US), ("push_p99", "push p99 µs", US)], "Elements, the reader stopped (SIGSTOP)"),
+    ("elements_stopped", ["hz"], [("push_p99", "push p99 µs", US), ("push_p50", "push p50 µs", US)], "Elements, the reader stopped (SIGSTOP)"),
     ("elements_copies", [], [("published", "published", 1), ("copied", "of these copied", 1)], "Elements, copies made by the sink"),
-    ("surgeon", [], [("gbit_s", "Gbit/s", 1), ("frames_s", "frames/s", 1), ("dropped", "dropped", 1), ("cores", "cores in all", 1),
+    ("surgeon", ["rings"], [("gbit_s", "Gbit/s", 1), ("frames_s", "frames/s", 1), ("dropped", "dropped", 1), ("cores", "cores in all", 1),
                      ("publisher_cpu", "of it publisher", 1), ("publisher_page_faults", "publisher's faults", 1),
                      ("publisher_allocations", "allocations", 1), ("publisher_growth_bytes", "growth B", 1),
                      ("readers_page_faults", "readers' faults", 1), ("reader_blocks_growth", "blocks", 1), ("reader_growth_bytes", "reader's growth B", 1)],
-     "The surgeon's load: 16 rings"),
+     "The surgeon's load: 16 rings, a reader each"),
     ("ladder", ["size"], [("gbit_s", "Gbit/s", 1), ("frames_s", "frames/s", 1), ("cpu_s_per_gb", "CPU s/GB", 1)], "The ladder: one ring, every byte read"),
     ("python_view", [], [("view_p50", "p50 ns", 1), ("view_p99", "p99 ns", 1), ("allocated_peak_bytes", "allocated B", 1)],
      "Python: a ready frame to a numpy view"),
@@ -86,7 +91,7 @@ def table(results, question, keys, columns):
             if not values:
                 cells.append("")
                 continue
-            spread = f" ({number(min(values))}–{number(max(values))})" if len(values) > 2 and columns.index((figure, _, divisor)) == 0 else ""
+            spread = f" ({number(min(values))}–{number(max(values))})" if len(values) > 1 and columns.index((figure, _, divisor)) == 0 else ""
             cells.append(number(statistics.median(values)) + spread)
         lines.append("| " + " | ".join(cells) + " |")
     return lines
@@ -154,6 +159,20 @@ def plots(results, folder):
         picture.savefig(folder / f"{name}.svg", metadata={"Date": None})
         pyplot.close(picture)
 
+    def distribution(question, name, title, where):
+        picture, axes = pyplot.subplots()
+        for (case, at), figures in results.get(question, {}).items():
+            if where(dict(at)) and "latency_p10" in figures:
+                part = (10, 25, 50, 75, 90, 99)
+                axes.plot([median(figures, f"latency_p{q}") / US for q in part], part, marker=".", label=case)
+        axes.set(title=title, xlabel="µs", ylabel="% of the frames are faster", xscale="log")
+        axes.legend(fontsize=8)
+        picture.tight_layout()
+        picture.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        pyplot.close(picture)
+
+    distribution("ring_wake", "latency", "1.1 MB to a sleeping reader, 60 Hz", lambda at: at["hz"] == 60)
+    bars("slow_reader", "slow-reader", "Age at a reader that takes 100 ms a frame, 30 Hz")
     bars("ring_wake", "wake", "1.1 MB to a sleeping reader, 60 Hz", lambda at: at["hz"] == 60)
     bars("push_fanout", "age", "Age at 8 branches, 30 Hz", lambda at: at == {"branches": 8, "hz": 30})
     bars("elements_age", "elements", "Elements: age at 100 Hz")

@@ -30,8 +30,9 @@ void check(shmring_status status, const char* what) {
 
 class RingTransport : public Transport {
  public:
-  RingTransport(const std::string& folder, std::size_t frame_size, shmring_wake wake, bool copy)
-      : Transport(frame_size), path_(folder + "/ring.sock"), wake_(wake), copy_(copy) {}
+  RingTransport(const std::string& folder, std::size_t frame_size, shmring_wake wake, bool copy,
+                shmring_policy policy = SHMRING_POLICY_DEFAULT)
+      : Transport(frame_size), path_(folder + "/ring.sock"), wake_(wake), copy_(copy), policy_(policy) {}
   ~RingTransport() override {
     shmring_reader_close(reader_);
     shmring_publisher_close(publisher_);
@@ -62,6 +63,7 @@ class RingTransport : public Transport {
     options.path = path_.c_str();
     options.name = "bench";
     options.wake = wake_;
+    options.policy = policy_;
     check(shmring_reader_open(&options, &reader_), "reader");
   }
   const std::byte* receive() override {
@@ -74,6 +76,7 @@ class RingTransport : public Transport {
   const std::string path_;
   const shmring_wake wake_;
   const bool copy_;
+  const shmring_policy policy_;
   shmring_publisher* publisher_ = nullptr;
   shmring_reader* reader_ = nullptr;
   shmring_loan loan_{};
@@ -191,6 +194,12 @@ std::vector<TransportKind> our_rings() {
   return {{"ring block", ring(SHMRING_WAKE_BLOCK, false)},
           {"ring adaptive", ring(SHMRING_WAKE_ADAPTIVE, false)},
           {"ring copying", ring(SHMRING_WAKE_BLOCK, true)}};
+}
+
+TransportKind latest_ring() {
+  return {"ring latest", [](const std::string& folder, std::size_t size) {
+            return std::make_unique<RingTransport>(folder, size, SHMRING_WAKE_BLOCK, false, SHMRING_LATEST);
+          }};
 }
 
 std::vector<TransportKind> rivals() {

@@ -42,6 +42,7 @@ struct Head {
 };
 
 std::vector<TransportKind> our_rings();  // "ring block", "ring adaptive", and "ring copying" that fills by a memcpy
+TransportKind latest_ring();             // "ring latest": one frame waits, always the newest
 std::vector<TransportKind> rivals();     // iceoryx, ZeroMQ, unix socket, pipe, TCP: those that this build has
 std::vector<TransportKind>
 bare_wakes();  // eventfd, futex: nothing but the wake-up, the payload in a plain shared mapping
