@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint32_t depth = 1 + input.up_to(3), held = 1 + input.up_to(3), share = depth + held;
   const std::uint32_t slots = share + 1 + input.up_to(2);
   alignas(shmring::kLine) std::array<unsigned char, shmring::kLine> block{};
-  std::vector<std::uint64_t> page(2 + slots);
+  std::vector<std::uint64_t> page(sizeof(shmring::LanePage) / sizeof(std::uint64_t) + slots);
   auto& words = *reinterpret_cast<shmring::LanePage*>(page.data());
   shmring::Ledger ledger(slots);
   Writer writer(*reinterpret_cast<shmring::LaneBlock*>(block.data()), words, depth, held, input.up_to(1) == 1);

@@ -11,6 +11,7 @@
 #include "core/geometry.hpp"
 #include "fuzz.hpp"
 #include "temp_dir.hpp"
+#include "transport/doorbell.hpp"
 #include "transport/memory.hpp"
 #include "transport/socket.hpp"
 #include "transport/wire.hpp"
@@ -31,6 +32,7 @@ struct Stage {
   std::uint64_t lane_size = LaneGeometry::make(kSlots).total_size;
   SharedMemory lane = *create_memory("shmring-fuzz-lane", lane_size);
   SharedMemory open = *create_memory("shmring-fuzz-open", geometry.total_size);
+  Doorbell bell = *Doorbell::make();
   Fd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
 
   Stage() {
@@ -72,11 +74,11 @@ void say(const Stage& stage, int socket, fuzz::Input& input) {
       welcome.lane_size = stage.lane_size;
       welcome.depth = welcome.max_held = kDepth;
       std::array<int, 5> descriptors;
-      const std::array honest = {stage.ring.fd.get(), stage.lane.fd.get(), stage.null.get()};
+      const std::array honest = {stage.ring.fd.get(), stage.lane.fd.get(), stage.bell.reader_end(), stage.null.get()};
       const std::array other = {stage.open.fd.get(), stage.null.get(), stage.ring.fd.get(), socket};
       for (std::size_t i = 0; i < descriptors.size(); ++i)
         descriptors[i] = i < honest.size() && input.up_to(7) != 7 ? honest[i] : other[input.up_to(3)];
-      return send(socket, welcome, input, std::span(descriptors).first(input.up_to(7) == 7 ? input.up_to(5) : 2));
+      return send(socket, welcome, input, std::span(descriptors).first(input.up_to(7) == 7 ? input.up_to(5) : 3));
     }
     case 2: {
       auto end = wire::make<wire::End>();
@@ -95,8 +97,7 @@ void say(const Stage& stage, int socket, fuzz::Input& input) {
     }
     case 5:
       if (input.up_to(1) == 0) return send(socket, wire::make<wire::Mapped>(), input);
-      send_message(socket, std::span(&wire::kBell, 1));
-      return;
+      return stage.bell.ring();
     case 6:
       send_message(socket, input.take_bytes(input.take<std::uint8_t>()));
       return;
