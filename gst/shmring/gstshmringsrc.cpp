@@ -178,8 +178,8 @@ void install_properties(GObjectClass* klass) {
    * A #GstStructure named "application/x-shmringsrc-stats": `connected` (#gboolean); `publisher-pid`, `attachments`
    * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied` of
    * the taken, `held` now, `depth`, `max-held`, `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max`
-   * (publish to take, ns), `hold-p50`, `hold-p99`, `hold-max` (take to release, ns), all #guint64; `drop-policy` and
-   * `wake` as granted.
+   * (publish to take, ns), `hold-p50`, `hold-p99`, `hold-max` (take to release, ns), `liars` (publishers left because they
+   * broke the rules), all #guint64; `drop-policy` and `wake` as granted.
    */
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Figures of this reader", GST_TYPE_STRUCTURE, shown));
 }

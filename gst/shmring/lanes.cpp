@@ -62,6 +62,12 @@ Owned<GstStructure> sink_stats(const shmring::Publisher::Stats& stats, bool expe
       "liars", G_TYPE_UINT64, guint64{ring.liars}, "last-published-at", G_TYPE_UINT64, guint64{ring.last_published_at},
       nullptr));
 
+  auto offences = adopt(gst_structure_new_empty("offences"));
+  for (std::size_t i = 0; i < SHMRING_OFFENCES; ++i)
+    if (const char* name = shmring::offence_name(i))
+      gst_structure_set(offences.get(), name, G_TYPE_UINT64, guint64{ring.offences[i]}, nullptr);
+  gst_structure_set(structure.get(), "offences", GST_TYPE_STRUCTURE, offences.get(), nullptr);
+
   GValue lanes = G_VALUE_INIT;
   g_value_init(&lanes, GST_TYPE_ARRAY);
   for (const shmring_lane_stats& lane : stats.lanes) {

@@ -2,6 +2,7 @@
 // Statuses, their sentences, the clock.
 #include "capi/status.hpp"
 
+#include "client/publisher.hpp"
 #include "transport/clock.hpp"
 
 namespace shmring::capi {
@@ -56,6 +57,10 @@ const char* shmring_status_name(shmring_status status) {
       return "forked";
   }
   return "unknown";
+}
+
+const char* shmring_offence_name(shmring_offence offence) {
+  return shmring::offence_name(static_cast<std::size_t>(offence));
 }
 
 }  // extern "C"

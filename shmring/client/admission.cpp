@@ -12,6 +12,7 @@ namespace shmring {
 namespace {
 
 constexpr std::size_t kMaxObservers = 16;
+constexpr Offence kSealed{SHMRING_OFFENCE_SEALS, "it kept its lane's memory from being sealed"};
 
 }  // namespace
 
@@ -105,7 +106,7 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
 
   const LaneGeometry geometry = LaneGeometry::make(slots);
   auto memory = create_memory("shmring-lane", geometry.total_size);
-  if (!memory) return refuse(c, memory.status(), memory.error().text);
+  if (!memory) return refuse(c, memory.status(), "the publisher has no memory for a lane: " + memory.error().text);
   if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
   auto bell = Doorbell::make();
   if (!bell) return refuse(c, bell.status(), bell.error().text);
@@ -142,10 +143,11 @@ Control::Next Control::on_mapped(Connection& c) {
     return Next::close;
   }
   // From here on nobody else can ever map the lane writable, or change its size.
-  if (auto ok = seal(c.lane->memory.fd, Seal::everything); !ok) {
-    ++liars_;
-    return refuse(c, SHMRING_PROTOCOL, "the lane's memory was sealed by the reader");
+  if (!seal(c.lane->memory.fd, Seal::everything)) {
+    convict(c, kSealed);
+    return Next::close;
   }
+  repopulate(c.lane->memory.mapping);  // until now it could be punched
   SHMRING_CRASH_POINT(lane_sealed);
   c.deadline = 0;
   c.stage = Connection::Stage::reading;
@@ -160,7 +162,6 @@ Control::Next Control::on_mapped(Connection& c) {
   ring_->add_lane(c.lane);
   SHMRING_CRASH_POINT(lane_added);
   readers_.fetch_add(1, std::memory_order_relaxed);
-  send_message(c.fd(), wire::make<wire::Mapped>());
   return Next::keep;
 }
 

@@ -130,8 +130,9 @@ void Attachment::release(shmring_frame* frame) {
     counters_.released_at.store(t, std::memory_order_relaxed);
     counters_.held.fetch_sub(1, std::memory_order_relaxed);
     SHMRING_CRASH_POINT(release_begun);
+    const std::uint64_t sequence = frame->info.sequence;
     frame->held.store(false, std::memory_order_release);
-    lane_reader_.release(frame->slot, frame->info.sequence);
+    lane_reader_.release(frame->slot, sequence);
   }
   SHMRING_CRASH_POINT(acknowledged);
   unref();

@@ -26,7 +26,7 @@ class Attachment;
 struct shmring_frame {
   shmring::Attachment* owner = nullptr;
   std::uint32_t slot = 0;
-  std::atomic<bool> held{false};
+  std::atomic<bool> held{false};  // until then nobody writes to the rest
   std::uint64_t format_id = 0;
   std::uint64_t taken_at = 0;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;

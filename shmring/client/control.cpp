@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "core/crash_point.hpp"
 #include "transport/clock.hpp"
@@ -22,6 +23,7 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kHandshakeTime = 1000 * kMillisecond;
 constexpr std::uint64_t kIdle = 50 * kMillisecond;  // nothing published for so long: the gate is ours to try
 constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
+constexpr std::uint64_t kObserverRest = 5 * kMillisecond;
 constexpr std::size_t kMaxGreeting = 8;  // connections that have not said what they want
 constexpr std::size_t kMaxNames = 64;
 constexpr int kTick = 10;                           // ms, while something waits to be carried out
@@ -29,6 +31,8 @@ constexpr std::uint64_t kLook = 50 * kMillisecond;  // between looks at what tho
 
 const char* const kProcessEnded = "its process ended";
 const char* const kHungUp = "it hung up without a goodbye";
+constexpr Offence kNonsense{SHMRING_OFFENCE_MESSAGE, "it sent a message that does not belong there"};
+constexpr Offence kDescriptors{SHMRING_OFFENCE_DESCRIPTORS, "it sent descriptors, which nobody asked for"};
 
 }  // namespace
 
@@ -71,7 +75,7 @@ Control::~Control() {
   stop_ = true;
   wake();
   if (thread_.joinable()) thread_.join();
-  announce_end();
+  announce();
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::closing;
   for (auto& [fd, connection] : connections_) send_message(fd, bye);
@@ -83,6 +87,7 @@ void Control::abandon() {
   if (thread_.joinable()) thread_.detach();
   // The file, the sockets' goodbyes: all the parent's. Only this process's copies of the descriptors are closed.
   Listener forgotten = std::move(listener_);
+  for (auto& [fd, connection] : connections_) connection.socket.trust();  // the last to close them is the parent
   connections_.clear();
 }
 
@@ -98,6 +103,19 @@ bool Control::watch(int fd, std::uint32_t events) {
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+// An observer that asks all the time is answered now and then.
+void Control::rest(Connection& c) {
+  c.rests_until = now() + kObserverRest;
+  set_events(c.fd(), 0);
+}
+
+void Control::set_events(int fd, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
 void Control::run() {
   std::array<epoll_event, 32> events;
   while (!stop_) {
@@ -108,29 +126,46 @@ void Control::run() {
     }
     const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
     const std::lock_guard lock(mutex_);
-    ring_bells();  // first: a worker waits for it
-    for (int i = 0; i < n; ++i) handle(events[static_cast<std::size_t>(i)].data.fd);
-    end_liars();
-    const std::uint64_t t = now();
-    if (listener_rests_until_ != 0 && t >= listener_rests_until_) {
-      listener_rests_until_ = 0;
-      watch(listener_.fd(), EPOLLIN);
+    for (int i = 0; i < n; ++i) {
+      ring_bells();  // before each: a worker waits for it, whoever else keeps us busy
+      handle(events[static_cast<std::size_t>(i)].data.fd);
     }
-    std::vector<int> late;
-    for (auto& [fd, connection] : connections_)
-      if (connection.deadline != 0 && t >= connection.deadline) late.push_back(fd);
-    for (int fd : late) drop(fd);
+    ring_bells();
+    end_liars();
+    end_rests();
     settle();
-    announce_end();
+    announce();
+  }
+}
+
+void Control::end_rests() {
+  const std::uint64_t t = now();
+  if (listener_rests_until_ != 0 && t >= listener_rests_until_) {
+    listener_rests_until_ = 0;
+    watch(listener_.fd(), EPOLLIN);
+  }
+  std::vector<int> late;
+  for (auto& [fd, c] : connections_) {
+    if (c.deadline != 0 && t >= c.deadline) late.push_back(fd);
+    if (c.rests_until != 0 && t >= c.rests_until) {
+      c.rests_until = 0;
+      set_events(fd, EPOLLIN | EPOLLRDHUP);
+    }
+  }
+  for (int fd : late) {
+    ++offences_[SHMRING_OFFENCE_SILENCE];
+    drop(fd);
   }
 }
 
 // ms until something is due; -1: only an event wakes us.
 int Control::next_timeout() const {
   if (ring_->has_changes()) return kTick;
-  if (shared_.ended_after.load(std::memory_order_relaxed) != 0)  // somebody is still to be told
-    for (const auto& [fd, c] : connections_)
-      if (c.stage == Connection::Stage::reading && c.ring == ring_.get() && c.told_end == 0) return kTick;
+  const bool ended = shared_.ended_after.load(std::memory_order_relaxed) != 0;
+  for (const auto& [fd, c] : connections_)  // somebody is still to be told
+    if (c.stage == Connection::Stage::reading && c.ring == ring_.get() &&
+        (!c.told_offered || (ended && c.told_end == 0)))
+      return kTick;
   std::uint64_t due = listener_rests_until_ ? listener_rests_until_ : UINT64_MAX;
   // Frames of those who left are still held: look now and then.
   if (!old_rings_.empty() || std::any_of(ring_->lanes().begin(), ring_->lanes().end(), [](const auto& lane) {
@@ -138,7 +173,8 @@ int Control::next_timeout() const {
       }))
     due = std::min(due, now() + kLook);
   for (const auto& [fd, connection] : connections_)
-    if (connection.deadline != 0) due = std::min(due, connection.deadline);
+    for (const std::uint64_t t : {connection.deadline, connection.rests_until})
+      if (t != 0) due = std::min(due, t);
   if (due == UINT64_MAX) return -1;
   const std::uint64_t t = now();
   return due <= t ? 0 : static_cast<int>((due - t) / kMillisecond + 1);
@@ -161,26 +197,33 @@ void Control::handle(int fd) {
   }
 }
 
+// Out of descriptors: accept would fail for ever without a pause.
+void Control::rest_listener() {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
+  listener_rests_until_ = now() + kListenerRest;
+}
+
 void Control::accept_all() {
-  // Bound: what may queue at the listener; whoever comes meanwhile is the next round's.
-  for (int i = 0; i < Listener::kBacklog; ++i) {
-    Fd socket = listener_.accept();
+  // Bound: whoever comes meanwhile is the next round's.
+  for (std::size_t i = 0; i < kMaxGreeting; ++i) {
+    if (ForeignFd::closing() >= ForeignFd::kTooMany) return rest_listener();
+    ForeignFd socket = listener_.accept();
     if (!socket) {
-      if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) return;
-      // Out of descriptors: accept would fail for ever without a pause.
-      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
-      listener_rests_until_ = now() + kListenerRest;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) rest_listener();
       return;
     }
+    Peer peer = peer_of(socket.get());
+    if (peer.starving) return rest_listener();  // without its process we could not tell when it is gone
     make_room_for_greeting();
     const int fd = socket.get();
     if (!watch(fd, EPOLLIN | EPOLLRDHUP)) continue;
     Connection& c = connections_[fd];
-    c.peer = peer_of(fd);
+    c.peer = std::move(peer);
     c.socket = std::move(socket);
     c.deadline = now() + kHandshakeTime;
     SHMRING_CRASH_POINT(accepted);
     serve(c);  // an honest reader's HELLO is there already
+    ring_bells();
   }
 }
 
@@ -193,7 +236,9 @@ void Control::make_room_for_greeting() {
     ++silent;
     if (oldest == connections_.end() || it->second.deadline < oldest->second.deadline) oldest = it;
   }
-  if (silent >= kMaxGreeting) drop(oldest->first);
+  if (silent < kMaxGreeting) return;
+  ++offences_[SHMRING_OFFENCE_SILENCE];
+  drop(oldest->first);
 }
 
 void Control::serve(Connection& c) {
@@ -209,22 +254,34 @@ void Control::serve(Connection& c) {
     }
     const std::span<const std::byte> bytes(buffer.data(), got.size);
     const auto type = got.kind == Received::Kind::message ? wire::type_of(bytes) : std::nullopt;
+    const auto hello = type == wire::Type::hello ? wire::parse_hello(bytes) : std::nullopt;
     Next next = Next::close;
-    if (type == wire::Type::hello && c.stage == Connection::Stage::greeting) {
-      if (const auto hello = wire::parse_hello(bytes)) next = on_hello(c, *hello);
+    if (got.descriptors[0] || got.lost_descriptors) {
+      convict(c, kDescriptors);
+    } else if (hello && c.stage == Connection::Stage::greeting) {
+      next = on_hello(c, *hello);
     } else if (type == wire::Type::mapped && c.stage == Connection::Stage::mapping) {
       next = on_mapped(c);
     } else if (type == wire::Type::ask && c.stage == Connection::Stage::observing) {
-      send_stats(c);
-      next = Next::keep;
+      next = send_stats(c);
     } else if (type == wire::Type::bye) {
       if (c.lane) end_lane(c, "");
-    } else if (c.stage == Connection::Stage::reading) {
-      ++liars_;
-      end_lane(c, "it sent a message that does not belong there");
+    } else {
+      convict(c, kNonsense);
     }
     if (next == Next::close) return drop(fd);
+    if (c.rests_until != 0) return;
   }
+}
+
+// It is told, where it can be; what is left of the connection is the caller's to drop.
+void Control::convict(Connection& c, const Offence& offence) {
+  ++offences_[offence.kind];
+  auto bye = wire::make<wire::Bye>();
+  bye.reason = wire::Goodbye::retired;
+  wire::set_text(bye.text, offence.sentence);
+  send_message(c.fd(), bye);
+  end_lane(c, offence.sentence);
 }
 
 // The connection stays: what the reader holds is its own until it lets go or is gone.
@@ -275,17 +332,16 @@ void Control::find_the_gone() {
 
 void Control::ring_bells() {
   for (const auto& lane : ring_->lanes())
-    if (lane->ring_later.exchange(false, std::memory_order_relaxed)) {
-      lane->bells.add();
-      lane->bell.ring();
-    }
+    if (lane->ring_later.exchange(false, std::memory_order_relaxed)) lane->ring_bell();
 }
 
-// To each reader once, and not before its lane has the frame that it starts with.
-void Control::announce_end() {
+// To each reader once, and not before its lane has the frame that it starts with: that it is offered all that come; the end.
+void Control::announce() {
   const std::uint64_t after = shared_.ended_after.load();
   for (auto& [fd, c] : connections_) {
-    if (c.told_end == after || !has_first_frame(c)) continue;
+    if (!has_first_frame(c)) continue;
+    if (!std::exchange(c.told_offered, true)) send_message(fd, wire::make<wire::Mapped>());
+    if (c.told_end == after) continue;
     c.told_end = after;
     if (after == 0) continue;
     auto end = wire::make<wire::End>();
@@ -303,16 +359,10 @@ bool Control::has_first_frame(const Connection& c) const {
 void Control::end_liars() {
   std::vector<int> liars;
   for (auto& [fd, c] : connections_)
-    if (c.lane && c.lane->verdict.load(std::memory_order_acquire)) liars.push_back(fd);
+    if (c.lane && c.lane->offence.load(std::memory_order_acquire)) liars.push_back(fd);
   for (int fd : liars) {
     Connection& c = connections_.at(fd);
-    const char* verdict = c.lane->verdict.load();
-    ++liars_;
-    auto bye = wire::make<wire::Bye>();
-    bye.reason = wire::Goodbye::retired;
-    wire::set_text(bye.text, verdict);
-    send_message(fd, bye);
-    end_lane(c, verdict);
+    convict(c, *c.lane->offence.load());
     drop(fd);
   }
 }
@@ -380,7 +430,9 @@ Control::Name& Control::name_of(const std::string& name) {
         oldest = it;
     if (oldest != names_.end()) names_.erase(oldest);
   }
-  return names_[name];
+  Name& added = names_[name];
+  added.gone_at = now();  // until it attaches
+  return added;
 }
 
 }  // namespace shmring

@@ -3,6 +3,7 @@
 // but through the gate, and only while nothing is being published; a publisher never waits for it.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -50,12 +51,14 @@ class Control {
  private:
   struct Connection {
     enum class Stage { greeting, mapping, reading, observing } stage = Stage::greeting;
-    Fd socket;
+    ForeignFd socket;
     Peer peer;
-    std::uint64_t deadline = 0;  // of the handshake
-    std::shared_ptr<Lane> lane;  // mapping, reading; it owns the socket then
-    Ring* ring = nullptr;        // that the lane is of
-    std::uint64_t told_end = 0;  // the end that it was told of
+    std::uint64_t deadline = 0;     // of the handshake
+    std::uint64_t rests_until = 0;  // what it asks meanwhile has to wait
+    std::shared_ptr<Lane> lane;     // mapping, reading; it owns the socket then
+    Ring* ring = nullptr;           // that the lane is of
+    bool told_offered = false;      // that every frame is offered to it from now on
+    std::uint64_t told_end = 0;     // the end that it was told of
     int fd() const { return lane ? lane->socket.get() : socket.get(); }
   };
   // All lanes that ever had a name; those of now are added when asked for.
@@ -80,12 +83,15 @@ class Control {
   Next on_mapped(Connection& connection);
   Next refuse(Connection& connection, Status status, const std::string& text);
   Next welcome_reader(Connection& connection, const wire::Hello& hello, wire::Welcome welcome);
-  void send_stats(Connection& connection);
+  Next send_stats(Connection& connection);
+  void convict(Connection& connection, const Offence& offence);
+  void rest_listener();
+  void end_rests();
   void end_lane(Connection& connection, const char* reason);
   void drop(int fd);
   void find_the_gone();
   void ring_bells();
-  void announce_end();
+  void announce();
   bool has_first_frame(const Connection& connection) const;
   void end_liars();
   void settle();
@@ -94,6 +100,8 @@ class Control {
   Name& name_of(const std::string& name);
   int next_timeout() const;
   bool watch(int fd, std::uint32_t events);
+  void set_events(int fd, std::uint32_t events);
+  void rest(Connection& connection);
   void fill_stats(Publisher::Stats& stats) const;
 
   const PublisherOptions options_;
@@ -112,7 +120,7 @@ class Control {
   std::map<std::string, Name> names_;
   std::uint64_t listener_rests_until_ = 0;
   std::uint64_t refused_readers_ = 0;
-  std::uint64_t liars_ = 0;
+  std::array<std::uint64_t, SHMRING_OFFENCES> offences_{};
 
   std::thread thread_;
 };

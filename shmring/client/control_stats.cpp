@@ -61,7 +61,9 @@ void Control::forget_freed(Ring& ring) {
 
 void Control::fill_stats(Publisher::Stats& stats) const {
   stats.ring.refused_readers = refused_readers_;
-  stats.ring.liars = liars_;
+  std::copy(offences_.begin(), offences_.end(), stats.ring.offences);
+  for (std::size_t i = 0; i < offences_.size(); ++i)
+    if (i != SHMRING_OFFENCE_SILENCE) stats.ring.liars += offences_[i];
   stats.ring.rings = static_cast<std::uint32_t>(1 + old_rings_.size());
   std::vector<Ring*> rings;
   for (const auto& ring : old_rings_) rings.push_back(ring.get());
@@ -106,7 +108,7 @@ void Control::add_stats(Publisher::Stats& stats) const {
   fill_stats(stats);
 }
 
-void Control::send_stats(Connection& c) {
+Control::Next Control::send_stats(Connection& c) {
   Publisher::Stats stats{};
   stats.ring = shared_.ring_stats();
   fill_stats(stats);
@@ -120,7 +122,9 @@ void Control::send_stats(Connection& c) {
   if (!stats.lanes.empty())
     std::memcpy(bytes.data() + sizeof head + sizeof stats.ring, stats.lanes.data(),
                 stats.lanes.size() * sizeof(shmring_lane_stats));
-  send_message(c.fd(), bytes);
+  if (!send_message(c.fd(), bytes) && hung_up(c.fd())) return Next::close;
+  rest(c);
+  return Next::keep;
 }
 
 }  // namespace shmring

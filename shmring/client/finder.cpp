@@ -52,11 +52,25 @@ void Finder::set_timer(std::uint64_t after) {
 }
 
 bool Finder::due() {
-  std::uint64_t count;
-  [[maybe_unused]] auto got = ::read(timer_.get(), &count, sizeof count);
   // The file is there before its owner listens: try quickly at first.
   if (folder_changed()) next_ = back_off_ = 0;
+  empty_timer();
   return now() >= next_;
+}
+
+void Finder::empty_timer() {
+  std::uint64_t count;
+  [[maybe_unused]] const auto got = ::read(timer_.get(), &count, sizeof count);
+}
+
+bool Finder::replaced() {
+  empty_timer();
+  folder_changed();
+  set_timer(kLongest);
+  struct stat file;
+  if (::stat(path_.c_str(), &file) != 0) return false;
+  return file.st_ino != file_.st_ino || file.st_dev != file_.st_dev || file.st_ctim.tv_sec != file_.st_ctim.tv_sec ||
+         file.st_ctim.tv_nsec != file_.st_ctim.tv_nsec;
 }
 
 std::uint64_t Finder::pause() const {
@@ -66,8 +80,12 @@ std::uint64_t Finder::pause() const {
 
 Result<Fd> Finder::connect() {
   watch_folder();  // before the try: what appears after it is seen
+  if (::stat(path_.c_str(), &file_) != 0) file_ = {};
   auto connected = connect_to(path_);
-  if (!connected) retry_later();
+  if (connected)
+    set_timer(kLongest);
+  else
+    retry_later();
   return connected;
 }
 
@@ -77,7 +95,6 @@ void Finder::retry_later() {
 }
 
 void Finder::found() {
-  back_off_ = 0;
   // Nothing is due while a publisher is there, and what else happens in the folder must not wake anybody.
   if (watch_ >= 0) ::inotify_rm_watch(inotify_.get(), watch_);
   folder_changed();

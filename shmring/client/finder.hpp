@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include <sys/stat.h>
+
 #include "core/result.hpp"
 #include "transport/fd.hpp"
 
@@ -21,18 +23,24 @@ class Finder {
   bool due();
   // ns until the next try.
   std::uint64_t pause() const;
-  // DISCONNECTED: nobody there; the next try is set.
+  // DISCONNECTED, IN_USE: nobody there, or nobody lets us in; the next try is set.
   Result<Fd> connect();
+  // Whether another publisher has the path by now than the one connected to (which may be stopped, or a child that inherited its socket).
+  bool replaced();
+  // Each time twice as long, until it worked().
   void retry_later();
   void found();
+  void worked() { back_off_ = 0; }
 
  private:
   void watch_folder();
   bool folder_changed();
+  void empty_timer();
   void set_timer(std::uint64_t after);
 
   const std::string path_;
   Fd timer_, inotify_;
+  struct stat file_ {};  // the socket connected to
   int watch_ = -1;
   std::uint64_t back_off_ = 0;  // ns
   std::uint64_t next_ = 0;      // when to try, on CLOCK_MONOTONIC; 0: at once

@@ -18,6 +18,14 @@
 
 namespace shmring {
 
+// Why a peer is sent away: how it is counted, and what it and the figures are told.
+struct Offence {
+  shmring_offence kind;
+  const char* sentence;
+};
+inline constexpr Offence kWrongTail{SHMRING_OFFENCE_TAIL, "it moved its tail to where no frame is"};
+inline constexpr Offence kDearBell{SHMRING_OFFENCE_BELL, "ringing its bell costs the publisher too much"};
+
 struct Lane : std::enable_shared_from_this<Lane> {
   enum class Stage : std::uint8_t {
     prepared,  // not yet offered anything
@@ -35,7 +43,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
     std::uint32_t max_held;
   };
 
-  Lane(Grant granted, std::uint32_t number, Peer peer, Fd connection, Doorbell doorbell, SharedMemory own,
+  Lane(Grant granted, std::uint32_t number, Peer peer, ForeignFd connection, Doorbell doorbell, SharedMemory own,
        LaneBlock& block, std::uint32_t slots)
       : grant(std::move(granted)),
         index(number),
@@ -54,7 +62,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
   const std::uint32_t index;
   const std::uint32_t pid;
   const Fd pidfd;
-  const Fd socket;
+  const ForeignFd socket;
   Doorbell bell;
   SharedMemory memory;
   LanePage& page;
@@ -63,15 +71,18 @@ struct Lane : std::enable_shared_from_this<Lane> {
 
   std::atomic<Stage> wanted{Stage::prepared};
   std::atomic<Stage> applied{Stage::prepared};
-  std::atomic<const char*> verdict{
-      nullptr};  // set under the gate when the reader broke the rules; the control thread ends it
+  // Any thread. It found that the reader broke the rules; the control thread ends the lane.
+  std::atomic<const Offence*> offence{nullptr};
   std::atomic<bool> ring_later{false};  // the control thread is to ring its bell
 
   Counter bells;
   Counter last_offered_at;
   Counter busy_since;  // when it last went from owning nothing to owning something
   Counter owned;       // slots, once it gets no more frames
-  std::uint32_t slow_bells = 0;
+  std::atomic<std::uint32_t> slow_bells{0};
+
+  // Any thread; never waits.
+  void ring_bell();
 };
 
 }  // namespace shmring

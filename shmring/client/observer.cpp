@@ -39,13 +39,15 @@ Result<std::size_t> await(int socket, std::span<std::byte> buffer, wire::Type wa
 }  // namespace
 
 Result<std::unique_ptr<Observer>> Observer::open(const std::string& path, std::uint64_t timeout) {
-  auto socket = connect_to(path);
-  if (!socket) return socket.error();
+  auto connected = connect_to(path);
+  if (!connected) return connected.error();
+  ForeignFd socket(*std::move(connected));
+  refuse_descriptors(socket.get());
   const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
-  if (!send_message(socket->get(), hello)) return {SHMRING_DISCONNECTED, "the publisher is gone"};
+  if (!send_message(socket.get(), hello)) return {SHMRING_DISCONNECTED, "the publisher is gone"};
   std::array<std::byte, wire::kMaxMessage> buffer;
-  if (auto got = await(socket->get(), buffer, wire::Type::welcome, timeout); !got) return got.error();
-  return std::unique_ptr<Observer>(new Observer(*std::move(socket)));
+  if (auto got = await(socket.get(), buffer, wire::Type::welcome, timeout); !got) return got.error();
+  return std::unique_ptr<Observer>(new Observer(std::move(socket)));
 }
 
 Result<Publisher::Stats> Observer::stats(std::uint64_t timeout) {

@@ -8,7 +8,7 @@
 
 #include "client/publisher.hpp"
 #include "core/result.hpp"
-#include "transport/fd.hpp"
+#include "transport/foreign_fd.hpp"
 
 namespace shmring {
 
@@ -18,8 +18,8 @@ class Observer {
   Result<Publisher::Stats> stats(std::uint64_t timeout);
 
  private:
-  explicit Observer(Fd socket) : socket_(std::move(socket)) {}
-  Fd socket_;
+  explicit Observer(ForeignFd socket) : socket_(std::move(socket)) {}
+  ForeignFd socket_;
 };
 
 }  // namespace shmring

@@ -13,33 +13,6 @@
 #include "transport/fork_guard.hpp"
 
 namespace shmring {
-namespace {
-
-constexpr std::uint64_t kSlowBell = 200'000;  // ns
-
-std::uint64_t thread_time() {
-  timespec t;
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
-}
-
-// A reader can make its bell expensive (a thousand epoll instances hang on it). Twice over the limit, in processor time and not in time
-// spent waiting for a processor, is once too often.
-void ring_bell(Lane& lane) {
-  lane.bells.add();
-  const std::uint64_t cpu = lane.slow_bells ? thread_time() : 0;
-  const std::uint64_t start = now();
-  lane.bell.ring();
-  if (now() - start < kSlowBell) return;
-  if (cpu == 0) {
-    lane.slow_bells = 1;  // from now on it is timed
-  } else if (thread_time() - cpu > kSlowBell && ++lane.slow_bells > 2) {
-    lane.verdict.store("ringing its bell costs the publisher too much", std::memory_order_release);
-  }
-}
-
-}  // namespace
-
 struct Publisher::Impl {
   explicit Impl(const PublisherOptions& o) : options(o) {}
 
@@ -229,7 +202,7 @@ Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
   SHMRING_CRASH_POINT(bell_claimed);
   // One wake-up at most: the one sleeper's, or the control thread's, which rings for all.
   if (sleepers == 1)
-    ring_bell(*sleeper);
+    sleeper->ring_bell();
   else if (sleepers > 1)
     p.control->wake();
   SHMRING_CRASH_POINT(bell_rung);

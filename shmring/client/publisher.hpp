@@ -16,6 +16,9 @@
 
 namespace shmring {
 
+// "message", "tail", …; nullptr for a place of the table that is free.
+const char* offence_name(std::size_t offence);
+
 class Ring;
 
 struct PublisherOptions {

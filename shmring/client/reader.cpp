@@ -23,6 +23,10 @@ namespace shmring {
 namespace {
 
 constexpr std::uint64_t kRefusalGrace = 300'000'000;  // a predecessor that was killed may take that long to be gone
+// What a publisher may have us do in one call without giving us a frame; more than a lane full of stale ones is not honest, or too fast.
+constexpr std::uint32_t kMaxRounds = kMaxDepth + 64;
+constexpr int kMaxMessages = 32;            // heard in one go
+constexpr std::uint32_t kBellsInVain = 64;  // a bell rings for a frame, or for news, which is rare
 
 std::string default_name() {
   std::string name = std::string(program_invocation_short_name).substr(0, 48) + "-" + std::to_string(::getpid());
@@ -63,8 +67,11 @@ struct Reader::Impl {
 
   // The connection, and what it told us.
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
-  Fd socket, bell, publisher;  // the last: the publisher's process, where the kernel can tell
+  ForeignFd socket, bell;
+  Fd publisher;  // its process, where the kernel can tell
   bool ended = false, leaving = false;
+  const char* offence = nullptr;            // how it broke the rules
+  std::uint32_t bells_in_vain = 0;          // in a row, without a frame
   std::uint64_t end_after = 0, newest = 0;  // the last frame before the end; the last one taken from this publisher
   bool moving = false;                      // to a new ring of the same publisher
   std::uint32_t former_pid = 0;             // the publisher that was left last
@@ -102,11 +109,13 @@ struct Reader::Impl {
       if (bell) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, bell.get(), nullptr);
       if (publisher) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, publisher.get(), nullptr);
     }
+    if (guard.in_child()) socket.trust();  // the last to close it is the parent
     socket.reset();
     bell.reset();
     publisher.reset();
     phase = Phase::searching;
     leaving = false;
+    offence = nullptr;
     offered.store(false, std::memory_order_relaxed);
     const std::lock_guard lock(mutex);
     if (!attachment) return;
@@ -123,11 +132,16 @@ struct Reader::Impl {
   Outcome search() {
     if (phase == Phase::searching) {
       if (!finder.due()) return {SHMRING_TIMEOUT};
+      if (ForeignFd::closing() >= ForeignFd::kTooMany) {
+        finder.retry_later();
+        return {SHMRING_TIMEOUT};
+      }
       auto connected = finder.connect();
       if (!connected) {
         if (connected.status() == SHMRING_DISCONNECTED && std::exchange(moving, false) && !options.reconnect)
           return gone();
-        if (connected.status() == SHMRING_DISCONNECTED) return {SHMRING_TIMEOUT};
+        if (connected.status() == SHMRING_DISCONNECTED || connected.status() == SHMRING_IN_USE)
+          return {SHMRING_TIMEOUT};
         return {connected.status(), connected.error().text};
       }
       SHMRING_CRASH_POINT(connected);
@@ -137,15 +151,24 @@ struct Reader::Impl {
       hello.depth = options.depth;
       hello.max_held = options.max_held;
       wire::set_text(hello.name, options.name);
-      if (!send_message(connected->get(), hello)) return {SHMRING_TIMEOUT};
-      socket = *std::move(connected);
+      if (!send_message(connected->get(), hello)) {
+        finder.retry_later();
+        return {SHMRING_TIMEOUT};
+      }
+      socket = ForeignFd(*std::move(connected));
       watch(socket.get(), EPOLLIN | EPOLLRDHUP);
       phase = Phase::greeting;
       SHMRING_CRASH_POINT(hello_sent);
     }
     std::array<std::byte, wire::kMaxMessage> buffer;
     Received got = receive_message(socket.get(), buffer);
-    if (got.kind == Received::Kind::nothing) return {SHMRING_TIMEOUT};
+    if (got.kind == Received::Kind::nothing) {
+      if (!finder.replaced()) return {SHMRING_TIMEOUT};
+      detach(false);
+      finder.retry_later();
+      return {};
+    }
+    refuse_descriptors(socket.get());
     const std::span<const std::byte> bytes(buffer.data(), got.size);
     if (got.kind == Received::Kind::message) {
       if (const auto welcome = wire::parse_welcome(bytes)) return attach(*welcome, got);
@@ -155,10 +178,28 @@ struct Reader::Impl {
         return refusal(static_cast<Status>(refused->status), refused->text);
       }
     }
+    if (got.lost_descriptors) {
+      detach(false);
+      finder.retry_later();
+      return {SHMRING_SYSTEM, "what the publisher at " + options.path +
+                                  " sent did not all arrive: this process may open no more files (ulimit -n)"};
+    }
+    if (got.kind == Received::Kind::message && !wire::parse_bye(bytes))
+      return leave_liar("whoever listens at " + options.path + " does not speak the ring's protocol");
+    if (got.kind == Received::Kind::broken)
+      return leave_liar("whoever listens at " + options.path + " sends more than the ring's protocol knows");
     detach(false);
     finder.retry_later();
-    if (got.kind == Received::Kind::closed || wire::parse_bye(bytes)) return {SHMRING_TIMEOUT};
-    return {SHMRING_PROTOCOL, "whoever listens at " + options.path + " does not speak the ring's protocol"};
+    return {SHMRING_TIMEOUT};
+  }
+
+  // Whoever breaks the rules once is believed nothing more.
+  Outcome leave_liar(std::string text) {
+    detach(false);
+    finder.retry_later();
+    const std::lock_guard lock(mutex);
+    ++totals.liars;
+    return {SHMRING_PROTOCOL, std::move(text)};
   }
 
   // Somebody has the place; perhaps only because the kernel has not finished with one that was killed.
@@ -173,15 +214,21 @@ struct Reader::Impl {
   Outcome attach(const wire::Welcome& welcome, Received& got) {
     SHMRING_CRASH_POINT(welcome_heard);
     const auto agreed = wire::check_agreement(wire::kVersion, welcome);
-    auto made = agreed ? Attachment::make(welcome, got.descriptors[0], got.descriptors[1]) : agreed.error();
+    if (agreed && hush(got.descriptors[2].get()) == Heard::no_bell)
+      return leave_liar(options.path + ": the publisher sent no doorbell");
+    auto made = agreed ? Attachment::make(welcome, got.descriptors[0].fd(), got.descriptors[1].fd()) : agreed.error();
+    if (made.status() == SHMRING_PROTOCOL) return leave_liar(options.path + ": " + made.error().text);
     if (!made) {
       detach(false);
       finder.retry_later();
       return {made.status(), options.path + ": " + made.error().text};
     }
+    got.descriptors[0].trust();
+    got.descriptors[1].trust();
     if (!send_message(socket.get(), wire::make<wire::Mapped>())) {  // its ring was replaced meanwhile, or it is gone
       (*made)->unref();
       detach(false);
+      finder.retry_later();
       return {SHMRING_TIMEOUT};
     }
     {
@@ -192,25 +239,29 @@ struct Reader::Impl {
     }
     SHMRING_CRASH_POINT(mapped_sent);
     bell = std::move(got.descriptors[2]);
-    if (bell) watch(bell.get(), EPOLLIN);
-    publisher = std::move(got.descriptors[3]);
+    watch(bell.get(), EPOLLIN);
+    if (got.descriptors[3] && is_pidfd(got.descriptors[3].get())) publisher = got.descriptors[3].trust();
     if (publisher) watch(publisher.get(), EPOLLIN);
     finder.found();
     refused_since = 0;
     ended = moving = false;
     newest = 0;
+    bells_in_vain = 0;
     phase = Phase::attached;
     return {};
   }
 
   // Stops the bell, which means nothing but "look", and empties the socket, of which all is remembered.
   void hear() {
-    if (bell && !hush(bell.get())) leaving = true;
+    if (bell && hush(bell.get()) == Heard::ring && ++bells_in_vain > kBellsInVain) {
+      offence = "rings without having a frame";
+      return;
+    }
     std::array<std::byte, wire::kMaxMessage> buffer;
-    for (;;) {
+    for (int i = 0; i < kMaxMessages; ++i) {
       const Received got = receive_message(socket.get(), buffer);
       if (got.kind == Received::Kind::nothing) break;
-      if (got.kind != Received::Kind::message) {
+      if (got.kind == Received::Kind::closed) {
         leaving = true;
         return;
       }
@@ -223,11 +274,13 @@ struct Reader::Impl {
         end_after = end->after_sequence == UINT64_MAX ? 0 : end->after_sequence;
         ended = newest <= end_after;  // else it goes on already
         SHMRING_CRASH_POINT(end_heard);
-      } else {
-        leaving = true;  // BYE for whatever reason, or nonsense
-        const auto bye = wire::parse_bye(bytes);
-        moving = bye && bye->reason == wire::Goodbye::again;
+      } else if (const auto bye = wire::parse_bye(bytes)) {
+        leaving = true;
+        moving = bye->reason == wire::Goodbye::again;
         SHMRING_CRASH_POINT(again_heard);
+      } else {
+        offence = "sent a message that makes no sense";
+        return;
       }
     }
     if (publisher && readable(publisher.get())) leaving = true;
@@ -242,9 +295,11 @@ struct Reader::Impl {
   Outcome nothing_there() {
     hear();
     SHMRING_CRASH_POINT(socket_emptied);
+    if (offence) return leave_liar("the publisher at " + options.path + " " + offence);
     if (!attachment->empty()) return {};
     if (ended) return {SHMRING_END, "the publisher ended the stream"};
     if (leaving) {
+      if (newest == 0) finder.retry_later();  // not even a frame: no reason to hurry
       detach(true);
       return moving ? Outcome{} : gone();
     }
@@ -264,13 +319,12 @@ struct Reader::Impl {
                 "this reader holds " + std::to_string(attachment->held()) +
                     " frames, as many as it was granted: release one first, or ask for a larger max-held"};
       case Attachment::Took::broken:
-        detach(false);
-        finder.retry_later();
-        return {SHMRING_PROTOCOL, "the publisher at " + options.path + " wrote nonsense into its ring"};
+        return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
       case Attachment::Took::empty:
         if (adaptive() && timeout != 0 && look(timeout)) return {};
         return nothing_there();
       case Attachment::Took::frame:
+        bells_in_vain = 0;
         break;
     }
     note(frame->info.sequence);
@@ -285,6 +339,7 @@ struct Reader::Impl {
   }
 
   void note(std::uint64_t sequence) {
+    if (newest == 0) finder.worked();
     newest = sequence;
     if (sequence > end_after) ended = false;  // published after an end: the stream goes on
     taken.fetch_add(1, std::memory_order_relaxed);
@@ -362,12 +417,17 @@ struct Reader::Impl {
   Result<Frame> read(std::uint64_t timeout) {
     if (guard.in_child()) return {SHMRING_FORKED, "this reader belongs to the parent process"};
     const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : now();
-    for (;;) {
+    for (std::uint32_t rounds = 1;; ++rounds) {
       if (interrupted.load(std::memory_order_relaxed)) return Error{SHMRING_INTERRUPTED, {}};
       shmring_frame* frame = nullptr;
       Outcome outcome = step(frame, timeout);
       if (frame) return Frame(frame);
-      if (outcome.status == SHMRING_OK) continue;
+      if (outcome.status == SHMRING_OK) {
+        if (rounds % 16 != 0 || (timeout == 0 ? rounds < kMaxRounds : start == 0 || now() - start < timeout)) continue;
+        // Whoever keeps us busy has something new all the time: it will ring.
+        if (phase == Phase::attached) (void)attachment->arm();
+        return Error{SHMRING_TIMEOUT, {}};
+      }
       if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};
       if (timeout == 0) return Error{SHMRING_TIMEOUT, {}};
       std::uint64_t left = timeout;
@@ -430,7 +490,8 @@ Result<Frame> Reader::read(std::uint64_t timeout) { return impl_->read(timeout);
 
 Result<Frame> Reader::latest(std::uint64_t timeout) {
   auto newest = impl_->read(timeout);
-  while (newest) {
+  // Bound: a publisher that is faster than us does not keep us.
+  for (std::uint32_t i = 0; newest && i < kMaxDepth; ++i) {
     auto newer = impl_->read(0);
     // Holding as many as granted: what is held last is let go of first.
     if (newer.status() == SHMRING_TOO_MANY_HELD) {

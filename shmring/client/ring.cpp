@@ -133,7 +133,7 @@ void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::ui
     case LaneWriter<>::Offer::dropped:
       break;
     case LaneWriter<>::Offer::lied:
-      lane.verdict.store("it moved its tail to where no frame is", std::memory_order_release);
+      lane.offence.store(&kWrongTail, std::memory_order_release);
       break;
   }
 }
@@ -187,7 +187,7 @@ std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, 
   std::uint32_t sleepers = 0;
   bool liars = false;
   for (Lane* lane : active_) {
-    if (lane->verdict.load(std::memory_order_relaxed)) {
+    if (lane->offence.load(std::memory_order_relaxed)) {
       liars = true;
     } else if (lane->writer.claim_bell()) {
       if (sleepers++ == 0)
@@ -198,7 +198,7 @@ std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, 
   }
   if (liars) {
     for (std::size_t i = active_.size(); i-- > 0;)
-      if (Lane& lane = *active_[i]; lane.verdict.load(std::memory_order_relaxed)) {
+      if (Lane& lane = *active_[i]; lane.offence.load(std::memory_order_relaxed)) {
         deactivate(lane);
         lane.writer.retire(ledger_);
         ended_.push_back(&lane);

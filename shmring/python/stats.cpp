@@ -71,19 +71,22 @@ py::dict to_dict(const shmring_reader_stats& stats) {
                   "attachments"_a = stats.attachments, "held"_a = stats.held, "publisher_pid"_a = stats.publisher_pid,
                   "policy"_a = name_of(policies, stats.policy), "wake"_a = name_of(wakes, stats.wake),
                   "depth"_a = stats.depth, "max_held"_a = stats.max_held, "last_sequence"_a = stats.last_sequence,
-                  "age"_a = to_dict(stats.age), "hold"_a = to_dict(stats.hold));
+                  "age"_a = to_dict(stats.age), "hold"_a = to_dict(stats.hold), "liars"_a = stats.liars);
 }
 
 py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_stats>& lanes) {
   py::list workers;
+  py::dict offences;
+  for (int i = 0; i < SHMRING_OFFENCES; ++i)
+    if (const char* name = shmring_offence_name(static_cast<shmring_offence>(i))) offences[name] = ring.offences[i];
   for (const auto& lane : lanes) workers.append(to_dict(lane));
   return py::dict("publisher_pid"_a = ring.publisher_pid, "slots"_a = ring.slots, "free_slots"_a = ring.free_slots,
                   "owned"_a = ring.owned, "loaned"_a = ring.loaned, "max_readers"_a = ring.max_readers,
                   "rings"_a = ring.rings, "slot_size"_a = ring.slot_size, "memory"_a = ring.memory,
                   "sequence"_a = ring.sequence, "published"_a = ring.published, "no_slot"_a = ring.no_slot,
                   "too_large"_a = ring.too_large, "copied"_a = ring.copied, "refused_readers"_a = ring.refused_readers,
-                  "liars"_a = ring.liars, "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps),
-                  "readers"_a = ring.lanes, "lanes"_a = workers);
+                  "liars"_a = ring.liars, "offences"_a = offences, "last_published_at"_a = ring.last_published_at,
+                  "caps"_a = text(ring.caps), "readers"_a = ring.lanes, "lanes"_a = workers);
 }
 
 py::dict inspect(const std::string& path, const py::object& timeout) {

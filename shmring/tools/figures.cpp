@@ -149,11 +149,24 @@ std::string to_json(const std::string& path, const Figures& figures, std::uint64
                        {"copied", ring.copied},
                        {"refused_readers", ring.refused_readers},
                        {"liars", ring.liars},
+                       {"offences", ordered_json::object()},
                        {"last_published_at", ring.last_published_at},
                        {"caps", ring.caps},
                        {"lanes", ordered_json::array()}};
+  for (int i = 0; i < SHMRING_OFFENCES; ++i)
+    if (const char* name = shmring_offence_name(static_cast<shmring_offence>(i)))
+      json["offences"][name] = ring.offences[i];
   for (const auto& lane : figures.lanes) json["lanes"].push_back(json_of(lane));
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+// " (message 2, tail 1)"; empty where nobody did anything.
+std::string offences(const shmring_ring_stats& ring) {
+  std::string text;
+  for (int i = 0; i < SHMRING_OFFENCES; ++i)
+    if (const char* name = shmring_offence_name(static_cast<shmring_offence>(i)); name && ring.offences[i] != 0)
+      text += fmt::format("{}{} {}", text.empty() ? " (" : ", ", name, ring.offences[i]);
+  return text.empty() ? text : text + ")";
 }
 
 std::string to_text(const std::string& path, const Figures& figures, std::uint64_t now) {
@@ -166,8 +179,8 @@ std::string to_text(const std::string& path, const Figures& figures, std::uint64
                       ring.rings > 1 ? fmt::format(", {} rings", ring.rings) : "");
   text += fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} copied\n", ring.sequence,
                       ring.published, ring.no_slot, ring.too_large, ring.copied);
-  text += fmt::format("readers  {} of {}, {} refused, {} broke the rules\n", ring.lanes, ring.max_readers,
-                      ring.refused_readers, ring.liars);
+  text += fmt::format("readers  {} of {}, {} refused, {} broke the rules{}\n", ring.lanes, ring.max_readers,
+                      ring.refused_readers, ring.liars, offences(ring));
   if (figures.lanes.empty()) return text;
   std::vector<Row> rows = {{"WORKER", "STATE", "PID", "POLICY", "PENDING", "HELD", "OFFERED", "DELIVERED", "DROPPED",
                             "STALE", "AGE p50 / p99", "HOLD p50 / p99", "LAST TAKEN"}};

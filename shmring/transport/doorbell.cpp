@@ -26,9 +26,10 @@ void Doorbell::ring() const {
   [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full after 2^64 rings
 }
 
-bool hush(int bell) {
+Heard hush(int bell) {
   epoll_event event;
-  return ::epoll_wait(bell, &event, 1, 0) >= 0 || errno == EINTR;
+  const int events = ::epoll_wait(bell, &event, 1, 0);
+  return events > 0 ? Heard::ring : events == 0 || errno == EINTR ? Heard::nothing : Heard::no_bell;
 }
 
 }  // namespace shmring

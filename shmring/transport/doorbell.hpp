@@ -22,7 +22,8 @@ class Doorbell {
   Fd event_, poll_;
 };
 
-// For the reader: stops the ringing. One that rings again meanwhile is heard. False: this is no doorbell.
-bool hush(int bell);
+// For the reader: stops the ringing, and tells whether it rang. One that rings again meanwhile is heard.
+enum class Heard { nothing, ring, no_bell };
+Heard hush(int bell);
 
 }  // namespace shmring

@@ -38,7 +38,8 @@ class Fd {
 // The error of a system call that just failed.
 inline Error system_error(const char* call, int error = errno) {
   const Status status = error == ENOMEM || error == ENOSPC ? SHMRING_NO_MEMORY : SHMRING_SYSTEM;
-  return {status, std::string(call) + ": " + std::strerror(error)};
+  const char* const advice = error == EMFILE ? ": this process may open no more files (ulimit -n)" : "";
+  return {status, std::string(call) + ": " + std::strerror(error) + advice};
 }
 
 }  // namespace shmring

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -35,12 +36,22 @@ std::optional<std::uint64_t> number_in(const std::filesystem::path& file) {
 
 std::string mib(std::uint64_t bytes) { return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB"; }
 
-// What a control group still lets us have, by its files; nothing if it sets no limit.
+// The number behind a word in a file of words and numbers; 0 if it is not there.
+std::uint64_t number_of(const std::filesystem::path& file, const std::string& wanted) {
+  std::ifstream in(file);
+  std::string word;
+  for (std::uint64_t value; in >> word >> value;)
+    if (word == wanted) return value;
+  return 0;
+}
+
+// What a control group still lets us have, by its files; nothing if it sets no limit. Pages of files that nobody used lately give way.
 std::optional<std::uint64_t> left_in_group(const std::filesystem::path& dir, const char* limit_file,
-                                           const char* usage_file) {
+                                           const char* usage_file, const char* old_file_pages) {
   const auto limit = number_in(dir / limit_file), usage = number_in(dir / usage_file);
   if (!limit || !usage) return std::nullopt;
-  return *limit > *usage ? *limit - *usage : 0;
+  const std::uint64_t needed = *usage - std::min(*usage, number_of(dir / "memory.stat", old_file_pages));
+  return *limit > needed ? *limit - needed : 0;
 }
 
 // Shared memory over a group's limit is not refused but killed, so it is asked first. Walks up: every ancestor's limit counts.
@@ -53,8 +64,9 @@ Result<void> check_memory_groups(std::uint64_t size) {
     const std::filesystem::path root = v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
     std::filesystem::path dir = root / std::filesystem::path(line.substr(v2 ? 3 : controller + 8)).relative_path();
     for (;; dir = dir.parent_path()) {
-      const auto left = v2 ? left_in_group(dir, "memory.max", "memory.current")
-                           : left_in_group(dir, "memory.limit_in_bytes", "memory.usage_in_bytes");
+      const auto left =
+          v2 ? left_in_group(dir, "memory.max", "memory.current", "inactive_file")
+             : left_in_group(dir, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
       if (left && *left < size)
         return {SHMRING_NO_MEMORY, "the ring needs " + mib(size) + ", but the memory limit of control group " +
                                        dir.string() + " leaves " + mib(*left) +
@@ -148,6 +160,10 @@ Result<void> seal(const Fd& fd, Seal how) {
   if (present >= 0 && (present & wanted) == wanted) return {};
   if (::fcntl(fd.get(), F_ADD_SEALS, wanted & ~present) != 0) return system_error("sealing shared memory");
   return {};
+}
+
+void repopulate(const Mapping& mapping) {
+  if (::madvise(mapping.data(), mapping.size(), MADV_POPULATE_WRITE) != 0) populate(mapping, false);
 }
 
 Result<Mapping> map_read_only(const Fd& fd, std::uint64_t size, bool frozen) {

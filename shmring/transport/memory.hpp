@@ -54,6 +54,8 @@ enum class Seal {
 // error now, with the figures.
 Result<SharedMemory> create_memory(const char* name, std::uint64_t size);
 Result<void> seal(const Fd& fd, Seal how);
+// Has every page there again, whoever took some away; changes none.
+void repopulate(const Mapping& mapping);
 
 // For the side that receives a descriptor. PROTOCOL: it is not memory of just this size whose size is sealed, or (when `frozen`) it could
 // still be mapped writable.

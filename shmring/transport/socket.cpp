@@ -21,11 +21,16 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 namespace shmring {
 namespace {
 
-std::atomic<bool> pidfd_by_number{false};
+constexpr std::size_t kMostOfKernel = 253;  // descriptors with one message
+
+std::atomic<bool> pidfd_by_number{false}, descriptors_from_anybody{false};
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -46,7 +51,7 @@ Result<void> clear_path(const std::string& path) {
   if (!S_ISSOCK(file.st_mode))
     return {SHMRING_IN_USE, path + " is there already and is no socket: choose another path, or remove it"};
   auto probe = connect_to(path);
-  if (probe.status() == SHMRING_SYSTEM) return probe.error();
+  if (probe.status() == SHMRING_SYSTEM || probe.status() == SHMRING_IN_USE) return probe.error();
   if (probe) {
     std::uint32_t pid = peer_of(probe->get()).pid;
     const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
@@ -110,11 +115,15 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   // The file gets the socket's own mode: nobody can connect before it is right.
   if (::fchmod(fd.get(), perms & 0777) != 0) return system_error("fchmod");
   const sockaddr_un address = address_of(path);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return system_error(("creating the socket " + path).c_str());
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    const bool full = errno == ENOSPC || errno == EDQUOT;
+    const Error error = system_error(("creating the socket " + path).c_str());
+    return Error{SHMRING_SYSTEM, error.text + (full ? ": the folder is full, make room or choose another" : "")};
+  }
   struct stat file;
   if (::lstat(path.c_str(), &file) != 0) return system_error("lstat");
-  Listener listener(std::move(fd), path, file);
+  const bool refuses = refuse_descriptors(fd.get());
+  Listener listener(std::move(fd), refuses, path, file);
   SHMRING_CRASH_POINT(socket_bound);
   // What the umask took away is wanted.
   if (::chmod(path.c_str(), perms & 0777) != 0 || ::listen(listener.fd(), kBacklog) != 0) {
@@ -136,7 +145,9 @@ void Listener::close() {
   fd_.reset();
 }
 
-Fd Listener::accept() const { return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
+ForeignFd Listener::accept() const {
+  return ForeignFd(Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)), refuses_);
+}
 
 Result<Fd> connect_to(const std::string& path) {
   if (auto ok = check_path(path); !ok) return ok.error();
@@ -146,6 +157,8 @@ Result<Fd> connect_to(const std::string& path) {
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   if (errno == EACCES || errno == EPERM)
     return {SHMRING_SYSTEM, "connecting to " + path + ": not permitted: the publisher's perms decide who may"};
+  if (errno == EAGAIN)
+    return {SHMRING_IN_USE, path + " has a publisher that lets nobody in: it may be stopped, or too many try at once"};
   if (errno == EPROTOTYPE) return {SHMRING_SYSTEM, path + " is a socket of another kind, not a ring's"};
   return {SHMRING_DISCONNECTED, "nobody publishes at " + path};
 }
@@ -155,7 +168,7 @@ bool send_message(int socket, std::span<const std::byte> bytes, std::span<const 
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
+  alignas(cmsghdr) char control[CMSG_SPACE(kMostOfKernel * sizeof(int))] = {};
   if (!descriptors.empty()) {
     message.msg_control = control;
     message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
@@ -174,7 +187,8 @@ bool send_message(int socket, std::span<const std::byte> bytes, std::span<const 
 Received receive_message(int socket, std::span<std::byte> buffer) {
   Received result;
   iovec part{buffer.data(), buffer.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
+  // Room for all: the kernel would close the others, while we wait.
+  alignas(cmsghdr) char control[CMSG_SPACE(kMostOfKernel * sizeof(int))];
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -194,17 +208,26 @@ Received receive_message(int socket, std::span<std::byte> buffer) {
     for (std::size_t i = 0; i < n; ++i) {
       int fd;
       std::memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
-      Fd owned(fd);
-      if (count < result.descriptors.size()) result.descriptors[count++] = std::move(owned);
+      ForeignFd owned{Fd(fd)};
+      if (count++ < result.descriptors.size()) result.descriptors[count - 1] = std::move(owned);
     }
   }
   result.size = static_cast<std::size_t>(got);
   // An empty message and a closed connection look the same on a SEQPACKET socket; nobody of ours sends empty ones.
-  result.kind = got == 0                                         ? Received::Kind::closed
-                : (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? Received::Kind::broken
-                                                                 : Received::Kind::message;
+  result.lost_descriptors = (message.msg_flags & MSG_CTRUNC) != 0;
+  const bool whole = (message.msg_flags & MSG_TRUNC) == 0 && count <= result.descriptors.size();
+  result.kind = got == 0                            ? Received::Kind::closed
+                : !whole || result.lost_descriptors ? Received::Kind::broken
+                                                    : Received::Kind::message;
   return result;
 }
+
+bool refuse_descriptors(int socket) {
+  const int off = 0;
+  return !descriptors_from_anybody && ::setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0;
+}
+
+void force_descriptors_from_anybody(bool on) { descriptors_from_anybody = on; }
 
 void force_pidfd_by_number(bool on) { pidfd_by_number = on; }
 
@@ -225,8 +248,12 @@ Peer peer_of(int socket) {
     peer.pidfd = Fd(fd);
   else if (peer.pid != 0)  // 0: in a process namespace that we cannot see into
     peer.pidfd = open_pidfd(peer.pid);
+  peer.starving = !peer.pidfd && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
   return peer;
 }
+
+// Nothing is sent by signal 0; only what is no pidfd is refused with EBADF.
+bool is_pidfd(int fd) { return ::syscall(SYS_pidfd_send_signal, fd, 0, nullptr, 0u) == 0 || errno != EBADF; }
 
 bool readable(int fd) { return poll_for(fd, POLLIN, 0); }
 

@@ -13,6 +13,7 @@
 
 #include "core/result.hpp"
 #include "transport/fd.hpp"
+#include "transport/foreign_fd.hpp"
 
 namespace shmring {
 
@@ -29,17 +30,19 @@ class Listener {
 
   static constexpr int kBacklog = 64;
   int fd() const { return fd_.get(); }
-  // A connection, or an invalid Fd with errno.
-  Fd accept() const;
+  // A connection, or an invalid one with errno. No descriptors come by it where the kernel can refuse them.
+  ForeignFd accept() const;
 
  private:
-  Listener(Fd fd, std::string path, struct stat file) : fd_(std::move(fd)), path_(std::move(path)), file_(file) {}
+  Listener(Fd fd, bool refuses, std::string path, struct stat file)
+      : fd_(std::move(fd)), refuses_(refuses), path_(std::move(path)), file_(file) {}
   Fd fd_;
+  bool refuses_;  // descriptors; its connections inherit that
   std::string path_;
   struct stat file_;
 };
 
-// DISCONNECTED: nobody listens there (now).
+// DISCONNECTED: nobody listens there (now). IN_USE: somebody does, but so many wait to be let in that there is no room for one more.
 Result<Fd> connect_to(const std::string& path);
 // INVALID: empty or longer than a socket address takes.
 Result<void> check_path(const std::string& path);
@@ -61,22 +64,29 @@ struct Received {
     nothing,
     closed,
     broken
-  } kind = Kind::nothing;  // broken: too long, or more descriptors than ever sent
+  } kind = Kind::nothing;         // broken: too long, or more descriptors than ever sent
+  bool lost_descriptors = false;  // broken because some did not arrive: this process may open no more files
   std::size_t size = 0;
-  std::array<Fd, kMaxDescriptors> descriptors;
+  std::array<ForeignFd, kMaxDescriptors> descriptors;
 };
 Received receive_message(int socket, std::span<std::byte> buffer);
+// From now on the kernel refuses to bring descriptors from the peer. False: before Linux 6.16; they come and are closed.
+bool refuse_descriptors(int socket);
+// As before Linux 6.16, for tests.
+void force_descriptors_from_anybody(bool on);
 
 // Who is at the other end: of a reader's connection the reader; of a connection to a path whoever called listen().
 struct Peer {
   std::uint32_t pid = 0;
   std::uint32_t uid = 0;
-  Fd pidfd;  // readable once the process is gone; invalid where the kernel cannot tell
+  Fd pidfd;               // readable once the process is gone; invalid where the kernel cannot tell
+  bool starving = false;  // invalid only because this process may open no more files
 };
 Peer peer_of(int socket);
 // As before Linux 6.5, for tests: the pidfd by number, with a small race.
 void force_pidfd_by_number(bool on);
 Fd open_pidfd(std::uint32_t pid);
+bool is_pidfd(int fd);
 bool readable(int fd);
 // Whether the other end is closed.
 bool hung_up(int socket);

@@ -57,9 +57,9 @@ struct HostilePeer {
     const auto parsed = wire::parse_welcome({buffer.data(), got.size});
     if (!parsed) return false;
     welcome = *parsed;
-    ring = std::move(got.descriptors[0]);
-    lane = std::move(got.descriptors[1]);
-    bell = std::move(got.descriptors[2]);
+    ring = got.descriptors[0].trust();
+    lane = got.descriptors[1].trust();
+    bell = got.descriptors[2].trust();
     return true;
   }
   void map() {

@@ -3,6 +3,8 @@
 // reader says so and goes on looking; it neither crashes nor hangs nor shows bytes that are not of the frame.
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,8 +18,10 @@
 
 #include "client/reader.hpp"
 #include "core/geometry.hpp"
+#include "lingering.hpp"
 #include "temp_dir.hpp"
 #include "transport/clock.hpp"
+#include "transport/doorbell.hpp"
 #include "transport/memory.hpp"
 #include "transport/socket.hpp"
 #include "transport/wire.hpp"
@@ -33,6 +37,7 @@ struct FakeRing {
   RingGeometry geometry = *RingGeometry::make(8, 2, 5, kSlotSize);
   SharedMemory ring = *create_memory("fake-ring", geometry.total_size);
   SharedMemory lane = *create_memory("fake-lane", LaneGeometry::make(8).total_size);
+  Doorbell bell = *Doorbell::make();
   bool seal_ring = true, seal_lane = true;
   wire::Welcome welcome = wire::make<wire::Welcome>();
 
@@ -78,7 +83,7 @@ class HostilePublisher : public testing::Test {
       while (!stop) {
         pollfd p{listener.fd(), POLLIN, 0};
         if (::poll(&p, 1, 10) <= 0) continue;
-        open.push_back(listener.accept());
+        open.push_back(listener.accept().trust());
         pollfd hello{open.back().get(), POLLIN, 0};
         ::poll(&hello, 1, 1000);
         std::array<std::byte, wire::kMaxMessage> buffer;
@@ -94,7 +99,7 @@ class HostilePublisher : public testing::Test {
   static void send(FakeRing& fake, int socket) {
     if (fake.seal_ring) (void)seal(fake.ring.fd, Seal::everything);
     if (fake.seal_lane) (void)seal(fake.lane.fd, Seal::size);
-    const std::array<int, 2> descriptors = {fake.ring.fd.get(), fake.lane.fd.get()};
+    const std::array<int, 3> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.bell.reader_end()};
     send_message(socket, fake.welcome, descriptors);
   }
   std::unique_ptr<Reader> reader() {
@@ -165,7 +170,7 @@ TEST_F(HostilePublisher, AWelcomeWithFilesInsteadOfMemoryIsRefused) {
   FakeRing fake;
   const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
   serve([&](int socket) {
-    const std::array<int, 2> descriptors = {file.get(), file.get()};
+    const std::array<int, 3> descriptors = {file.get(), file.get(), fake.bell.reader_end()};
     send_message(socket, fake.welcome, descriptors);
   });
   expect_refusal();
@@ -258,6 +263,175 @@ TEST_F(HostilePublisher, TheSameSlotAgainWhileItIsHeldIsRefused) {
   const auto again = r->read(10'000'000'000);
   EXPECT_EQ(again.status(), SHMRING_PROTOCOL);
   EXPECT_EQ(held->info().sequence, 1u);
+}
+
+// A frame's format is looked at by whoever holds it, perhaps on another thread.
+TEST_F(HostilePublisher, TheSameSlotUnderANewNumberWhileItIsHeldIsRefusedAndTheFormatStays) {
+  FakeRing fake;
+  std::strcpy(fake.format(0).caps, "image/jpeg");
+  fake.format(0).caps_size = 10;
+  fake.slot(0).format_id = 7;
+  serve(fake);
+  auto r = reader();
+  auto held = r->read(10'000'000'000);
+  ASSERT_TRUE(held);
+  const char* const caps = held->format().caps;
+  fake.slot(0).format_id = 0;
+  fake.put(0, 2);
+  EXPECT_EQ(r->read(10'000'000'000).status(), SHMRING_PROTOCOL);
+  EXPECT_STREQ(caps, "image/jpeg");
+  EXPECT_EQ(held->info().sequence, 1u);
+}
+
+TEST_F(HostilePublisher, ARingOfHolesIsRefused) {
+  FakeRing fake;
+  const Fd holes(::memfd_create("holes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  ASSERT_EQ(::ftruncate(holes.get(), 1ll << 38), 0);
+  ASSERT_TRUE(seal(holes, Seal::everything));
+  fake.welcome.ring_size = 1ull << 38;
+  serve([&](int socket) {
+    const std::array<int, 3> descriptors = {holes.get(), fake.lane.fd.get(), fake.bell.reader_end()};
+    send_message(socket, fake.welcome, descriptors);
+  });
+  expect_refusal();
+}
+
+TEST_F(HostilePublisher, AWelcomeWithoutADoorbellIsRefused) {
+  FakeRing fake;
+  serve([&](int socket) {
+    (void)seal(fake.ring.fd, Seal::everything);
+    (void)seal(fake.lane.fd, Seal::size);
+    const std::array<int, 3> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.ring.fd.get()};
+    send_message(socket, fake.welcome, descriptors);
+  });
+  expect_refusal();
+}
+
+// Whatever the publisher does all the time, a read that is to look once comes back.
+TEST_F(HostilePublisher, ABellThatNeverStopsKeepsNobodyFromComingBack) {
+  FakeRing fake;
+  serve(fake);
+  auto r = reader();
+  ASSERT_TRUE(r->read(10'000'000'000));
+  std::vector<std::thread> ringers;
+  for (int i = 0; i < 3; ++i)
+    ringers.emplace_back([&] {
+      while (!stop) fake.bell.ring();
+    });
+  const std::uint64_t known = r->stats().liars;
+  while (r->stats().liars == known && !HasFailure()) {
+    const auto frame = r->read(0);
+    EXPECT_TRUE(frame.status() == SHMRING_TIMEOUT || frame.status() == SHMRING_PROTOCOL) << frame.error().text;
+  }
+  stop = true;
+  for (auto& ringer : ringers) ringer.join();
+}
+
+TEST_F(HostilePublisher, StaleFramesWithoutEndKeepNobodyFromComingBack) {
+  FakeRing fake;
+  serve(fake);
+  ReaderOptions o;
+  o.path = path;
+  o.name = "reader";
+  o.max_frame_age = 1;
+  auto r = *Reader::open(o);
+  std::atomic<bool> publishing{true};
+  std::thread publisher([&] {
+    std::uint64_t sequence = 1;
+    while (publishing) {
+      ++sequence;
+      const std::uint32_t slot = sequence % 8;
+      fake.slot(slot).sequence = sequence;
+      fake.slot(slot).published_at = 1;
+      const std::uint64_t head = fake.block().head.load();
+      fake.block().entry[head % 5].store(slot);
+      fake.block().head.store(head + 1);
+    }
+  });
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_FALSE(r->read(0));
+    EXPECT_FALSE(r->read(1'000'000));
+  }
+  publishing = false;
+  publisher.join();
+}
+
+TEST_F(HostilePublisher, AHeadThatFlickersKeepsNobodyFromComingBack) {
+  FakeRing fake;
+  serve(fake);
+  auto r = reader();
+  ASSERT_TRUE(r->read(10'000'000'000));
+  std::thread flicker([&] {
+    while (!stop) {
+      fake.block().head.store(2);
+      fake.block().head.store(1);
+    }
+  });
+  for (int i = 0; i < 2000; ++i) (void)r->read(0);
+  (void)r->read(20'000'000);  // each comes back, with whatever
+  stop = true;
+  flicker.join();
+}
+
+TEST_F(HostilePublisher, DescriptorsThatAreSlowToCloseHoldNobodyUp) {
+  std::vector<Fd> ends;
+  serve([&](int socket) {
+    Lingering first, second;
+    first.pass_on(socket, bytes_of(FakeRing().welcome));
+    second.pass_on(socket, bytes_of(wire::make<wire::End>()));
+    ends.push_back(std::move(first.other_end));
+    ends.push_back(std::move(second.other_end));
+  });
+  auto r = reader();
+  EXPECT_EQ(r->read(10'000'000'000).status(), SHMRING_PROTOCOL);
+  r.reset();
+}
+
+TEST_F(HostilePublisher, NonsenseInTheMiddleOfAStreamIsFoundAndCounted) {
+  FakeRing fake;
+  serve([&](int socket) {
+    send(fake, socket);
+    const std::array<std::byte, 5> nonsense{};
+    send_message(socket, std::span<const std::byte>(nonsense));
+  });
+  auto r = reader();
+  EXPECT_TRUE(r->read(10'000'000'000)) << "what came before is taken";
+  const auto frame = r->read(10'000'000'000);
+  EXPECT_EQ(frame.status(), SHMRING_PROTOCOL);
+  EXPECT_EQ(r->stats().liars, 1u);
+}
+
+TEST_F(HostilePublisher, AnyDescriptorInPlaceOfItsProcessIsNotBelieved) {
+  FakeRing fake;
+  (void)seal(fake.ring.fd, Seal::everything);
+  (void)seal(fake.lane.fd, Seal::size);
+  const Fd readable_at_once(::eventfd(1, EFD_CLOEXEC));
+  serve([&](int socket) {
+    const std::array<int, 4> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.bell.reader_end(),
+                                            readable_at_once.get()};
+    send_message(socket, fake.welcome, descriptors);
+  });
+  auto r = reader();
+  ASSERT_TRUE(r->read(10'000'000'000));
+  EXPECT_EQ(r->read(50'000'000).status(), SHMRING_TIMEOUT);
+  EXPECT_EQ(r->stats().attachments, 1u);
+}
+
+TEST_F(HostilePublisher, WelcomeAndGoodbyeWithoutEndMakeNobodySpin) {
+  FakeRing fake;
+  fake.block().head.store(0);  // no frame
+  std::atomic<int> answered{0};
+  serve([&](int socket) {
+    send(fake, socket);
+    auto bye = wire::make<wire::Bye>();
+    bye.reason = answered % 2 ? wire::Goodbye::again : wire::Goodbye::closing;
+    send_message(socket, bye);
+    ++answered;
+  });
+  auto r = reader();
+  EXPECT_EQ(r->read(1'000'000'000).status(), SHMRING_TIMEOUT);
+  EXPECT_GE(answered, 2);
+  EXPECT_LE(answered, 40) << "each try comes twice as late, up to every 100 ms";
 }
 
 TEST_F(HostilePublisher, AHeadThatRacesAheadShowsNoFrameTwice) {

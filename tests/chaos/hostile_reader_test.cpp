@@ -46,6 +46,7 @@ class HostileReader : public RingFixture {
     EXPECT_EQ(lane("honest").dropped, 0u);
   }
   std::uint64_t liars() const { return publisher->stats().ring.liars; }
+  std::uint64_t offences(shmring_offence offence) const { return publisher->stats().ring.offences[offence]; }
   HostilePeer hostile(shmring_policy policy = SHMRING_LATEST) {
     HostilePeer peer = HostilePeer::attach(path, "hostile", policy);
     EXPECT_TRUE(support::eventually([&] { return active("hostile"); }));
@@ -80,6 +81,7 @@ TEST_F(HostileReader, ATailBeyondTheHeadConvictsAndIsSaidSo) {
   peer.page().tail.store(1'000'000);
   expect_service();
   EXPECT_TRUE(support::eventually([&] { return liars() == 1; }));
+  EXPECT_EQ(offences(SHMRING_OFFENCE_TAIL), 1u);
   EXPECT_STREQ(lane("hostile").reason, "it moved its tail to where no frame is");
   EXPECT_TRUE(peer.is_sent_away());
 }
@@ -211,7 +213,7 @@ TEST_F(HostileReader, ThatSealsItsLaneEarlyIsRefused) {
   ASSERT_EQ(::fcntl(peer.lane.get(), F_ADD_SEALS, F_SEAL_SEAL), 0);
   ASSERT_TRUE(send_message(peer.socket.get(), wire::make<wire::Mapped>()));
   EXPECT_TRUE(peer.is_sent_away());
-  EXPECT_EQ(liars(), 1u);
+  EXPECT_EQ(offences(SHMRING_OFFENCE_SEALS), 1u);
   expect_service();
 }
 
@@ -255,6 +257,7 @@ TEST_F(HostileReader, MessagesThatMakeNoSenseEndTheConnectionAndNothingElse) {
     if (round % 20 == 0) expect_service(1);
   }
   expect_service();
+  EXPECT_EQ(offences(SHMRING_OFFENCE_MESSAGE), 200u);
 }
 
 TEST_F(HostileReader, MessagesOutOfOrderEndTheConnection) {
@@ -281,22 +284,42 @@ TEST_F(HostileReader, MessagesOutOfOrderEndTheConnection) {
     HostilePeer peer = hostile();
     send_message(peer.socket.get(), HostilePeer::hello("again"));
     EXPECT_TRUE(peer.is_sent_away());
-    EXPECT_TRUE(support::eventually([&] { return liars() == 1; }));
+    EXPECT_TRUE(support::eventually([&] { return offences(SHMRING_OFFENCE_MESSAGE) == 5; }));
   }
+  EXPECT_EQ(liars(), 5u);
   expect_service();
 }
 
-TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreClosed) {
+TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreRefusedByTheKernel) {
+  HostilePeer peer = HostilePeer::connect(path);
+  if (!refuse_descriptors(peer.socket.get())) GTEST_SKIP() << "Linux before 6.16";
+  const std::array<int, 3> junk = {0, 0, 0};
+  EXPECT_FALSE(send_message(peer.socket.get(), HostilePeer::hello("flood"), junk));
+  expect_service();
+}
+
+TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreClosedAndCountedWhereTheKernelBringsThem) {
+  honest.reset();
+  publisher.reset();
+  force_descriptors_from_anybody(true);
+  SetUp();
+  force_descriptors_from_anybody(false);
   const std::size_t before = open_descriptors();
   for (int round = 0; round < 100; ++round) {
     HostilePeer peer = HostilePeer::connect(path);
-    const std::array<int, 3> junk = {0, 0, 0};
-    send_message(peer.socket.get(), HostilePeer::hello("flood"), junk);
-    std::array<std::byte, wire::kMaxMessage> buffer;
-    peer.receive(buffer);
+    const std::vector<int> junk(round % 2 ? 253 : 1, 0);
+    ASSERT_TRUE(send_message(peer.socket.get(), HostilePeer::hello("flood"), junk));
+    EXPECT_TRUE(peer.is_sent_away());
+  }
+  {
+    HostilePeer peer = hostile();
+    const std::array<int, 1> junk = {0};
+    ASSERT_TRUE(send_message(peer.socket.get(), wire::make<wire::Bye>(), junk));
+    EXPECT_TRUE(peer.is_sent_away());
   }
   EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; }))
       << open_descriptors() << " of " << before;
+  EXPECT_EQ(offences(SHMRING_OFFENCE_DESCRIPTORS), 101u);
   expect_service();
 }
 
@@ -316,6 +339,8 @@ TEST_F(HostileReader, TenThousandConnectionsKeepNobodyOut) {
   expect_service(1);
   EXPECT_TRUE(late->read(kPatience));
   expect_service();
+  EXPECT_GT(offences(SHMRING_OFFENCE_SILENCE), 0u);
+  EXPECT_EQ(liars(), 0u) << "who says nothing does not lie";
 }
 
 TEST_F(HostileReader, ThatIsKilledAfterAllThisGivesItsSlotsBack) {

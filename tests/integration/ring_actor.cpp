@@ -10,7 +10,7 @@
 // and ends with 1.
 #include <unistd.h>
 
-#include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
@@ -18,6 +18,7 @@
 #include <string>
 
 #include "ring_pattern.hpp"
+#include "transport/socket.hpp"
 
 namespace {
 
@@ -63,7 +64,11 @@ void say(const std::string& line) {
   std::fflush(stdout);
 }
 
+volatile std::sig_atomic_t asked_to_end = 0;
+
 int publish(const std::string& path, const Arguments& a) {
+  std::signal(SIGTERM, [](int) { asked_to_end = 1; });
+  shmring::force_descriptors_from_anybody(a.number("old_kernel", 0) != 0);
   PublisherOptions o;
   o.path = path;
   o.slot_size = a.number("size", 4096);
@@ -77,7 +82,7 @@ int publish(const std::string& path, const Arguments& a) {
   Publisher& publisher = **opened;
   say("publishing");
   const std::uint64_t frames = a.number("frames", 0), resize_every = a.number("resize_every", 0);
-  for (std::uint64_t n = 1; frames == 0 || n <= frames; ++n) {
+  for (std::uint64_t n = 1; !asked_to_end && (frames == 0 || n <= frames); ++n) {
     if (resize_every != 0 && n % resize_every == 0)
       if (const auto done = publisher.resize(o.slot_size + n % 2 * 8192); !done) fail(done.error().text);
     const auto status = ring_pattern::publish(publisher, n, o.slot_size);

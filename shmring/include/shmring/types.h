@@ -153,6 +153,17 @@ typedef enum shmring_lane_state {
   SHMRING_LANE_GONE = 2     /* nobody has this name now; its counters stay */
 } shmring_lane_state;
 
+/* Why a publisher sent a peer away; the places of shmring_ring_stats.offences. */
+typedef enum shmring_offence {
+  SHMRING_OFFENCE_MESSAGE = 0,     /* it sent a message that makes no sense, or not at that time */
+  SHMRING_OFFENCE_DESCRIPTORS = 1, /* it sent descriptors (from Linux 6.16 on the kernel refuses them already) */
+  SHMRING_OFFENCE_SILENCE = 2,     /* it connected and did not finish its greeting within a second */
+  SHMRING_OFFENCE_SEALS = 3,       /* it kept its lane's memory from being sealed */
+  SHMRING_OFFENCE_TAIL = 4,        /* it moved its tail to where no frame is */
+  SHMRING_OFFENCE_BELL = 5         /* it made ringing its bell expensive */
+} shmring_offence;
+#define SHMRING_OFFENCES 8 /* places in the table; the last ones are free */
+
 /* One reader as the publisher sees it. offered = delivered + dropped + pending, over all its generations. */
 typedef struct shmring_lane_stats {
   char name[SHMRING_NAME_SIZE];
@@ -201,15 +212,18 @@ typedef struct shmring_ring_stats {
   uint64_t too_large; /* frames refused because they did not fit */
   uint64_t copied;    /* frames copied into a slot (the others were written in place) */
   uint64_t refused_readers;
-  uint64_t liars; /* readers disconnected because they broke the rules */
+  uint64_t liars; /* peers disconnected because they broke the rules: the sum of `offences` but for silence */
   uint64_t last_published_at;
-  char caps[256]; /* the present format's caps, cut at the end if longer */
+  char caps[256];                      /* the present format's caps, cut at the end if longer */
+  uint64_t offences[SHMRING_OFFENCES]; /* how many peers were sent away for each shmring_offence */
 } shmring_ring_stats;
 
 /* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
 SHMRING_API const char* shmring_last_error(void);
 /* The name of a status: "timeout", "in-use", … Never NULL. */
 SHMRING_API const char* shmring_status_name(shmring_status status);
+/* The name of an offence: "message", "tail", … NULL for a place that is free. */
+SHMRING_API const char* shmring_offence_name(shmring_offence offence);
 /* Now on CLOCK_MONOTONIC, ns. */
 SHMRING_API uint64_t shmring_now(void);
 /* Fills `format` for raw video of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size

@@ -67,6 +67,7 @@ class _ReaderStats(TypedDict):
     last_sequence: int
     age: _Times
     hold: _Times
+    liars: int
 
 class _LaneStats(TypedDict):
     name: str
@@ -111,6 +112,7 @@ class _RingStats(TypedDict):
     copied: int
     refused_readers: int
     liars: int
+    offences: dict[str, int]
     last_published_at: int
     caps: str
     readers: int

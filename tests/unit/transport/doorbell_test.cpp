@@ -27,7 +27,8 @@ TEST(Doorbell, RingsUntilItIsHushedHoweverOftenItWasRung) {
   for (int i = 0; i < 3; ++i) bell->ring();
   EXPECT_TRUE(rings(bell->reader_end()));
   EXPECT_TRUE(rings(bell->reader_end()));
-  EXPECT_TRUE(hush(bell->reader_end()));
+  EXPECT_EQ(hush(bell->reader_end()), Heard::ring);
+  EXPECT_EQ(hush(bell->reader_end()), Heard::nothing);
   EXPECT_FALSE(rings(bell->reader_end()));
   bell->ring();
   EXPECT_TRUE(rings(bell->reader_end()));
@@ -69,7 +70,7 @@ TEST(Doorbell, CannotBeFilledEmptiedOrMadeBlockingByWhoHasTheReadersEnd) {
 
 TEST(Doorbell, OnlyADoorbellCanBeHushed) {
   const Fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  EXPECT_FALSE(hush(file.get()));
+  EXPECT_EQ(hush(file.get()), Heard::no_bell);
 }
 
 }  // namespace

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The clocks misbehave: this program brings its own clock_gettime(). Somebody sets the time of day while frames flow, and a machine that was
+// suspended or moved finds the monotonic clock an hour later.
+#include <dlfcn.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <ctime>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "ring_fixture.hpp"
+#include "transport/clock.hpp"
+
+namespace {
+
+std::atomic<std::int64_t> monotonic_leap{0}, day_leap{0};  // s
+std::atomic<std::uint64_t> times_of_day{0};
+
+}  // namespace
+
+// In place of the C library's, for this program and every library in it.
+extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
+  const long result = ::syscall(SYS_clock_gettime, clock, time);
+  if (clock == CLOCK_REALTIME) {
+    ++times_of_day;
+    time->tv_sec += day_leap;
+  } else if (clock == CLOCK_MONOTONIC) {
+    time->tv_sec += monotonic_leap;
+  }
+  return static_cast<int>(result);
+}
+
+namespace shmring {
+namespace {
+
+class Clocks : public RingFixture {
+ protected:
+  void expect_frames(int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_EQ(publish(), SHMRING_OK);
+      auto frame = reader->read(kPatience);
+      ASSERT_TRUE(frame) << frame.error().text;
+      EXPECT_EQ(checked(*frame), publisher->stats().ring.sequence);
+    }
+    expect_balance();
+    EXPECT_EQ(lane("worker").dropped, 0u);
+    EXPECT_EQ(publisher->stats().ring.liars, 0u);
+  }
+  void TearDown() override {
+    monotonic_leap = 0;
+    day_leap = 0;
+  }
+  std::unique_ptr<Reader> reader;
+};
+
+TEST_F(Clocks, NothingInTheRingAsksForTheTimeOfDay) {
+  const std::uint64_t before = times_of_day;
+  timespec t;
+  ::clock_gettime(CLOCK_REALTIME, &t);
+  ASSERT_EQ(times_of_day, before + 1) << "it is this program's clock";
+  open_publisher();
+  reader = attach();
+  for (int i = 0; i < 50; ++i) {
+    day_leap = i % 3 * 86'400 - 86'400;  // yesterday, today, tomorrow
+    expect_frames(4);
+    if (i % 10 == 5) {
+      ASSERT_TRUE(publisher->resize(kFrameSize + static_cast<std::uint64_t>(i)));
+    }
+    if (i % 10 == 9) {
+      reader.reset();
+      reader = attach();
+      while (reader->read(0)) {  // the newest frame, again
+      }
+    }
+    EXPECT_EQ(reader->read(1'000'000).status(), SHMRING_TIMEOUT);
+  }
+  reader.reset();
+  publisher.reset();
+  EXPECT_EQ(times_of_day, before + 1);
+}
+
+TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndConvictsNobody) {
+  open_publisher();
+  reader = attach();
+  expect_frames(5);
+  publish();
+  publish();
+  auto held = reader->read(kPatience);
+  ASSERT_TRUE(held);
+  for (int hour = 1; hour <= 5; ++hour) {
+    monotonic_leap = hour * 3600;
+    if (hour == 1) {
+      EXPECT_EQ(next(*reader), 7u);  // an hour old, and whole
+    }
+    expect_frames(5);
+    EXPECT_EQ(checked(*held), 6u);
+    // Whoever comes just then is let in as ever.
+    auto late = attach("late-" + std::to_string(hour));
+    publish();
+    EXPECT_TRUE(late->read(kPatience));
+    EXPECT_NE(next(*reader), 0u);
+  }
+  EXPECT_EQ(publisher->stats().ring.offences[SHMRING_OFFENCE_SILENCE], 0u);
+}
+
+TEST_F(Clocks, AnHourThatPassesWhileAReaderSleepsEndsItsWaitAtMost) {
+  open_publisher();
+  reader = attach();
+  std::thread leap([] {
+    ::usleep(20'000);
+    monotonic_leap = 3600;
+  });
+  auto frame = reader->read(50'000'000);
+  EXPECT_EQ(frame.status(), SHMRING_TIMEOUT);
+  leap.join();
+  expect_frames(5);
+}
+
+}  // namespace
+}  // namespace shmring

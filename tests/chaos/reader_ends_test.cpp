@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The other ways in which a process ends or multiplies: a core dump, a fork that stays, a child that keeps its dead parent's socket, a close
+// with frames in hand. What a plain kill does is the crash matrix's.
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "child_process.hpp"
+#include "footprint.hpp"
+#include "ring_fixture.hpp"
+#include "transport/socket.hpp"
+
+namespace shmring {
+namespace {
+
+using chaos::Footprint;
+using support::ChildProcess;
+
+class Ends : public RingFixture {
+ protected:
+  void SetUp() override {
+    open_publisher();
+    honest = attach("honest");
+    ASSERT_EQ(publish(), SHMRING_OK);
+    EXPECT_EQ(next(*honest), 1u);
+  }
+  void expect_service(int frames = 50) {
+    for (int i = 0; i < frames && !HasFailure(); ++i) {
+      ASSERT_EQ(publish(), SHMRING_OK);
+      auto frame = honest->read(kPatience);
+      ASSERT_TRUE(frame) << frame.error().text;
+      EXPECT_EQ(checked(*frame), publisher->stats().ring.sequence);
+    }
+    expect_balance();
+    EXPECT_EQ(lane("honest").dropped, 0u);
+  }
+  std::unique_ptr<Reader> honest;
+};
+
+TEST_F(Ends, AReaderThatDumpsItsCoreGivesItsPlaceBackAndNoFrameIsInTheDump) {
+  constexpr std::uint64_t kSlot = 8 << 20;
+  honest.reset();
+  publisher.reset();
+  auto o = publisher_options();
+  o.slot_size = kSlot;
+  o.loans = o.depth = o.max_held = 1;
+  o.max_readers = 1;
+  publisher = open(o);
+  const std::string mark = "bytes of a frame that belong in no core dump";
+  std::vector<std::byte> bytes(kSlot);
+  for (std::size_t at = 0; at + mark.size() < kSlot; at += 4096)
+    std::memcpy(bytes.data() + at, mark.data(), mark.size());
+  ASSERT_EQ(write(bytes), SHMRING_OK);
+  const std::string folder = dir.file("dumps");
+  std::filesystem::create_directory(folder);
+  std::vector<std::byte>().swap(bytes);  // an empty list would only clear it
+  auto reader = ChildProcess::fork([&] {
+    // A sanitizer's own memory would take hours to write.
+    const rlim_t largest = support::kSlowdown == 1 ? RLIM_INFINITY : 0;
+    const rlimit all{largest, largest};
+    ::setrlimit(RLIMIT_CORE, &all);
+    ::prctl(PR_SET_DUMPABLE, 1);
+    if (::chdir(folder.c_str()) != 0) return 1;
+    std::signal(SIGSEGV, SIG_DFL);
+    const auto r = open(reader_options("first"));
+    auto frame = r->read(kPatience);
+    if (!frame) return 2;
+    std::raise(SIGSEGV);
+    return 3;
+  });
+  const auto ending = reader.wait(std::chrono::seconds(60));
+  ASSERT_TRUE(ending);
+  EXPECT_EQ(ending->signal, SIGSEGV) << ending->code;
+  const auto second = open(reader_options("second"));
+  const auto frame = second->read(kPatience);
+  EXPECT_TRUE(frame) << frame.error().text;
+  const auto dumps = support::TempDir::names_in(folder);
+  if (dumps.empty()) std::cout << "no core is written to files here: its contents were not looked at" << std::endl;
+  for (const auto& name : dumps) {
+    std::ifstream dump(folder + "/" + name, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(dump)), {});
+    // Its own constant is in there, and the text of this program: a few times at most, and not once a page.
+    std::size_t found = 0;
+    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) ++found;
+    EXPECT_LT(found, 10u) << "in a dump of " << text.size() << " bytes";
+    EXPECT_GT(text.size(), 10'000u);
+  }
+}
+
+TEST_F(Ends, AReaderThatClosesWithFramesInHandKeepsThemAndNobodyWaits) {
+  auto o = reader_options("holder");
+  o.max_held = 3;
+  auto holder = attach(o);
+  std::vector<Frame> held;
+  for (int i = 0; i < 3; ++i) {
+    expect_service(1);
+    held.push_back(*holder->read(kPatience));
+  }
+  const Footprint before = Footprint::of();
+  holder.reset();
+  EXPECT_TRUE(support::eventually([&] { return !active("holder"); }));
+  expect_service();
+  for (const Frame& frame : held) checked(frame);
+  // Its name and its place are free at once, what it holds is not.
+  {
+    const auto again = attach("holder");
+    expect_service();
+    for (const Frame& frame : held) checked(frame);
+  }
+  held.clear();
+  EXPECT_TRUE(all_slots_back());
+  EXPECT_TRUE(support::eventually([&] { return Footprint::of().within(before); })) << Footprint::of();
+}
+
+TEST_F(Ends, AForkThatDropsItsViewsWhileItsParentReadsOnTakesNothingAway) {
+  auto parent = ChildProcess::fork([&] {
+    const auto reader = open(reader_options("parent"));
+    std::vector<Frame> held;
+    for (int i = 0; i < 2; ++i) {
+      auto frame = reader->read(kPatience);
+      if (!frame) return 1;
+      held.push_back(*std::move(frame));
+    }
+    for (int forks = 0; forks < 20; ++forks) {
+      auto child = ChildProcess::fork([&] {
+        for (const Frame& frame : held)
+          if (!support::payload_intact(frame.bytes())) return 1;
+        held.clear();
+        return reader->read(0).status() == SHMRING_FORKED ? 0 : 2;
+      });
+      for (int i = 0; i < 5; ++i) {
+        auto frame = reader->read(kPatience);
+        if (!frame || !support::payload_intact(frame->bytes())) return 3;
+        for (const Frame& kept : held)
+          if (!support::payload_intact(kept.bytes())) return 4;
+      }
+      const auto ending = child.wait();
+      if (!ending || !ending->success()) return 5;
+    }
+    return reader->held() == 2 ? 0 : 6;
+  });
+  while (parent.running()) expect_service(1), ::usleep(300);
+  EXPECT_EQ(parent.wait()->code, 0);
+  EXPECT_TRUE(all_slots_back());
+}
+
+// Python's multiprocessing does that: nobody accepts on the socket, and nobody would ever answer.
+TEST_F(Ends, ReadersThatGreetADeadPublishersChildFindTheNextPublisher) {
+  honest.reset();
+  publisher.reset();
+  auto parent = ChildProcess::fork([&] {
+    const auto p = open(publisher_options());
+    const pid_t stays = ::fork();
+    if (stays == 0) {
+      ::sleep(60);
+      ::_exit(0);
+    }
+    std::printf("child %d\n", stays);
+    std::fflush(stdout);
+    ::pause();
+    return 0;
+  });
+  ASSERT_TRUE(parent.says("\n"));
+  const pid_t stays = std::stoi(parent.output().substr(6));
+  parent.kill();
+  const auto reader = open(reader_options("reader"));
+  EXPECT_EQ(reader->read(300'000'000).status(), SHMRING_TIMEOUT);
+  open_publisher();
+  ASSERT_EQ(publish(), SHMRING_OK);
+  auto frame = reader->read(kPatience);
+  EXPECT_TRUE(frame) << frame.error().text;
+  ::kill(stays, SIGKILL);
+}
+
+// A full queue at a publisher that stands still is no reason to take its path.
+TEST_F(Ends, ASecondPublisherDoesNotTakeThePathOfAStoppedOneWhoseQueueIsFull) {
+  honest.reset();
+  publisher.reset();
+  auto stopped = ChildProcess::spawn({RING_ACTOR, "publish", path});
+  ASSERT_TRUE(stopped.says("publishing"));
+  stopped.stop();
+  std::vector<Fd> crowd;
+  for (;;) {
+    auto one = connect_to(path);
+    if (!one) {
+      EXPECT_EQ(one.status(), SHMRING_IN_USE) << one.error().text;
+      break;
+    }
+    crowd.push_back(*std::move(one));
+  }
+  auto second = Publisher::open(publisher_options());
+  EXPECT_EQ(second.status(), SHMRING_IN_USE);
+  crowd.clear();
+  stopped.resume();
+  const auto reader = open(reader_options("reader"));
+  EXPECT_TRUE(reader->read(kPatience));
+}
+
+}  // namespace
+}  // namespace shmring
