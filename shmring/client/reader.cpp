@@ -63,7 +63,7 @@ struct Reader::Impl {
   const Fd cancel;  // readable while interrupted
   Finder finder;
   std::atomic<bool> interrupted{false};
-  std::atomic<bool> offered{false};  // the publisher said that our lane is in use
+  std::atomic<bool> offered{false};  // our lane is in use: a frame came, or the publisher said so
 
   // The connection, and what it told us.
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
@@ -202,11 +202,13 @@ struct Reader::Impl {
     return {SHMRING_PROTOCOL, std::move(text)};
   }
 
-  // Somebody has the place; perhaps only because the kernel has not finished with one that was killed.
+  // Somebody has the place, or frames; perhaps only because the kernel has not finished with one that was killed, or the publisher not with
+  // one that closed.
   Outcome refusal(Status status, std::string text) {
     const std::uint64_t t = now();
-    if (status == SHMRING_IN_USE && refused_since == 0) refused_since = t;
-    if (status == SHMRING_IN_USE && t - refused_since < kRefusalGrace) return {SHMRING_TIMEOUT};
+    const bool passes = status == SHMRING_IN_USE || status == SHMRING_REFUSED;
+    if (passes && refused_since == 0) refused_since = t;
+    if (passes && t - refused_since < kRefusalGrace) return {SHMRING_TIMEOUT};
     refused_since = 0;
     return {status, options.path + ": " + text};
   }
@@ -325,6 +327,7 @@ struct Reader::Impl {
         return nothing_there();
       case Attachment::Took::frame:
         bells_in_vain = 0;
+        offered.store(true, std::memory_order_relaxed);
         break;
     }
     note(frame->info.sequence);

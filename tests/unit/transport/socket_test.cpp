@@ -228,7 +228,8 @@ TEST(Messages, WithTooManyDescriptorsAreBrokenAndLeaveNoneOpen) {
   ASSERT_EQ(::sendmsg(pair.a.get(), &message, 0), 1);
   std::array<std::byte, 64> buffer;
   EXPECT_EQ(receive_message(pair.b.get(), buffer).kind, Received::Kind::broken);
-  EXPECT_TRUE(support::eventually([&] { return open_descriptors() == before; }));  // threads of their own close them
+  EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; }))
+      << open_descriptors() << " of " << before;  // threads of their own close them
 }
 
 TEST(Messages, NeverMakeTheSenderWait) {
