@@ -56,11 +56,26 @@ class System:
     def __init__(self, folder: Path, configuration: str):
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        path = folder / "surveillance.toml"
-        path.write_text(f'[web]\nlisten = "127.0.0.1:{self.port}"\n{configuration}')
-        self.log = open(folder / "manager.jsonl", "wb")
-        self.process = subprocess.Popen([sys.executable, "-m", "surveillance.manage", "--config", path, "--folder", folder / "state"],
-                                        stdout=self.log, stderr=self.log)
+        self.state = folder / "state"
+        self._path = folder / "surveillance.toml"
+        self._log = open(folder / "manager.jsonl", "ab")
+        self.write(configuration)
+        self.start()
+
+    def write(self, configuration: str) -> None:
+        """What counts from the next start or reload."""
+        self._path.write_text(f'[web]\nlisten = "127.0.0.1:{self.port}"\n{configuration}')
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-m", "surveillance.manage", "--config", self._path, "--folder", self.state],
+                                        stdout=self._log, stderr=self._log)
+
+    def reload(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def get(self, path: str) -> str:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.address + path, timeout=10) as answer:
@@ -82,5 +97,5 @@ class System:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait()
-        self.log.close()
+        self._log.close()
         return code

@@ -21,6 +21,13 @@ def test_the_demonstrations_own_file_is_right():
     assert [fault.signal for fault in camera.faults] == [signal.SIGKILL, signal.SIGSTOP]
 
 
+def test_the_readmes_file_is_right(tmp_path):
+    text = (Path(surveillance.__file__).parent / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "front.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    camera, = config.load(tmp_path / "front.toml").cameras
+    assert (camera.readers, camera.workers[0].fallback[-1]) == (8, "surveillance.workers.flow")
+
+
 @pytest.mark.parametrize("table, sentence", [
     ({}, "nothing to run"),
     ({"worker": [worker(), worker()]}, "two workers are called 'w'"),
