@@ -42,6 +42,8 @@ void post_status(GstPad* pad, GstStreamStatusType type) {
 struct Branch::Run {
   GstPad* pad;
   StickiesRef sent;
+  std::uint64_t generation;  // that the headers up to this serial were sent to
+  std::uint64_t header;
   Owned<GstCaps> asked;  // the caps that downstream's wishes are for
 };
 
@@ -113,8 +115,8 @@ void Branch::reconfigured() {
   Newest& newest = home_->newest();
   {
     std::lock_guard hold(newest.lock);
-    if (!resting_) return;
-    resting_ = false;
+    reconfigured_ = true;
+    if (!std::exchange(resting_, false)) return;
     anew_ = true;
   }
   newest.pulse.beat();
@@ -151,7 +153,7 @@ void Branch::begin(std::uint32_t epoch) {
 
 void Branch::run(GstPad* pad) {
   Newest& newest = home_->newest();
-  Run run{pad, nullptr, nullptr};
+  Run run{pad, nullptr, 0, 0, nullptr};
   post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
   for (;;) {
     // In this order: whatever changes after it was looked at beats the pulse.
@@ -185,6 +187,7 @@ Step Branch::decide(std::uint32_t seen, bool ready, std::uint64_t now) {
   count_step(step, now);
   if (busy_) step.resend = std::exchange(resend_, false);
   step.activation = activation_;
+  step.generation = generation_;
   return step;
 }
 
@@ -212,7 +215,10 @@ bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
 
 void Branch::count_step(const Step& step, std::uint64_t now) {
   busy_ = step.kind != Step::Kind::wait && step.kind != Step::Kind::leave;
-  if (busy_) busy_since_ = now;
+  if (busy_) {
+    busy_since_ = now;
+    reconfigured_ = false;
+  }
   if (step.kind != Step::Kind::frame) return;
   held_ = step.item->number;
   last_age_ = now > step.item->at ? now - step.item->at : 0;
@@ -234,6 +240,8 @@ GstFlowReturn Branch::deliver(Run& run, Step& step) {
     }
     run.sent = step.stickies;
   }
+  if (step.stickies && !step.stickies->headers.empty())
+    if (const GstFlowReturn flow = push_headers(run, step); flow != GST_FLOW_OK) return flow;
   switch (step.kind) {
     case Step::Kind::frame:
       negotiate(run, *step.stickies);
@@ -249,6 +257,18 @@ GstFlowReturn Branch::deliver(Run& run, Step& step) {
       complain();
       return GST_FLOW_OK;
   }
+}
+
+GstFlowReturn Branch::push_headers(Run& run, const Step& step) {
+  if (std::exchange(run.generation, step.generation) != step.generation) run.header = 0;
+  for (const Header& header : step.stickies->headers) {
+    if (header.serial <= run.header) continue;
+    if (!is_current(step)) return GST_FLOW_FLUSHING;
+    const GstFlowReturn flow = gst_pad_push(run.pad, share(header.buffer.get()).release());
+    if (flow != GST_FLOW_OK) return flow;
+    run.header = header.serial;
+  }
+  return GST_FLOW_OK;
 }
 
 // Stuck on its way, a branch may sleep through the end of its stream and the beginning of the next.
@@ -303,7 +323,10 @@ void Branch::settle(const Step& step, GstFlowReturn flow) {
     }
     changed_.notify_all();
     if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_ || step.activation != activation_) return;
-    if (flow == GST_FLOW_NOT_LINKED) {
+    if (flow == GST_FLOW_NOT_LINKED && reconfigured_) {  // linked since
+      cursor_.close(home_->newest());
+      anew_ = true;
+    } else if (flow == GST_FLOW_NOT_LINKED) {
       resting_ = true;
     } else if (flow == GST_FLOW_NOT_NEGOTIATED && step.stickies->caps) {
       refused_caps_ = share(step.stickies->caps);

@@ -77,6 +77,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
   void count_step(const Step& step, std::uint64_t now);
   GstFlowReturn deliver(Run& run, Step& step);
   bool is_current(const Step& step) const;
+  GstFlowReturn push_headers(Run& run, const Step& step);
   GstFlowReturn push(Run& run, const Step& step);
   void negotiate(Run& run, const Stickies& stickies);
   void settle(const Step& step, GstFlowReturn flow);
@@ -98,10 +99,11 @@ class Branch : public std::enable_shared_from_this<Branch> {
   unsigned activation_ = 0;  // which
   bool linked_ = false;
   bool retired_ = false;
-  bool busy_ = false;     // the thread is out in GStreamer
-  bool anew_ = true;      // what is sent next begins with the newest frame
-  bool resend_ = false;   // the pad may have forgotten sticky events
-  bool resting_ = false;  // nothing is linked further down
+  bool busy_ = false;          // the thread is out in GStreamer
+  bool anew_ = true;           // what is sent next begins with the newest frame
+  bool resend_ = false;        // the pad may have forgotten sticky events
+  bool resting_ = false;       // nothing is linked further down
+  bool reconfigured_ = false;  // since the thread went out
   bool dead_ = false;
   bool complain_ = false;
   std::string reason_;

@@ -30,10 +30,11 @@ struct Step {
   Kind kind = Kind::wait;
   ItemRef item;
   Owned<GstEvent> event;
-  StickiesRef stickies;     // what must have been sent before
-  bool gap = false;         // frames before this one are missing
-  bool resend = false;      // send all sticky events again
-  unsigned activation = 0;  // of the pad: what belongs to an earlier one is over
+  StickiesRef stickies;          // what must have been sent before
+  bool gap = false;              // frames before this one are missing
+  bool resend = false;           // send all sticky events again
+  unsigned activation = 0;       // of the pad: what belongs to an earlier one is over
+  std::uint64_t generation = 0;  // of the branch: each gets the stream's headers
 };
 
 class Cursor {

@@ -78,8 +78,17 @@ GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
 
 const StickiesRef& Fanout::stickies() {
   if (stickies_changed_.load(std::memory_order_relaxed) && stickies_changed_.exchange(false, std::memory_order_acquire))
-    stickies_ = stickies_of(sink_.get());
+    stickies_ = stickies_of(sink_.get(), stickies_.get());
   return stickies_;
+}
+
+bool Fanout::keep_header(GstBuffer* buffer) {
+  const StickiesRef before = stickies();
+  if (!before->lists(buffer)) return false;
+  const auto with = stickies_of(sink_.get(), before.get());
+  with->add(buffer, ++headers_);
+  stickies_ = with;
+  return true;
 }
 
 void Fanout::distribute() {

@@ -45,6 +45,9 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
 
   // The sink pad's functions. publish() is for one thread at a time (the pad's stream lock).
   GstFlowReturn publish(Owned<GstMiniObject> frame, bool delta);
+  // Of the same thread: whether the buffer is a header of the stream. It is kept with the sticky events, for no frame may
+  // overwrite it and a branch that comes later needs it too.
+  bool keep_header(GstBuffer* buffer);
   bool sink_event(Owned<GstEvent> event);
   bool sink_query(GstQuery* query);
   // The source pads' functions; false: not answered here.
@@ -87,6 +90,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   // Of the streaming thread.
   ItemPool pool_;
   StickiesRef stickies_;
+  std::uint64_t headers_ = 0;  // how many came
   std::atomic<bool> stickies_changed_{true};
   std::atomic<std::uint32_t> epoch_{0};  // as in newest_, for publish()
   std::atomic<std::uint64_t> received_{0};

@@ -89,8 +89,11 @@ namespace {
 Impl& impl_of(gpointer element) { return *GST_LATEST_FRAME(element)->impl; }
 
 GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
+  Fanout& fanout = *impl_of(parent).fanout;
+  auto frame = adopt(buffer);
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_HEADER) && fanout.keep_header(buffer)) return GST_FLOW_OK;
   const bool delta = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
-  return impl_of(parent).fanout->publish(Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(buffer)), delta);
+  return fanout.publish(Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(frame.release())), delta);
 }
 
 GstFlowReturn chain_list(GstPad*, GstObject* parent, GstBufferList* list) {

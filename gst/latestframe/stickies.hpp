@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The sticky events as they were when a frame came in: what a branch must have sent before it sends the frame.
+// The sticky events and stream headers as they were when a frame came in: what a branch must have sent before it sends
+// the frame.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -9,17 +11,29 @@
 
 namespace supplier::latestframe {
 
+// A buffer without a frame in it, which the caps list as a "streamheader" and decoders and files need once, before the
+// first frame.
+struct Header {
+  Owned<GstBuffer> buffer;
+  std::uint64_t serial = 0;  // from 1, in the order they came
+};
+
 struct Stickies {
   std::vector<Owned<GstEvent>> events;  // in the pad's order; without EOS, which is a step of its own
   GstEvent* caps = nullptr;             // one of them
+  std::vector<Header> headers;          // of these caps
   bool raw_video = false;
 
   GstCaps* caps_of() const;  // borrowed, or NULL
+  bool lists(GstBuffer* header) const;
+  // A header that comes again begins the headers anew: decoders were told to forget the first ones.
+  void add(GstBuffer* header, std::uint64_t serial);
 };
 
 // Shared by every frame between two changes; never changed.
 using StickiesRef = std::shared_ptr<const Stickies>;
 
-StickiesRef stickies_of(GstPad* pad);
+// The headers stay while the caps stay; `before` may be NULL.
+std::shared_ptr<Stickies> stickies_of(GstPad* pad, const Stickies* before);
 
 }  // namespace supplier::latestframe

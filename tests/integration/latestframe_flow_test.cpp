@@ -247,6 +247,43 @@ TEST_F(LatestFrameFlow, SkipsDeltaUnitsAfterALossAndAsksUpstreamForAKeyFrame) {
   slow.expect_balance();
 }
 
+TEST_F(LatestFrameFlow, OverwritesNoHeaderOfAStreamAndGivesThemToABranchThatComesLater) {
+  using Numbers = std::vector<std::uint64_t>;
+  constexpr std::uint64_t kFirst = Rig::kFirstHeader;
+  Rig rig;
+  Worker early, late;
+  early.join(rig.element());
+  rig.start(Rig::kCapsWithHeaders);
+  rig.push_headers();
+  ASSERT_TRUE(early.got(rig.push()) && eventually([&] { return early.frames().size() == 3; }));
+  EXPECT_EQ(early.frames(), (Numbers{kFirst, kFirst + 1, 1}));
+  late.join(rig.element());
+  ASSERT_TRUE(eventually([&] { return late.frames().size() == 3; }));
+  rig.push_in_step(early, 1);
+  ASSERT_TRUE(eventually([&] { return late.frames().size() == 4; }));
+  EXPECT_EQ(late.frames(), (Numbers{kFirst, kFirst + 1, 1, 2}));
+  // A flush alone does not bring them back; upstream does.
+  rig.event(gst_event_new_flush_start());
+  rig.event(gst_event_new_flush_stop(TRUE));
+  rig.segment();
+  rig.push();
+  ASSERT_TRUE(eventually([&] { return early.frames().size() == 5; }));
+  rig.push_headers();
+  rig.push();
+  ASSERT_TRUE(eventually([&] { return early.frames().size() == 8; }));
+  EXPECT_EQ(early.frames(), (Numbers{kFirst, kFirst + 1, 1, 2, 3, kFirst, kFirst + 1, 4}));
+  // Linked again, to what may be another decoder.
+  ASSERT_TRUE(eventually([&] { return late.frames().back() == 4; }));
+  late.unlink();
+  const std::size_t had = late.frames().size();
+  late.link();
+  ASSERT_TRUE(eventually([&] { return late.frames().size() == had + 3; }));
+  const Numbers all = late.frames();
+  EXPECT_EQ(Numbers(all.end() - 3, all.end()), (Numbers{kFirst, kFirst + 1, 4}));
+  EXPECT_EQ(early.figure("delivered"), 4u) << "headers are no frames";
+  early.expect_balance();
+}
+
 TEST_F(LatestFrameFlow, RefusesFramesOlderThanItsLimit) {
   Rig rig;
   Worker worker;

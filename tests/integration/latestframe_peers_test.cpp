@@ -85,11 +85,27 @@ TEST_F(LatestFramePeers, StickyEventsDoNotFailUpstreamWhenNothingIsLinkedFurther
     rig.segment(static_cast<GstClockTime>(i) * GST_SECOND);
     rig.push();
   }
+  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("inbox-drops") == rig.number(); }));
   worker.fail_with(GST_FLOW_OK);
   gst_pad_push_event(worker.pad(), gst_event_new_reconfigure());
   ASSERT_TRUE(worker.got(rig.number()));
   EXPECT_EQ(worker.count(GST_EVENT_SEGMENT), 2);
   EXPECT_EQ(worker.count(GST_EVENT_TAG), 1);
+}
+
+TEST_F(LatestFramePeers, ABranchGoesOnThatIsLinkedFurtherDownWhileAPushFailsThere) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  worker.fail_with(GST_FLOW_NOT_LINKED, true);
+  worker.stick_at(Worker::Stuck::frame);
+  rig.start();
+  rig.push();
+  ASSERT_TRUE(worker.await_stuck());
+  gst_pad_push_event(worker.pad(), gst_event_new_reconfigure());  // what a pad that is linked sends
+  worker.free();
+  ASSERT_TRUE(eventually([&] { return worker.frames().size() == 2; }));
+  EXPECT_EQ(worker.frames(), (std::vector<std::uint64_t>{1, 1})) << "the frame that came to nobody";
 }
 
 // queue: test_queries_while_flushing

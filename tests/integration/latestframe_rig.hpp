@@ -132,7 +132,10 @@ class Worker {
       return stuck_;
     });
   }
-  void fail_with(GstFlowReturn flow) { flow_ = flow; }
+  void fail_with(GstFlowReturn flow, bool once = false) {
+    once_ = once;
+    flow_ = flow;
+  }
   void accept(const char* caps) {
     std::lock_guard hold(lock_);
     caps_ = adopt(gst_caps_from_string(caps));
@@ -216,7 +219,7 @@ class Worker {
     stick(hold, where);
     --inside_;
     changed_.notify_all();
-    return flow_;
+    return once_ && where == Stuck::frame ? flow_.exchange(GST_FLOW_OK) : flow_.load();
   }
   // Not even a flush helps.
   void stick(std::unique_lock<std::mutex>& hold, Stuck where) {
@@ -276,6 +279,7 @@ class Worker {
   Owned<GstCaps> caps_;
   std::function<void(GstQuery*)> propose_;
   std::atomic<GstFlowReturn> flow_{GST_FLOW_OK};
+  std::atomic<bool> once_{false};
   std::atomic<int> allocations_{0};
   std::atomic<int> caps_asked_{0};
 };
@@ -373,6 +377,18 @@ class Rig {
     }
     EXPECT_EQ(gst_pad_push_list(source_.get(), list.release()), GST_FLOW_OK);
     return number_ - 2;
+  }
+  // What the caps with headers list: two buffers, with these numbers.
+  static constexpr const char* kCapsWithHeaders = "video/x-encoded,streamheader=(buffer)<6831,6832>";
+  static constexpr std::uint64_t kFirstHeader = 1001;
+  void push_headers() {
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      auto buffer = frame(kFirstHeader + i);
+      gst_buffer_set_size(buffer.get(), 2);
+      gst_buffer_fill(buffer.get(), 0, i == 0 ? "h1" : "h2", 2);
+      GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_HEADER);
+      EXPECT_EQ(push(std::move(buffer)), GST_FLOW_OK);
+    }
   }
   // Each frame after the worker had the one before.
   void push_in_step(const Worker& worker, int frames) {

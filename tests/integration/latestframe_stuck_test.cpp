@@ -59,6 +59,14 @@ TEST_P(LatestFrameStuck, DeltaUnitsPassForABranchThatLostNone) {
   expect_unharmed();
 }
 
+TEST_P(LatestFrameStuck, HeadersOfAStreamPass) {
+  rig_.set_caps(Rig::kCapsWithHeaders);
+  rig_.push_headers();
+  rig_.push();
+  ASSERT_TRUE(eventually([&] { return other_.frames().size() == 4; }));
+  EXPECT_EQ(other_.frames(), (std::vector<std::uint64_t>{1, Rig::kFirstHeader, Rig::kFirstHeader + 1, 2}));
+}
+
 TEST_P(LatestFrameStuck, TheEndPasses) {
   rig_.event(gst_event_new_eos());
   ASSERT_TRUE(other_.got(GST_EVENT_EOS));
