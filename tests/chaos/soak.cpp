@@ -35,6 +35,7 @@ constexpr std::uint32_t kReadersEach = 2;  // one that stays, one that is killed
 constexpr auto kWindow = std::chrono::seconds(3);
 constexpr std::size_t kGrowth = 1 << 20;  // bytes; what allocators may come to keep
 constexpr double kFaultsPerFrame = 0.02;  // some for the watching itself
+constexpr bool kSanitized = support::kSlowdown != 1;  // it keeps what was freed
 constexpr const char* kPolicies[] = {"drop-newest", "drop-oldest", "latest"};
 
 std::vector<std::string> problems;
@@ -251,7 +252,7 @@ void compare(const char* who, const Footprint& start, const Footprint& end) {
   expect(end.descriptors <= start.descriptors, name + ": more descriptors");
   expect(end.mappings <= start.mappings, name + ": more mappings of rings and lanes");
   expect(end.threads <= start.threads, name + ": more threads");
-  expect(end.resident <= start.resident + kGrowth, name + ": more resident memory");
+  expect(kSanitized || end.resident <= start.resident + kGrowth, name + ": more resident memory");
 }
 
 }  // namespace
@@ -285,7 +286,8 @@ int main(int argc, char** argv) {
   compare("readers in Python", start.python, end.python);
   std::cout << "page faults a frame  " << std::setprecision(4) << start.faults_per_frame << " -> "
             << end.faults_per_frame << std::endl;
-  expect(end.faults_per_frame <= std::max(kFaultsPerFrame, start.faults_per_frame), "more page faults a frame");
+  expect(kSanitized || end.faults_per_frame <= std::max(kFaultsPerFrame, start.faults_per_frame),
+         "more page faults a frame");
   for (const auto& problem : problems) std::cout << "GREW OR BROKE: " << problem << std::endl;
   std::cout.flush();
   return problems.empty() ? 0 : 1;

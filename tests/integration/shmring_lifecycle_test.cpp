@@ -4,7 +4,8 @@
 
 #include <atomic>
 #include <fstream>
-#include <regex>
+#include <sstream>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -35,10 +36,12 @@ class ShmRingProcesses : public ShmRing {
   // The sequence numbers of the frames that a reader printed.
   static std::vector<std::uint64_t> taken(const ChildProcess& child) {
     std::vector<std::uint64_t> numbers;
-    const std::string output = child.output();
-    static const std::regex line("chain.*offset: ([0-9]+),");
-    for (auto it = std::sregex_iterator(output.begin(), output.end(), line); it != std::sregex_iterator(); ++it)
-      numbers.push_back(std::stoull((*it)[1]));
+    std::istringstream output(child.output());
+    for (std::string line; std::getline(output, line);) {
+      constexpr std::string_view field = "offset: ";
+      const auto at = line.find(field, line.find("chain"));
+      if (at != std::string::npos) numbers.push_back(std::stoull(line.substr(at + field.size())));
+    }
     return numbers;
   }
   static bool took(const ChildProcess& child, std::uint64_t number) {

@@ -21,8 +21,8 @@ std::vector<std::string> live_objects() {
     if (std::string(G_OBJECT_TYPE_NAME(at->data)) != "GstLeaksTracer") continue;
     GstStructure* info = nullptr;
     g_signal_emit_by_name(at->data, "get-live-objects", &info);
-    // It frees references that it never took: what shows an object is kept.
-    static std::vector<GstStructure*> kept;
+    // It frees references that it never took: what shows an object is kept, where a leak detector finds it.
+    static auto& kept = *new std::vector<GstStructure*>;
     kept.push_back(info);
     const GValue* list = gst_structure_get_value(info, "live-objects-list");
     for (guint i = 0; list && i < gst_value_list_get_size(list); ++i) {

@@ -21,6 +21,13 @@ extern "C" {
 #define SHMRING_API
 #endif
 
+/* Any int may come from a C program or through a socket; to C++ an enum holds it only if that is said. */
+#ifdef __cplusplus
+#define SHMRING_ENUM(name) enum name : int
+#else
+#define SHMRING_ENUM(name) enum name
+#endif
+
 #define SHMRING_TIME_NONE UINT64_MAX
 #define SHMRING_WAIT_FOREVER UINT64_MAX
 #define SHMRING_MAX_PLANES 4
@@ -29,7 +36,7 @@ extern "C" {
 #define SHMRING_METADATA_SIZE 4096
 
 /* What a call came to. Zero is success; shmring_last_error() has the sentence for everything else. */
-typedef enum shmring_status {
+typedef SHMRING_ENUM(shmring_status) {
   SHMRING_OK = 0,
   SHMRING_TIMEOUT = 1,       /* nothing came in time (or at once, with a timeout of 0) */
   SHMRING_END = 2,           /* the publisher ended the stream and every frame before the end was taken */
@@ -48,7 +55,7 @@ typedef enum shmring_status {
 } shmring_status;
 
 /* What happens to a lane's frames when its reader is slower than the publisher. */
-typedef enum shmring_policy {
+typedef SHMRING_ENUM(shmring_policy) {
   SHMRING_DROP_NEWEST = 0,     /* first in, first out: the new frame is dropped while `depth` frames wait */
   SHMRING_DROP_OLDEST = 1,     /* the oldest waiting frame gives way */
   SHMRING_LATEST = 2,          /* a mailbox: one frame waits, always the newest */
@@ -56,14 +63,14 @@ typedef enum shmring_policy {
 } shmring_policy;
 
 /* How a reader waits. */
-typedef enum shmring_wake {
+typedef SHMRING_ENUM(shmring_wake) {
   SHMRING_WAKE_BLOCK = 0, /* sleep until the bell rings */
   SHMRING_WAKE_ADAPTIVE =
       1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
 } shmring_wake;
 
 /* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video. */
-typedef enum shmring_pixel_format {
+typedef SHMRING_ENUM(shmring_pixel_format) {
   SHMRING_BYTES = 0,
   SHMRING_GRAY8 = 1,
   SHMRING_RGB = 2,
@@ -147,14 +154,14 @@ typedef struct shmring_times {
   uint64_t max;
 } shmring_times;
 
-typedef enum shmring_lane_state {
+typedef SHMRING_ENUM(shmring_lane_state) {
   SHMRING_LANE_ACTIVE = 0,
   SHMRING_LANE_RETIRED = 1, /* gets no frames; what it took is still its own */
   SHMRING_LANE_GONE = 2     /* nobody has this name now; its counters stay */
 } shmring_lane_state;
 
 /* Why a publisher sent a peer away; the places of shmring_ring_stats.offences. */
-typedef enum shmring_offence {
+typedef SHMRING_ENUM(shmring_offence) {
   SHMRING_OFFENCE_MESSAGE = 0,     /* it sent a message that makes no sense, or not at that time */
   SHMRING_OFFENCE_DESCRIPTORS = 1, /* it sent descriptors (from Linux 6.16 on the kernel refuses them already) */
   SHMRING_OFFENCE_SILENCE = 2,     /* it connected and did not finish its greeting within a second */
