@@ -23,9 +23,9 @@ extern "C" {
 
 /* Any int may come from a C program or through a socket; to C++ an enum holds it only if that is said. */
 #ifdef __cplusplus
-#define SHMRING_ENUM(name) enum name : int
+#define SHMRING_INT : int
 #else
-#define SHMRING_ENUM(name) enum name
+#define SHMRING_INT
 #endif
 
 #define SHMRING_TIME_NONE UINT64_MAX
@@ -36,7 +36,7 @@ extern "C" {
 #define SHMRING_METADATA_SIZE 4096
 
 /* What a call came to. Zero is success; shmring_last_error() has the sentence for everything else. */
-typedef SHMRING_ENUM(shmring_status) {
+typedef enum shmring_status SHMRING_INT {
   SHMRING_OK = 0,
   SHMRING_TIMEOUT = 1,       /* nothing came in time (or at once, with a timeout of 0) */
   SHMRING_END = 2,           /* the publisher ended the stream and every frame before the end was taken */
@@ -55,7 +55,7 @@ typedef SHMRING_ENUM(shmring_status) {
 } shmring_status;
 
 /* What happens to a lane's frames when its reader is slower than the publisher. */
-typedef SHMRING_ENUM(shmring_policy) {
+typedef enum shmring_policy SHMRING_INT {
   SHMRING_DROP_NEWEST = 0,     /* first in, first out: the new frame is dropped while `depth` frames wait */
   SHMRING_DROP_OLDEST = 1,     /* the oldest waiting frame gives way */
   SHMRING_LATEST = 2,          /* a mailbox: one frame waits, always the newest */
@@ -63,14 +63,14 @@ typedef SHMRING_ENUM(shmring_policy) {
 } shmring_policy;
 
 /* How a reader waits. */
-typedef SHMRING_ENUM(shmring_wake) {
+typedef enum shmring_wake SHMRING_INT {
   SHMRING_WAKE_BLOCK = 0, /* sleep until the bell rings */
   SHMRING_WAKE_ADAPTIVE =
       1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
 } shmring_wake;
 
 /* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video. */
-typedef SHMRING_ENUM(shmring_pixel_format) {
+typedef enum shmring_pixel_format SHMRING_INT {
   SHMRING_BYTES = 0,
   SHMRING_GRAY8 = 1,
   SHMRING_RGB = 2,
@@ -154,14 +154,14 @@ typedef struct shmring_times {
   uint64_t max;
 } shmring_times;
 
-typedef SHMRING_ENUM(shmring_lane_state) {
+typedef enum shmring_lane_state SHMRING_INT {
   SHMRING_LANE_ACTIVE = 0,
   SHMRING_LANE_RETIRED = 1, /* gets no frames; what it took is still its own */
   SHMRING_LANE_GONE = 2     /* nobody has this name now; its counters stay */
 } shmring_lane_state;
 
 /* Why a publisher sent a peer away; the places of shmring_ring_stats.offences. */
-typedef SHMRING_ENUM(shmring_offence) {
+typedef enum shmring_offence SHMRING_INT {
   SHMRING_OFFENCE_MESSAGE = 0,     /* it sent a message that makes no sense, or not at that time */
   SHMRING_OFFENCE_DESCRIPTORS = 1, /* it sent descriptors (from Linux 6.16 on the kernel refuses them already) */
   SHMRING_OFFENCE_SILENCE = 2,     /* it connected and did not finish its greeting within a second */
