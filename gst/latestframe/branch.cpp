@@ -116,7 +116,9 @@ void Branch::reconfigured() {
   {
     std::lock_guard hold(newest.lock);
     reconfigured_ = true;
-    if (!std::exchange(resting_, false)) return;
+    if (!resting_ && !refused_caps_) return;
+    if (std::exchange(refused_caps_, nullptr)) dead_ = complain_ = false;
+    resting_ = false;
     anew_ = true;
   }
   newest.pulse.beat();
@@ -303,7 +305,11 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
     std::lock_guard hold(home_->newest().lock);
     if (active_ && linked_) std::swap(wishes, found);
   }
-  if (found.caps && !gst_caps_is_equal(found.caps.get(), takes.get()))
+  // The first time there is nothing to compare with but the caps that come: they may have been chosen before downstream changed its mind.
+  const auto& before = found.caps;
+  const bool other =
+      before ? !gst_caps_is_equal(before.get(), takes.get()) : !gst_caps_can_intersect(caps, takes.get());
+  if (other)
     home_->reconfigure_upstream();
   else
     home_->reconsider();
@@ -328,6 +334,8 @@ void Branch::settle(const Step& step, GstFlowReturn flow) {
       anew_ = true;
     } else if (flow == GST_FLOW_NOT_LINKED) {
       resting_ = true;
+    } else if (flow == GST_FLOW_NOT_NEGOTIATED && reconfigured_) {
+      // It may take them now: the next frame shows it.
     } else if (flow == GST_FLOW_NOT_NEGOTIATED && step.stickies->caps) {
       refused_caps_ = share(step.stickies->caps);
       refused_at_ = now;
@@ -338,9 +346,7 @@ void Branch::settle(const Step& step, GstFlowReturn flow) {
       over = true;
     }
   }
-  if (!over) return;
-  if (flow == GST_FLOW_NOT_NEGOTIATED) home_->reconfigure_upstream();
-  home_->reconsider();
+  if (over) home_->reconsider();
 }
 
 void Branch::end(std::string reason) {

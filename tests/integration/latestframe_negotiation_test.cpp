@@ -58,6 +58,21 @@ TEST_F(LatestFrameNegotiation, UpstreamHearsThatABranchTakesOtherCapsNow) {
   EXPECT_EQ(rig.upstream(GST_EVENT_RECONFIGURE), 1) << "nothing has changed";
 }
 
+TEST_F(LatestFrameNegotiation, UpstreamHearsThatABranchChangedItsMindBeforeItsFirstFrame) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  worker.stick_at(Stuck::caps);  // it has accepted these by then
+  rig.start(kVideo);
+  rig.push();
+  ASSERT_TRUE(worker.await_stuck());
+  worker.accept("video/x-raw,format=RGB");
+  gst_pad_push_event(worker.pad(), gst_event_new_reconfigure());
+  worker.free();
+  EXPECT_TRUE(eventually([&] { return rig.upstream(GST_EVENT_RECONFIGURE) == 1; }));
+  EXPECT_TRUE(equal(asked(rig), "video/x-raw,format=RGB"));
+}
+
 TEST_F(LatestFrameNegotiation, ABranchThatRefusedTheCapsHasASayInWhichComeNext) {
   Rig rig;
   Worker other, picky;
@@ -69,6 +84,23 @@ TEST_F(LatestFrameNegotiation, ABranchThatRefusedTheCapsHasASayInWhichComeNext) 
   picky.join(rig.element());
   ASSERT_TRUE(eventually([&] { return rig.upstream(GST_EVENT_RECONFIGURE) == 1; }));
   EXPECT_TRUE(equal(asked(rig), "video/x-raw,format=GRAY8"));
+}
+
+TEST_F(LatestFrameNegotiation, ABranchThatRefusedTheCapsGoesOnWhenItTakesThem) {
+  Rig rig;
+  Worker other, picky;
+  other.join(rig.element());
+  picky.accept("video/x-raw,format=GRAY8");
+  picky.join(rig.element());
+  rig.start(kVideo);
+  rig.push_in_step(other, 3);
+  EXPECT_TRUE(picky.frames().empty());
+  picky.accept(kVideo);
+  gst_pad_push_event(picky.pad(), gst_event_new_reconfigure());
+  ASSERT_TRUE(picky.got(rig.number()));
+  rig.push_in_step(other, 1);
+  EXPECT_TRUE(picky.got(rig.number()));
+  picky.expect_balance();
 }
 
 TEST_F(LatestFrameNegotiation, ABranchBehindABlockingProbeIsNotWaitedFor) {
