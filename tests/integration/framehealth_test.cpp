@@ -239,8 +239,9 @@ TEST_F(FrameHealth, TheFiguresTellWorkFromWaiting) {
 }
 
 TEST_F(FrameHealth, TheAccountBalancesAtAnyMoment) {
-  Pipeline pipeline(
-      "fakesrc sizetype=fixed sizemax=64 filltype=nothing num-buffers=200000 ! framehealth name=h ! fakesink");
+  constexpr std::uint64_t kFrames = 200'000 / support::kSlowdown;
+  Pipeline pipeline("fakesrc sizetype=fixed sizemax=64 filltype=nothing num-buffers=" + std::to_string(kFrames) +
+                    " ! framehealth name=h ! fakesink");
   const auto sut = pipeline.find("h");
   ASSERT_TRUE(pipeline.play());
   std::uint64_t last = 0;
@@ -252,7 +253,7 @@ TEST_F(FrameHealth, TheAccountBalancesAtAnyMoment) {
     EXPECT_GE(number(now.get(), "delivered"), last);
     last = number(now.get(), "delivered");
   }
-  EXPECT_EQ(last, 200000u);
+  EXPECT_EQ(last, kFrames);
 }
 
 TEST_F(FrameHealthAlone, PostsPeriodicallyWithAnIntervalAndNothingWithoutPostMessages) {
