@@ -194,7 +194,8 @@ void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, s
 
   const bool slow = verdict_.state == WorkerState::slow;
   turning_for_ = (slow ? fresh && keeps : old || drops) ? turning_for_ + time : 0;
-  if (turning_for_ < length / 10) return;
+  // Losses may come in bursts, as frames of a network camera do: between two of them nothing is better.
+  if (turning_for_ < length / (slow ? 2 : 10)) return;
   if (slow)
     enter(WorkerState::ok, "within its limits again");
   else if (drops)

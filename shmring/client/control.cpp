@@ -405,12 +405,12 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
     if (!c.lane || c.ring != ring_.get()) continue;
     if (c.stage == Connection::Stage::mapping) {
       c.ring = nullptr;  // on_mapped() tells it: hanging up on a message of its own would lose ours
-      name_of(c.lane->grant.name).moving = c.lane->pid;
+      send_on(c);
       continue;
     }
     if (c.lane->wanted.load() == Lane::Stage::active) {
       ring_->want(*c.lane, Lane::Stage::draining);
-      name_of(c.lane->grant.name).moving = c.lane->pid;
+      send_on(c);
       readers_.fetch_sub(1, std::memory_order_relaxed);
     }
     send_message(fd, bye);
@@ -418,6 +418,12 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
   SHMRING_CRASH_POINT(readers_sent_on);
   old_rings_.push_back(std::exchange(ring_, std::move(ring)));
   wake();
+}
+
+void Control::send_on(const Connection& c) {
+  Name& name = name_of(c.lane->grant.name);
+  name.moving = c.lane->pid;
+  name.moving_since = now();
 }
 
 Control::Name& Control::name_of(const std::string& name) {

@@ -64,7 +64,8 @@ class Control {
   // All lanes that ever had a name; those of now are added when asked for.
   struct Name {
     std::uint32_t generation = 0;
-    std::uint32_t moving = 0;  // the process that is to come again, because its ring was replaced
+    std::uint32_t moving = 0;        // the process that is to come again, because its ring was replaced …
+    std::uint64_t moving_since = 0;  // … and since when
     std::uint64_t gone_at = 0;
     shmring_lane_stats total{};
     Histogram age, hold;
@@ -97,6 +98,7 @@ class Control {
   void settle();
   void forget_freed(Ring& ring);
   std::string who_reads() const;
+  void send_on(const Connection& connection);
   Name& name_of(const std::string& name);
   int next_timeout() const;
   bool watch(int fd, std::uint32_t events);

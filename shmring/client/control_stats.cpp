@@ -90,6 +90,9 @@ void Control::fill_stats(Publisher::Stats& stats) const {
       }
     if (lane.state == SHMRING_LANE_ACTIVE) {
       lane.reason[0] = '\0';
+      // Sent on to the new ring, where frames wait for it, and it does not come.
+      if (name.moving != 0 && lane.unfinished_since == 0 && shared_.last_published_at.get() > name.moving_since)
+        lane.unfinished_since = name.moving_since;
     } else {
       lane.dropped += lane.pending;
       lane.pending = 0;

@@ -142,6 +142,7 @@ struct Reader::Impl {
           return gone();
         if (connected.status() == SHMRING_DISCONNECTED || connected.status() == SHMRING_IN_USE)
           return {SHMRING_TIMEOUT};
+        if (connected.status() == SHMRING_REFUSED) return refusal(SHMRING_REFUSED, connected.error().text);
         return {connected.status(), connected.error().text};
       }
       SHMRING_CRASH_POINT(connected);
@@ -175,7 +176,7 @@ struct Reader::Impl {
       if (const auto refused = wire::parse_refused(bytes)) {
         detach(false);
         finder.retry_later();
-        return refusal(static_cast<Status>(refused->status), refused->text);
+        return refusal(static_cast<Status>(refused->status), options.path + ": " + refused->text);
       }
     }
     if (got.lost_descriptors) {
@@ -203,14 +204,14 @@ struct Reader::Impl {
   }
 
   // Somebody has the place, or frames; perhaps only because the kernel has not finished with one that was killed, or the publisher not with
-  // one that closed.
+  // one that closed. Or the socket's file is so new that its mode is not yet the right one.
   Outcome refusal(Status status, std::string text) {
     const std::uint64_t t = now();
     const bool passes = status == SHMRING_IN_USE || status == SHMRING_REFUSED;
     if (passes && refused_since == 0) refused_since = t;
     if (passes && t - refused_since < kRefusalGrace) return {SHMRING_TIMEOUT};
     refused_since = 0;
-    return {status, options.path + ": " + text};
+    return {status, std::move(text)};
   }
 
   Outcome attach(const wire::Welcome& welcome, Received& got) {

@@ -51,7 +51,7 @@ Result<void> clear_path(const std::string& path) {
   if (!S_ISSOCK(file.st_mode))
     return {SHMRING_IN_USE, path + " is there already and is no socket: choose another path, or remove it"};
   auto probe = connect_to(path);
-  if (probe.status() == SHMRING_SYSTEM || probe.status() == SHMRING_IN_USE) return probe.error();
+  if (!probe && probe.status() != SHMRING_DISCONNECTED) return probe.error();
   if (probe) {
     std::uint32_t pid = peer_of(probe->get()).pid;
     const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
@@ -63,7 +63,7 @@ Result<void> clear_path(const std::string& path) {
       if (const auto welcome = wire::parse_welcome({buffer.data(), received.size})) pid = welcome->publisher_pid;
     }
     // Whoever listens but does not answer is stopped, or a child that inherited the socket of a publisher that died.
-    if (answered || (pid != 0 && ::kill(static_cast<pid_t>(pid), 0) == 0))
+    if (answered || (pid != 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM)))
       return {SHMRING_IN_USE, path + " has a publisher already (process " + std::to_string(pid) +
                                   "): stop that one, or choose another path"};
   }
@@ -156,7 +156,8 @@ Result<Fd> connect_to(const std::string& path) {
   const sockaddr_un address = address_of(path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   if (errno == EACCES || errno == EPERM)
-    return {SHMRING_SYSTEM, "connecting to " + path + ": not permitted: the publisher's perms decide who may"};
+    return {SHMRING_REFUSED,
+            "connecting to " + path + " is not permitted: the publisher's perms and its folder decide who may"};
   if (errno == EAGAIN)
     return {SHMRING_IN_USE, path + " has a publisher that lets nobody in: it may be stopped, or too many try at once"};
   if (errno == EPROTOTYPE) return {SHMRING_SYSTEM, path + " is a socket of another kind, not a ring's"};

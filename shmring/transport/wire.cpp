@@ -119,7 +119,8 @@ std::optional<Welcome> parse_welcome(std::span<const std::byte> bytes) {
 
 std::optional<Refused> parse_refused(std::span<const std::byte> bytes) {
   auto m = parse<Refused>(bytes);
-  if (!m || m->status == SHMRING_OK || m->status > SHMRING_FORKED || !closed_text(m->text)) return std::nullopt;
+  // The others are the reader's own to say: an end, a timeout.
+  if (!m || m->status < SHMRING_IN_USE || m->status > SHMRING_SYSTEM || !closed_text(m->text)) return std::nullopt;
   return m;
 }
 

@@ -46,7 +46,7 @@ typedef enum shmring_status SHMRING_INT {
   SHMRING_TOO_LARGE = 6,     /* the frame does not fit into a slot: refused and counted */
   SHMRING_TOO_MANY_HELD = 7, /* the reader already holds max_held frames: release one first */
   SHMRING_IN_USE = 8,        /* the path has a live publisher, the ring its readers, or the name its owner */
-  SHMRING_REFUSED = 9,       /* the publisher refused what was asked (the sentence has its figures) */
+  SHMRING_REFUSED = 9,       /* refused by the publisher (the sentence has its figures), or by the mode of its socket */
   SHMRING_INVALID = 10,      /* an argument is out of its range */
   SHMRING_PROTOCOL = 11,     /* the peer broke the protocol, or speaks another version of it */
   SHMRING_NO_MEMORY = 12,    /* the memory is not to be had (the sentence has the figures) */

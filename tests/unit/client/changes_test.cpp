@@ -193,6 +193,23 @@ TEST_F(Changes, MovingToANewRingIsNoNewAttachmentAndKeepsTheAccount) {
   expect_balance();
 }
 
+TEST_F(Changes, WhoDoesNotComeToTheNewRingHasUnfinishedWorkThere) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  EXPECT_EQ(next(*reader), 1u);
+  EXPECT_EQ(reader->read(0).status(), SHMRING_TIMEOUT);
+  ASSERT_TRUE(publisher->resize(5000));
+  EXPECT_EQ(lane("worker").unfinished_since, 0u) << "no frame is there yet";
+  publish();
+  EXPECT_NE(lane("worker").unfinished_since, 0u);
+  EXPECT_TRUE(support::eventually([&] { return next(*reader) == 2; }));
+  EXPECT_TRUE(support::eventually([&] {
+    (void)reader->read(0);
+    return lane("worker").unfinished_since == 0;
+  }));
+}
+
 TEST_F(Changes, ManyNamesAreForgottenOldestFirstAndThoseOfTheLivingNever) {
   open_publisher();
   // Comes back, so that its name was once gone.

@@ -353,7 +353,7 @@ TEST(WorkerHealth, IsNotSlowAnyMoreWhenTheLimitsAreSwitchedOff) {
   sut.run(60 * kS);
   EXPECT_THAT(sut.states(), ElementsAre("ok", "slow"));
   sut.limits = {};
-  sut.run(10 * kS);
+  sut.run(20 * kS);
   EXPECT_THAT(sut.states(), ElementsAre("ok", "slow", "ok"));
 }
 

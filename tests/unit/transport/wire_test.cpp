@@ -95,10 +95,10 @@ TEST(Wire, RefusesRefusalsAndGoodbyesOutOfRange) {
   refusal.status = SHMRING_IN_USE;
   set_text(refusal.text, "no");
   EXPECT_TRUE(parse_refused(bytes_of(refusal)));
-  refusal.status = SHMRING_OK;
-  EXPECT_FALSE(parse_refused(bytes_of(refusal)));
-  refusal.status = 15;
-  EXPECT_FALSE(parse_refused(bytes_of(refusal)));
+  for (const std::uint32_t others : {0u, 1u, 2u, 3u, 4u, 5u, 6u, 7u, 14u, 15u, UINT32_MAX}) {
+    refusal.status = others;
+    EXPECT_FALSE(parse_refused(bytes_of(refusal))) << others;
+  }
   refusal.status = SHMRING_IN_USE;
   std::memset(refusal.text, 'x', sizeof refusal.text);
   EXPECT_FALSE(parse_refused(bytes_of(refusal)));
