@@ -11,7 +11,7 @@ import sys
 from tap import ROOT, Tap, sources
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
-TEST = re.compile(r"`([A-Z]\w*[a-z]\w*\.\w+)`")  # suite and name
+TEST = re.compile(r"`(?:(?:\w+/)?([A-Z]\w*[a-z]\w*)\.|…)([A-Z]\w*)(?:/\w+)?`")  # suite and name; …Name: of the suite before
 PARTS = ("Status:", "Date:", "## Context", "## Options", "## Decision", "## Consequences", "## Evidence")
 
 
@@ -20,6 +20,13 @@ def dead_links(name, text):
     for target, _ in LINK.findall(re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
         if not re.match(r"\w+:", target) and not (folder / target).exists():
             yield f"{name}: {target} is not there"
+
+
+def named_tests(text):
+    suite = ""
+    for named, test in TEST.findall(text):
+        suite = named or suite
+        yield f"{suite}.{test}"
 
 
 def tests_that_are_there():
@@ -44,7 +51,7 @@ def main(*elements):
     tap.check("every link leads somewhere", [problem for name, text in pages.items() for problem in dead_links(name, text)])
     tests = tests_that_are_there()
     tap.check("every test that a page names is there",
-              [f"{name}: {test}" for name, text in pages.items() for test in TEST.findall(text) if test not in tests])
+              [f"{name}: {test}" for name, text in pages.items() for test in named_tests(text) if test not in tests])
     for element in elements:
         tap.check(f"docs/elements/{element}.md is there", "" if f"docs/elements/{element}.md" in pages else "it is not")
     index = pages.get("docs/adr/README.md", "")

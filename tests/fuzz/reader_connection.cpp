@@ -124,7 +124,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       held.push_back(*std::move(frame));
       if (held.size() > 1) held.erase(held.begin());
     } else {
-      FUZZ_CHECK(frame.status() != SHMRING_OK && frame.status() != SHMRING_FORKED && frame.status() != SHMRING_INTERRUPTED);
+      FUZZ_CHECK(frame.status() != SHMRING_OK && frame.status() != SHMRING_FORKED &&
+                 frame.status() != SHMRING_INTERRUPTED);
     }
   };
   look();  // it connects
