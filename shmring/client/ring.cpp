@@ -225,6 +225,9 @@ void Ring::deactivate(Lane& lane) {
   std::erase(ended_, &lane);
 }
 
+// Before `applied` says freed: from then on the lane may be gone at any moment, and the next apply() must not find it.
+void Ring::forget(Lane& lane) { table_[lane.index].store(nullptr, std::memory_order_relaxed); }
+
 void Ring::apply(std::uint64_t now) {
   for (auto& entry : table_) {
     Lane* lane = entry.load(std::memory_order_acquire);
@@ -250,6 +253,7 @@ void Ring::apply(std::uint64_t now) {
         break;
       case Lane::Stage::freed:
         lane->writer.free_all(ledger_);
+        forget(*lane);
         break;
     }
     // release: pairs with the control thread's acquire; it may destroy a freed lane at once.
@@ -278,6 +282,7 @@ void Ring::collect_ended() {
     lane->owned.set(lane->writer.held());
     if (lane->applied.load(std::memory_order_relaxed) != Lane::Stage::retired || !lane->writer.owns_nothing())
       return false;
+    forget(*lane);
     lane->applied.store(Lane::Stage::freed, std::memory_order_release);
     SHMRING_CRASH_POINT(lane_freed);
     return true;
@@ -302,7 +307,6 @@ std::vector<std::shared_ptr<Lane>> Ring::take_freed_lanes() {
   std::vector<std::shared_ptr<Lane>> freed;
   std::erase_if(lanes_, [&](std::shared_ptr<Lane>& lane) {
     if (lane->applied.load(std::memory_order_acquire) != Lane::Stage::freed) return false;
-    table_[lane->index].store(nullptr, std::memory_order_release);
     freed.push_back(std::move(lane));
     return true;
   });

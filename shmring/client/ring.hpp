@@ -3,6 +3,7 @@
 // are still held. Everything not marked otherwise is called with the publisher's gate held.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -71,7 +72,9 @@ class Ring {
   void want(Lane& lane, Lane::Stage stage);                                   // only forwards
   std::vector<std::shared_ptr<Lane>> take_freed_lanes();                      // forgets them
   const std::vector<std::shared_ptr<Lane>>& lanes() const { return lanes_; }  // control thread, or under its lock
-  bool lane_index_free(std::uint32_t index) const { return table_[index].load(std::memory_order_relaxed) == nullptr; }
+  bool lane_index_free(std::uint32_t index) const {
+    return std::none_of(lanes_.begin(), lanes_.end(), [index](const auto& lane) { return lane->index == index; });
+  }
   // Has the next publish look at lanes that ended, too.
   void nudge() { changes_.store(true, std::memory_order_release); }
   bool has_changes() const { return changes_.load(std::memory_order_relaxed); }
@@ -88,6 +91,7 @@ class Ring {
   SlotDescriptor& descriptor(std::uint32_t slot) const;
   void apply(std::uint64_t now);
   void deactivate(Lane& lane);
+  void forget(Lane& lane);
   void collect_ended();
   void offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now);
   void take_back_returned();

@@ -72,15 +72,16 @@ struct FakeRing {
   }
 };
 
-class HostilePublisher : public testing::Test {
- protected:
-  // Answers each reader's HELLO with what `answer` makes of it.
-  void serve(std::function<void(int socket)> answer) {
+// Answers each reader's HELLO with what `answer` makes of it, until the end of its scope: declare it after what the answer uses.
+class Server {
+ public:
+  Server(const std::string& path, std::function<void(int socket)> answer) {
     auto bound = Listener::bind(path, 0600);
-    ASSERT_TRUE(bound) << bound.error().text;
-    server = std::thread([this, answer = std::move(answer), listener = *std::move(bound)]() mutable {
+    EXPECT_TRUE(bound) << bound.error().text;
+    if (!bound) return;
+    thread_ = std::thread([this, answer = std::move(answer), listener = *std::move(bound)]() mutable {
       std::vector<Fd> open;
-      while (!stop) {
+      while (!stop_) {
         pollfd p{listener.fd(), POLLIN, 0};
         if (::poll(&p, 1, 10) <= 0) continue;
         open.push_back(listener.accept().trust());
@@ -93,8 +94,23 @@ class HostilePublisher : public testing::Test {
       listener.close();
     });
   }
-  void serve(FakeRing& fake) {
-    serve([&fake](int socket) { send(fake, socket); });
+  ~Server() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+class HostilePublisher : public testing::Test {
+ protected:
+  [[nodiscard]] Server serve(std::function<void(int socket)> answer) const { return {path, std::move(answer)}; }
+  [[nodiscard]] Server serve(FakeRing& fake) const {
+    return serve([&fake](int socket) { send(fake, socket); });
   }
   static void send(FakeRing& fake, int socket) {
     if (fake.seal_ring) (void)seal(fake.ring.fd, Seal::everything);
@@ -115,10 +131,6 @@ class HostilePublisher : public testing::Test {
     EXPECT_EQ(frame.status(), status) << frame.error().text;
     EXPECT_FALSE(frame.error().text.empty());
   }
-  void TearDown() override {
-    stop = true;
-    if (server.joinable()) server.join();
-  }
   static std::size_t open_descriptors() {
     const std::filesystem::directory_iterator all("/proc/self/fd");
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
@@ -126,13 +138,11 @@ class HostilePublisher : public testing::Test {
 
   support::TempDir dir;
   const std::string path = dir.file("ring");
-  std::atomic<bool> stop{false};
-  std::thread server;
 };
 
 TEST_F(HostilePublisher, TheFakeRingIsReadableAsLongAsNothingIsSpoilt) {
   FakeRing fake;
-  serve(fake);
+  const Server server = serve(fake);
   auto r = reader();
   auto frame = r->read(10'000'000'000);
   ASSERT_TRUE(frame) << frame.error().text;
@@ -142,34 +152,34 @@ TEST_F(HostilePublisher, TheFakeRingIsReadableAsLongAsNothingIsSpoilt) {
 TEST_F(HostilePublisher, MemoryThatCouldStillBeWrittenIsRefused) {
   FakeRing fake;
   fake.seal_ring = false;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, ALaneThatCouldShrinkIsRefused) {
   FakeRing fake;
   fake.seal_lane = false;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, MemoryOfAnotherSizeIsRefused) {
   FakeRing fake;
   fake.welcome.ring_size -= kPage;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, AWelcomeWithoutMemoryIsRefused) {
   FakeRing fake;
-  serve([&](int socket) { send_message(socket, fake.welcome); });
+  const Server server = serve([&](int socket) { send_message(socket, fake.welcome); });
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, AWelcomeWithFilesInsteadOfMemoryIsRefused) {
   FakeRing fake;
   const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     const std::array<int, 3> descriptors = {file.get(), file.get(), fake.bell.reader_end()};
     send_message(socket, fake.welcome, descriptors);
   });
@@ -205,28 +215,26 @@ TEST_F(HostilePublisher, ALaneNumberOrDepthOutsideOfTheRingIsRefused) {
   {
     FakeRing fake;
     fake.welcome.lane = 2;
-    serve(fake);
+    const Server server = serve(fake);
     expect_refusal();
-    TearDown();
-    stop = false;
   }
   FakeRing fake;
   fake.welcome.depth = 200;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, ASlotThatDoesNotExistIsRefused) {
   FakeRing fake;
   fake.block().entry[0].store(8);
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, AFrameLargerThanItsSlotIsRefused) {
   FakeRing fake;
   fake.slot(0).size = kSlotSize + 1;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
@@ -234,14 +242,14 @@ TEST_F(HostilePublisher, PlanesOutsideOfTheFrameAreRefused) {
   FakeRing fake;
   fake.slot(0).plane_count = 1;
   fake.slot(0).planes[0].offset = 101;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, MorePlanesThanThereAreIsRefused) {
   FakeRing fake;
   fake.slot(0).plane_count = 5;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
@@ -249,13 +257,13 @@ TEST_F(HostilePublisher, CapsWithoutAnEndAreRefused) {
   FakeRing fake;
   fake.slot(0).format_id = 7;
   fake.format(0).caps_size = sizeof fake.format(0).caps;
-  serve(fake);
+  const Server server = serve(fake);
   expect_refusal();
 }
 
 TEST_F(HostilePublisher, TheSameSlotAgainWhileItIsHeldIsRefused) {
   FakeRing fake;
-  serve(fake);
+  const Server server = serve(fake);
   auto r = reader();
   auto held = r->read(10'000'000'000);
   ASSERT_TRUE(held);
@@ -271,7 +279,7 @@ TEST_F(HostilePublisher, TheSameSlotUnderANewNumberWhileItIsHeldIsRefusedAndTheF
   std::strcpy(fake.format(0).caps, "image/jpeg");
   fake.format(0).caps_size = 10;
   fake.slot(0).format_id = 7;
-  serve(fake);
+  const Server server = serve(fake);
   auto r = reader();
   auto held = r->read(10'000'000'000);
   ASSERT_TRUE(held);
@@ -289,7 +297,7 @@ TEST_F(HostilePublisher, ARingOfHolesIsRefused) {
   ASSERT_EQ(::ftruncate(holes.get(), 1ll << 38), 0);
   ASSERT_TRUE(seal(holes, Seal::everything));
   fake.welcome.ring_size = 1ull << 38;
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     const std::array<int, 3> descriptors = {holes.get(), fake.lane.fd.get(), fake.bell.reader_end()};
     send_message(socket, fake.welcome, descriptors);
   });
@@ -298,7 +306,7 @@ TEST_F(HostilePublisher, ARingOfHolesIsRefused) {
 
 TEST_F(HostilePublisher, AWelcomeWithoutADoorbellIsRefused) {
   FakeRing fake;
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     (void)seal(fake.ring.fd, Seal::everything);
     (void)seal(fake.lane.fd, Seal::size);
     const std::array<int, 3> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.ring.fd.get()};
@@ -310,9 +318,10 @@ TEST_F(HostilePublisher, AWelcomeWithoutADoorbellIsRefused) {
 // Whatever the publisher does all the time, a read that is to look once comes back.
 TEST_F(HostilePublisher, ABellThatNeverStopsKeepsNobodyFromComingBack) {
   FakeRing fake;
-  serve(fake);
+  const Server server = serve(fake);
   auto r = reader();
   ASSERT_TRUE(r->read(10'000'000'000));
+  std::atomic<bool> stop{false};
   std::vector<std::thread> ringers;
   for (int i = 0; i < 3; ++i)
     ringers.emplace_back([&] {
@@ -329,7 +338,7 @@ TEST_F(HostilePublisher, ABellThatNeverStopsKeepsNobodyFromComingBack) {
 
 TEST_F(HostilePublisher, StaleFramesWithoutEndKeepNobodyFromComingBack) {
   FakeRing fake;
-  serve(fake);
+  const Server server = serve(fake);
   ReaderOptions o;
   o.path = path;
   o.name = "reader";
@@ -358,9 +367,10 @@ TEST_F(HostilePublisher, StaleFramesWithoutEndKeepNobodyFromComingBack) {
 
 TEST_F(HostilePublisher, AHeadThatFlickersKeepsNobodyFromComingBack) {
   FakeRing fake;
-  serve(fake);
+  const Server server = serve(fake);
   auto r = reader();
   ASSERT_TRUE(r->read(10'000'000'000));
+  std::atomic<bool> stop{false};
   std::thread flicker([&] {
     while (!stop) {
       fake.block().head.store(2);
@@ -375,7 +385,7 @@ TEST_F(HostilePublisher, AHeadThatFlickersKeepsNobodyFromComingBack) {
 
 TEST_F(HostilePublisher, DescriptorsThatAreSlowToCloseHoldNobodyUp) {
   std::vector<Fd> ends;
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     Lingering first, second;
     first.pass_on(socket, bytes_of(FakeRing().welcome));
     second.pass_on(socket, bytes_of(wire::make<wire::End>()));
@@ -389,7 +399,7 @@ TEST_F(HostilePublisher, DescriptorsThatAreSlowToCloseHoldNobodyUp) {
 
 TEST_F(HostilePublisher, NonsenseInTheMiddleOfAStreamIsFoundAndCounted) {
   FakeRing fake;
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     send(fake, socket);
     const std::array<std::byte, 5> nonsense{};
     send_message(socket, std::span<const std::byte>(nonsense));
@@ -406,7 +416,7 @@ TEST_F(HostilePublisher, AnyDescriptorInPlaceOfItsProcessIsNotBelieved) {
   (void)seal(fake.ring.fd, Seal::everything);
   (void)seal(fake.lane.fd, Seal::size);
   const Fd readable_at_once(::eventfd(1, EFD_CLOEXEC));
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     const std::array<int, 4> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.bell.reader_end(),
                                             readable_at_once.get()};
     send_message(socket, fake.welcome, descriptors);
@@ -421,7 +431,7 @@ TEST_F(HostilePublisher, WelcomeAndGoodbyeWithoutEndMakeNobodySpin) {
   FakeRing fake;
   fake.block().head.store(0);  // no frame
   std::atomic<int> answered{0};
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     send(fake, socket);
     auto bye = wire::make<wire::Bye>();
     bye.reason = answered % 2 ? wire::Goodbye::again : wire::Goodbye::closing;
@@ -436,7 +446,7 @@ TEST_F(HostilePublisher, WelcomeAndGoodbyeWithoutEndMakeNobodySpin) {
 
 TEST_F(HostilePublisher, AHeadThatRacesAheadShowsNoFrameTwice) {
   FakeRing fake;
-  serve(fake);
+  const Server server = serve(fake);
   auto r = reader();
   ASSERT_TRUE(r->read(10'000'000'000));
   fake.block().head.store(UINT64_MAX / 2);
@@ -448,7 +458,7 @@ TEST_F(HostilePublisher, AHeadThatRacesAheadShowsNoFrameTwice) {
 TEST_F(HostilePublisher, MessagesThatMakeNoSenseAreSurvived) {
   std::mt19937_64 random(3);
   std::atomic<int> answered{0};
-  serve([&](int socket) {
+  const Server server = serve([&](int socket) {
     std::vector<std::byte> bytes(1 + random() % 2000);
     for (auto& byte : bytes) byte = static_cast<std::byte>(random());
     auto welcome = wire::make<wire::Welcome>();
@@ -466,23 +476,22 @@ TEST_F(HostilePublisher, MessagesThatMakeNoSenseAreSurvived) {
 TEST_F(HostilePublisher, AFloodOfDescriptorsIsClosed) {
   const std::size_t before = open_descriptors();
   std::atomic<int> answered{0};
-  serve([&](int socket) {
-    const std::array<int, 3> junk = {0, 1, 2};
-    auto bye = wire::make<wire::Bye>();
-    for (int i = 0; i < 20; ++i) send_message(socket, bye, junk);
-    ++answered;
-  });
   {
+    const Server server = serve([&](int socket) {
+      const std::array<int, 3> junk = {0, 1, 2};
+      auto bye = wire::make<wire::Bye>();
+      for (int i = 0; i < 20; ++i) send_message(socket, bye, junk);
+      ++answered;
+    });
     auto r = reader();
     while (answered < 20) (void)r->read(5'000'000);
   }
-  TearDown();
   EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; }))
       << open_descriptors() << " of " << before;
 }
 
 TEST_F(HostilePublisher, ThatNeverAnswersIsWaitedForWithoutSpinning) {
-  serve([](int) {});
+  const Server server = serve([](int) {});
   auto r = reader();
   timespec before, after;
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
