@@ -177,7 +177,7 @@ TEST_P(TwoUsers, AStoppedPublisherOfAnotherUserKeepsItsPath) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, TwoUsers, testing::Bool(),
-                         [](const auto& info) { return info.param ? "Before65" : "Here"; });
+                         [](const auto& kernel) { return kernel.param ? "Before65" : "Here"; });
 
 }  // namespace
 }  // namespace shmring
