@@ -96,7 +96,7 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
   });
 }
 
-shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) {
+[[gnu::hot]] shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) {
   return guarded([&] {
     if (!p || !loan) return fail(SHMRING_INVALID, "publisher and loan must not be NULL");
     auto lent = p->publisher->loan();
@@ -109,7 +109,7 @@ shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) 
   });
 }
 
-shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loan, shmring_frame_info* info) {
+[[gnu::hot]] shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loan, shmring_frame_info* info) {
   return guarded([&] {
     if (!p || !loan || !info) return fail(SHMRING_INVALID, "publisher, loan and info must not be NULL");
     Loan taken = p->take(*loan);

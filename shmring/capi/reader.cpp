@@ -54,7 +54,7 @@ shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_
 
 void shmring_reader_close(shmring_reader* reader) { delete reader; }
 
-shmring_status shmring_reader_read(shmring_reader* r, uint64_t timeout, shmring_frame** frame) {
+[[gnu::hot]] shmring_status shmring_reader_read(shmring_reader* r, uint64_t timeout, shmring_frame** frame) {
   return guarded([&] {
     if (!r || !frame) return fail(SHMRING_INVALID, "reader and the place for the frame must not be NULL");
     *frame = nullptr;
@@ -91,7 +91,7 @@ shmring_status shmring_reader_stats_get(shmring_reader* r, shmring_reader_stats*
   });
 }
 
-const void* shmring_frame_data(const shmring_frame* frame) { return frame->owner->payload(*frame); }
+[[gnu::hot]] const void* shmring_frame_data(const shmring_frame* frame) { return frame->owner->payload(*frame); }
 
 void shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info) {
   const std::size_t size = info->struct_size ? std::min(info->struct_size, sizeof *info) : sizeof *info;
@@ -108,7 +108,7 @@ void shmring_frame_format(const shmring_frame* frame, shmring_format* out) {
   out->struct_size = size;
 }
 
-void shmring_frame_release(shmring_frame* frame) { [[maybe_unused]] const Frame ends(frame); }
+[[gnu::hot]] void shmring_frame_release(shmring_frame* frame) { [[maybe_unused]] const Frame ends(frame); }
 
 shmring_status shmring_observer_open(const char* path, uint64_t timeout, shmring_observer** out) {
   return guarded([&] {

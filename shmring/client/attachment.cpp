@@ -7,6 +7,11 @@
 #include "transport/clock.hpp"
 
 namespace shmring {
+namespace {
+
+constexpr std::size_t kPrepared = 16;  // slots; the publisher gives the ones it used last again
+
+}  // namespace
 
 Result<Attachment*> Attachment::make(const wire::Welcome& welcome, const Fd& ring_fd, const Fd& lane_fd) {
   if (!ring_fd || !lane_fd) return {SHMRING_PROTOCOL, "the publisher's welcome brought no memory"};
@@ -46,12 +51,12 @@ Attachment::Attachment(const wire::Welcome& welcome, const RingGeometry& geometr
   }
 }
 
-void Attachment::unref() {
+[[gnu::hot]] void Attachment::unref() {
   // acq_rel: whoever comes last sees all that the others did before they let go.
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-Attachment::Took Attachment::take(shmring_frame*& out) {
+[[gnu::hot]] Attachment::Took Attachment::take(shmring_frame*& out) {
   if (held() >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
   const std::uint32_t slot = lane_reader_.take([this](std::uint32_t expected) {
     prefetch(ring_.data() + geometry_.slots_offset + expected * sizeof(SlotDescriptor));
@@ -100,6 +105,17 @@ Attachment::Took Attachment::take(shmring_frame*& out) {
   return Took::frame;
 }
 
+[[gnu::hot]] void Attachment::prepare() const {
+  prefetch_to_write(&counters_);
+  prefetch_to_write(&counters_.age);
+  for (std::size_t i = 0; i < std::min(frames_.size(), kPrepared); ++i) {
+    const shmring_frame& frame = frames_[i];
+    prefetch(ring_.data() + geometry_.slots_offset + frame.slot * sizeof(SlotDescriptor));
+    prefetch_to_write(&frame);
+    prefetch_to_write(&frame.info);
+  }
+}
+
 bool Attachment::read_format(shmring_frame& frame, std::uint64_t id) {
   frame.format_id = 0;
   if (id == 0) {
@@ -122,7 +138,7 @@ void Attachment::read_metadata(shmring_frame& frame, std::uint32_t size) {
   frame.info.metadata_size = size;
 }
 
-void Attachment::release(shmring_frame* frame) {
+[[gnu::hot]] void Attachment::release(shmring_frame* frame) {
   // In a forked child the lane's page is not even there: the frame is the parent's to release.
   if (!guard_.in_child()) {
     const std::uint64_t t = now();

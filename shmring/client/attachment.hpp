@@ -51,6 +51,9 @@ class Attachment {
   // Any thread; in a forked child only the memory is let go of.
   void release(shmring_frame* frame);
 
+  // Has what the next take() will touch on its way: after a sleep it is far away.
+  void prepare() const;
+
   bool empty() const { return lane_reader_.empty(); }
   bool arm() { return lane_reader_.arm(); }
   void disarm() { lane_reader_.disarm(); }

@@ -26,7 +26,7 @@ const char* offence_name(std::size_t offence) {
 
 // A reader can make its bell expensive (a thousand epoll instances hang on it). Twice over the limit, in processor time and not in time
 // spent waiting for a processor, is once too often.
-void Lane::ring_bell() {
+[[gnu::hot]] void Lane::ring_bell() {
   bells.add();
   const bool timed = slow_bells.load(std::memory_order_relaxed) != 0;
   const std::uint64_t cpu = timed ? thread_time() : 0;

@@ -13,6 +13,24 @@
 #include "transport/fork_guard.hpp"
 
 namespace shmring {
+namespace {
+
+// What is wrong with a frame that does not fit a slot.
+[[gnu::cold, gnu::noinline]] Error unfit(const shmring_frame_info& info) {
+  if (info.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
+  if (info.metadata_size > kMetadataSize)
+    return {SHMRING_INVALID, "the metadata has " + std::to_string(info.metadata_size) + " bytes, a frame carries " +
+                                 std::to_string(kMetadataSize)};
+  return {SHMRING_TOO_LARGE, "the frame is larger than its slot"};
+}
+
+// A sentence about a handle or a loan, made out of the way of those that are as they should be.
+[[gnu::cold, gnu::noinline]] Error wrong(Status status, const char* sentence) { return {status, sentence}; }
+
+constexpr const char* kForked = "this publisher belongs to the parent process";
+
+}  // namespace
+
 struct Publisher::Impl {
   explicit Impl(const PublisherOptions& o) : options(o) {}
 
@@ -89,17 +107,17 @@ struct Publisher::Impl {
   }
 };
 
-Loan::Loan(Loan&& other) noexcept { *this = std::move(other); }
-Loan& Loan::operator=(Loan&& other) noexcept {
+[[gnu::hot]] Loan::Loan(Loan&& other) noexcept { *this = std::move(other); }
+[[gnu::hot]] Loan& Loan::operator=(Loan&& other) noexcept {
   std::swap(ring_, other.ring_);
   std::swap(slot_, other.slot_);
   std::swap(published_, other.published_);
   return *this;
 }
-Loan::~Loan() {
+[[gnu::hot]] Loan::~Loan() {
   if (ring_) ring_->give_back(slot_);
 }
-std::span<std::byte> Loan::bytes() const { return {ring_->payload(slot_), ring_->geometry().slot_size}; }
+[[gnu::hot]] std::span<std::byte> Loan::bytes() const { return {ring_->payload(slot_), ring_->geometry().slot_size}; }
 
 Publisher::Publisher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -142,7 +160,7 @@ Result<void> Publisher::set_format(const shmring_format& format) {
 }
 
 Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
-  if (impl_->guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
+  if (impl_->guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   auto ring = impl_->make_ring(slot_size, loans ? loans : impl_->current()->loans());
   if (!ring) return ring.error();
   {
@@ -156,8 +174,8 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
 
 std::uint64_t Publisher::slot_size() const { return impl_->current()->geometry().slot_size; }
 
-Result<Loan> Publisher::loan() {
-  if (impl_->guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
+[[gnu::hot]] Result<Loan> Publisher::loan() {
+  if (impl_->guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   std::uint32_t slot = 0;
   std::shared_ptr<Ring> ring;
   bool settled, lent;
@@ -167,26 +185,25 @@ Result<Loan> Publisher::loan() {
     settled = ring->settle(impl_->shared.last_published_at.get());
     if (settled) ring->mark_sleepers();
     lent = ring->lend(slot);
+    if (lent) ring->prepare(slot);
   }
   if (settled) impl_->control->wake();
   if (!lent) return Error{SHMRING_FULL, {}};
   return Loan(std::move(ring), slot);
 }
 
-Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
+[[gnu::hot]] Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
   Impl& p = *impl_;
-  if (p.guard.in_child()) return {SHMRING_FORKED, "this publisher belongs to the parent process"};
-  if (!loan.ring_ || loan.published_) return {SHMRING_INVALID, "this loan was published before"};
-  if (info.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
-  if (info.metadata_size > kMetadataSize)
-    return {SHMRING_INVALID, "the metadata has " + std::to_string(info.metadata_size) + " bytes, a frame carries " +
-                                 std::to_string(kMetadataSize)};
-  if (info.size > loan.ring_->geometry().slot_size) return {SHMRING_TOO_LARGE, "the frame is larger than its slot"};
+  if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
+  if (!loan.ring_ || loan.published_) return wrong(SHMRING_INVALID, "this loan was published before");
+  if (info.plane_count > SHMRING_MAX_PLANES || info.metadata_size > kMetadataSize ||
+      info.size > loan.ring_->geometry().slot_size)
+    return unfit(info);
   std::shared_ptr<Lane> sleeper;
   std::uint32_t sleepers;
   {
     const std::lock_guard lock(p.shared.gate);
-    if (loan.ring_ != p.ring) return {SHMRING_INVALID, "this loan is of a ring that was replaced"};
+    if (loan.ring_ != p.ring) return wrong(SHMRING_INVALID, "this loan is of a ring that was replaced");
     p.ring->prepare(loan.slot_);
     const std::uint64_t t = now();
     p.ring->settle(t);

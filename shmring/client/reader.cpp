@@ -41,8 +41,10 @@ void relax() {
 #endif
 }
 
+[[gnu::cold, gnu::noinline]] Error forked() { return {SHMRING_FORKED, "this reader belongs to the parent process"}; }
+
 // Waits until the instance has something to tell; timeout in ns. Faster to wake from than ppoll() on what is in it.
-void wait_for_event(int epoll, std::uint64_t timeout) {
+[[gnu::hot]] void wait_for_event(int epoll, std::uint64_t timeout) {
   const timespec t{static_cast<time_t>(timeout / 1'000'000'000u), static_cast<long>(timeout % 1'000'000'000u)};
   const timespec* limit = timeout == SHMRING_WAIT_FOREVER ? nullptr : &t;
   epoll_event event;
@@ -129,7 +131,7 @@ struct Reader::Impl {
   }
 
   // One step towards a publisher, without waiting.
-  Outcome search() {
+  [[gnu::cold]] Outcome search() {
     if (phase == Phase::searching) {
       if (!finder.due()) return {SHMRING_TIMEOUT};
       if (ForeignFd::closing() >= ForeignFd::kTooMany) {
@@ -195,7 +197,7 @@ struct Reader::Impl {
   }
 
   // Whoever breaks the rules once is believed nothing more.
-  Outcome leave_liar(std::string text) {
+  [[gnu::cold, gnu::noinline]] Outcome leave_liar(std::string text) {
     detach(false);
     finder.retry_later();
     const std::lock_guard lock(mutex);
@@ -295,7 +297,7 @@ struct Reader::Impl {
   }
 
   // Nothing to take: why, and what next? On OK the lane is armed or things have moved: look again.
-  Outcome nothing_there() {
+  [[gnu::noinline]] Outcome nothing_there() {
     hear();
     SHMRING_CRASH_POINT(socket_emptied);
     if (offence) return leave_liar("the publisher at " + options.path + " " + offence);
@@ -313,16 +315,23 @@ struct Reader::Impl {
     return {SHMRING_TIMEOUT};
   }
 
+  [[gnu::cold, gnu::noinline]] Outcome too_many_held() const {
+    return {SHMRING_TOO_MANY_HELD,
+            "this reader holds " + std::to_string(attachment->held()) +
+                " frames, as many as it was granted: release one first, or ask for a larger max-held"};
+  }
+  [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
+    return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
+  }
+
   // `timeout`: how long the caller would wait.
-  Outcome step(shmring_frame*& frame, std::uint64_t timeout) {
+  [[gnu::hot]] Outcome step(shmring_frame*& frame, std::uint64_t timeout) {
     if (phase != Phase::attached) return search();
     switch (attachment->take(frame)) {
       case Attachment::Took::too_many:
-        return {SHMRING_TOO_MANY_HELD,
-                "this reader holds " + std::to_string(attachment->held()) +
-                    " frames, as many as it was granted: release one first, or ask for a larger max-held"};
+        return too_many_held();
       case Attachment::Took::broken:
-        return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
+        return leave_wrecked();
       case Attachment::Took::empty:
         if (adaptive() && timeout != 0 && look(timeout)) return {};
         return nothing_there();
@@ -362,12 +371,13 @@ struct Reader::Impl {
 
   // If the next frame is due: looks at the lane until it is there, the window ends, or somebody else took the processor, without a system
   // call. False: it is not due.
-  bool look(std::uint64_t timeout) {
+  [[gnu::hot]] bool look(std::uint64_t timeout) {
     std::uint64_t t = now();
     const auto window = predictor.next(t);
     if (window.until == 0 || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout))
       return false;
     attachment->disarm();  // the publisher need not ring
+    attachment->prepare();
     while (!interrupted.load(std::memory_order_relaxed)) {
       looked_at = t;
       for (int i = 0; i < 16; ++i) {
@@ -400,7 +410,7 @@ struct Reader::Impl {
     return true;
   }
 
-  void wait(std::uint64_t timeout) {
+  [[gnu::hot]] void wait(std::uint64_t timeout) {
     if (phase == Phase::attached) {
       if (adaptive()) {
         const std::uint64_t t = now();
@@ -418,8 +428,8 @@ struct Reader::Impl {
     }
   }
 
-  Result<Frame> read(std::uint64_t timeout) {
-    if (guard.in_child()) return {SHMRING_FORKED, "this reader belongs to the parent process"};
+  [[gnu::hot]] Result<Frame> read(std::uint64_t timeout) {
+    if (guard.in_child()) return forked();
     const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : now();
     for (std::uint32_t rounds = 1;; ++rounds) {
       if (interrupted.load(std::memory_order_relaxed)) return Error{SHMRING_INTERRUPTED, {}};
@@ -445,7 +455,7 @@ struct Reader::Impl {
   }
 };
 
-Frame::~Frame() {
+[[gnu::hot]] Frame::~Frame() {
   if (held_) held_->owner->release(held_);
 }
 std::span<const std::byte> Frame::bytes() const { return {held_->owner->payload(*held_), held_->info.size}; }
@@ -490,7 +500,7 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& given) {
   return std::unique_ptr<Reader>(new Reader(std::move(impl)));
 }
 
-Result<Frame> Reader::read(std::uint64_t timeout) { return impl_->read(timeout); }
+[[gnu::hot]] Result<Frame> Reader::read(std::uint64_t timeout) { return impl_->read(timeout); }
 
 Result<Frame> Reader::latest(std::uint64_t timeout) {
   auto newest = impl_->read(timeout);

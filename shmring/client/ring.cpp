@@ -98,7 +98,7 @@ Ring::Slots Ring::slots() const {
   return {free, geometry_.slot_count - free - lent, lent};
 }
 
-bool Ring::lend(std::uint32_t& slot) {
+[[gnu::hot]] bool Ring::lend(std::uint32_t& slot) {
   if (lent_ >= loans_ || !ledger_.any_free()) take_back_returned();
   if (lent_ >= loans_) return false;
   if (!ledger_.any_free()) collect_all();
@@ -110,9 +110,9 @@ bool Ring::lend(std::uint32_t& slot) {
   return true;
 }
 
-void Ring::give_back(std::uint32_t slot) { returned_.give(slot); }
+[[gnu::hot]] void Ring::give_back(std::uint32_t slot) { returned_.give(slot); }
 
-void Ring::take_back_returned() {
+[[gnu::hot]] void Ring::take_back_returned() {
   returned_.take([this](std::uint32_t slot) {
     ledger_.drop_owner(slot);
     --lent_;
@@ -120,7 +120,7 @@ void Ring::take_back_returned() {
   note_slots();
 }
 
-void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now) {
+[[gnu::hot]] void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now) {
   // Rushing frames: what the reader did meanwhile is looked at when the lane seems full. Otherwise at once, so that warm slots come back
   // and `busy_since` is right.
   const bool rush = now - lane.last_offered_at.get() < kRush;
@@ -138,13 +138,13 @@ void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::ui
   }
 }
 
-void Ring::prepare(std::uint32_t slot) const {
+[[gnu::hot]] void Ring::prepare(std::uint32_t slot) const {
   prefetch_to_write(&descriptor(slot));
   // A mailbox is full with every frame that was not taken: its tail will be looked at, whatever the pace.
   for (const Lane* lane : active_) lane->writer.prefetch_lines(lane->grant.depth == 1);
 }
 
-std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
+[[gnu::hot]] std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
                             std::uint64_t now, std::shared_ptr<Lane>& sleeper) {
   SlotDescriptor& d = descriptor(slot);
   d.sequence = info.sequence;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/atomic.hpp"
+#include "core/bounded.hpp"
 #include "core/crash_point.hpp"
 #include "core/layout.hpp"
 #include "core/ledger.hpp"
@@ -29,8 +30,7 @@ template <class Ops = HardwareOps>
 class LaneWriter {
  public:
   LaneWriter(LaneBlock& block, LanePage& page, std::uint32_t depth, std::uint32_t max_held, bool evicts)
-      : block_(block), page_(page), depth_(depth), quota_(depth + max_held), evicts_(evicts), queue_(depth) {
-    held_.reserve(quota_ + depth);
+      : block_(block), page_(page), depth_(depth), quota_(depth + max_held), evicts_(evicts), queue_(depth), held_(quota_ + depth) {
     block_.head.store(0, std::memory_order_relaxed);
     page_.tail.store(0, std::memory_order_relaxed);
   }
@@ -80,7 +80,7 @@ class LaneWriter {
 
   // Takes back what the reader released. Bound: the frames it holds.
   void collect(Ledger& ledger) {
-    for (std::size_t i = 0; i < held_.size();) {
+    for (std::uint32_t i = 0; i < held_.size();) {
       // acquire: pairs with the release in LaneReader::release; the reader's last look at the slot is before our next write to it.
       if (Ops::load(page_.ack[held_[i].slot], std::memory_order_acquire) == held_[i].sequence) {
         ledger.drop_owner(held_[i].slot);
@@ -144,7 +144,7 @@ class LaneWriter {
   }
 
   std::uint64_t consecutive_drops() const { return consecutive_drops_.get(); }
-  std::uint32_t held() const { return static_cast<std::uint32_t>(held_.size()); }
+  std::uint32_t held() const { return held_.size(); }
   bool owns_nothing() const { return held_.empty() && queued() == 0; }
 
   // What the next offer and claim_bell will touch.
@@ -186,7 +186,7 @@ class LaneWriter {
   const bool evicts_;
   std::uint64_t tail_ = 0;   // as far as the reader's tail has been followed
   std::vector<Item> queue_;  // what entry[] says, in memory that the reader cannot write
-  std::vector<Item> held_;   // taken, not yet acknowledged
+  Bounded<Item> held_;       // taken, not yet acknowledged
   Counter head_, offered_, refused_, evicted_, consecutive_drops_;
   std::atomic<bool> lost_tail_{false};
 };

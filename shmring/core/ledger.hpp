@@ -6,17 +6,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/bounded.hpp"
+
 namespace shmring {
 
 class Ledger {
  public:
-  explicit Ledger(std::uint32_t slots) : owners_(slots, 0) {
-    free_.reserve(slots);
+  explicit Ledger(std::uint32_t slots) : owners_(slots, 0), free_(slots) {
     for (std::uint32_t slot = slots; slot-- > 0;) free_.push_back(slot);
   }
 
   std::uint32_t slots() const { return static_cast<std::uint32_t>(owners_.size()); }
-  std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
+  std::uint32_t free_slots() const { return free_.size(); }
   bool any_free() const { return !free_.empty(); }
 
   // The slot freed last comes first: its cache lines are the warmest. Call only when any_free(). The caller is its first owner.
@@ -34,7 +35,7 @@ class Ledger {
  private:
   std::vector<std::uint16_t>
       owners_;  // lanes that have it queued or held + this process's loan + the pin of the newest frame
-  std::vector<std::uint32_t> free_;  // last in, first out
+  Bounded<std::uint32_t> free_;  // last in, first out
 };
 
 }  // namespace shmring

@@ -13,6 +13,9 @@ namespace shmring {
 using Status = shmring_status;
 
 struct [[nodiscard]] Error {
+  Error() = default;
+  // cold: the compiler moves code that leads here out of the way of what runs for every frame, which then fits few pages.
+  [[gnu::cold, gnu::noinline]] Error(Status why, std::string sentence) : status(why), text(std::move(sentence)) {}
   Status status = SHMRING_OK;
   std::string text;
 };
@@ -23,7 +26,7 @@ class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
-  Result(Status status, std::string text = {}) : state_(std::in_place_index<1>, Error{status, std::move(text)}) {}
+  Result(Status status, std::string text = {}) : state_(std::in_place_index<1>, status, std::move(text)) {}
 
   explicit operator bool() const { return state_.index() == 0; }
   T& value() & { return std::get<0>(state_); }
@@ -44,7 +47,7 @@ class [[nodiscard]] Result<void> {
  public:
   Result() = default;
   Result(Error error) : error_(std::move(error)) {}
-  Result(Status status, std::string text = {}) : error_{status, std::move(text)} {}
+  Result(Status status, std::string text = {}) : error_(status, std::move(text)) {}
 
   explicit operator bool() const { return error_.status == SHMRING_OK; }
   Status status() const { return error_.status; }
