@@ -153,7 +153,7 @@ void Branch::begin(std::uint32_t epoch) {
   newest.pulse.beat();
 }
 
-void Branch::run(GstPad* pad) {
+[[gnu::hot]] void Branch::run(GstPad* pad) {
   Newest& newest = home_->newest();
   Run run{pad, nullptr, 0, 0, nullptr};
   post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
@@ -170,7 +170,7 @@ void Branch::run(GstPad* pad) {
   post_status(pad, GST_STREAM_STATUS_TYPE_LEAVE);
 }
 
-Step Branch::decide(std::uint32_t seen, bool ready, std::uint64_t now) {
+[[gnu::hot]] Step Branch::decide(std::uint32_t seen, bool ready, std::uint64_t now) {
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   Step step;
@@ -202,7 +202,7 @@ void Branch::open(const Newest& newest) {
 }
 
 // Not while it is unlinked, has ended, rests, or does not take the caps.
-bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
+[[gnu::hot]] bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
   if (refused_caps_) {
     const GstEvent* caps = newest.item ? newest.item->stickies->caps : refused_caps_.get();
     if (caps != refused_caps_.get()) {
@@ -215,7 +215,7 @@ bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
   return linked_ && !refused_caps_ && !resting_ && !dead_;
 }
 
-void Branch::count_step(const Step& step, std::uint64_t now) {
+[[gnu::hot]] void Branch::count_step(const Step& step, std::uint64_t now) {
   busy_ = step.kind != Step::Kind::wait && step.kind != Step::Kind::leave;
   if (busy_) {
     busy_since_ = now;
@@ -228,7 +228,7 @@ void Branch::count_step(const Step& step, std::uint64_t now) {
   if (last_consumed_at_ != 0 && now > last_consumed_at_) waits_.record(now - last_consumed_at_);
 }
 
-GstFlowReturn Branch::deliver(Run& run, Step& step) {
+[[gnu::hot]] GstFlowReturn Branch::deliver(Run& run, Step& step) {
   if (step.resend) run.sent.reset();
   if (step.stickies && step.stickies != run.sent) {
     // The pad knows which of them it has sent already.
@@ -274,12 +274,12 @@ GstFlowReturn Branch::push_headers(Run& run, const Step& step) {
 }
 
 // Stuck on its way, a branch may sleep through the end of its stream and the beginning of the next.
-bool Branch::is_current(const Step& step) const {
+[[gnu::hot]] bool Branch::is_current(const Step& step) const {
   std::lock_guard hold(home_->newest().lock);
   return active_ && step.activation == activation_;
 }
 
-GstFlowReturn Branch::push(Run& run, const Step& step) {
+[[gnu::hot]] GstFlowReturn Branch::push(Run& run, const Step& step) {
   if (!is_current(step)) return GST_FLOW_FLUSHING;
   GstMiniObject* frame = step.item->frame.get();
   if (step.item->is_event()) {
@@ -315,7 +315,7 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
     home_->reconsider();
 }
 
-void Branch::settle(const Step& step, GstFlowReturn flow) {
+[[gnu::hot]] void Branch::settle(const Step& step, GstFlowReturn flow) {
   const std::uint64_t now = shmring::now();
   bool over = false;
   {

@@ -38,7 +38,7 @@ void Cursor::post(OneShot event) {
   events_.push_back(std::move(event));
 }
 
-Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
+[[gnu::hot]] Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
   Step step;
   for (;;) {
     const bool unseen = newest.item && newest.item->number > account_.seen();

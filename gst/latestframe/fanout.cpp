@@ -60,7 +60,7 @@ void Fanout::stop() {
   negotiation_.forget();
 }
 
-GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
+[[gnu::hot]] GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
   // acquire: pairs with the release in flush_start() and flush_stop().
   const std::uint32_t epoch = epoch_.load(std::memory_order_acquire);
   if (epoch & 1) return GST_FLOW_FLUSHING;
@@ -76,7 +76,7 @@ GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
   return GST_FLOW_OK;
 }
 
-const StickiesRef& Fanout::stickies() {
+[[gnu::hot]] const StickiesRef& Fanout::stickies() {
   if (stickies_changed_.load(std::memory_order_relaxed) && stickies_changed_.exchange(false, std::memory_order_acquire))
     stickies_ = stickies_of(sink_.get(), stickies_.get());
   return stickies_;
@@ -91,14 +91,14 @@ bool Fanout::keep_header(GstBuffer* buffer) {
   return true;
 }
 
-void Fanout::distribute() {
+[[gnu::hot]] void Fanout::distribute() {
   pthread_setname_np(pthread_self(), "latest-frames");
   prctl(PR_SET_TIMERSLACK, 1ul);  // a sleep that should end before the next frame must not end after it
   Pace pace;
   while (ItemRef item = inbox_.take(wake() == Wake::adaptive ? &pace : nullptr)) publish_newest(std::move(item));
 }
 
-void Fanout::publish_newest(ItemRef item) {
+[[gnu::hot]] void Fanout::publish_newest(ItemRef item) {
   {
     std::lock_guard hold(newest_.lock);
     newest_.reached = std::max(newest_.reached, item->sequence);

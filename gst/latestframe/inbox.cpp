@@ -2,31 +2,34 @@
 // The reading side of the inbox.
 #include "latestframe/inbox.hpp"
 
+#include "core/relax.hpp"
 #include "transport/clock.hpp"
 
 namespace supplier::latestframe {
 namespace {
 
-void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
+constexpr std::int64_t kAsleep = -1;
+
+// A virtual machine also pauses as a whole, when nobody here wants the processor.
+bool lost_processor(std::uint64_t pause, std::int64_t before) {
+  return pause > shmring::Courtesy::kPause && shmring::times_preempted() != before;
 }
 
 }  // namespace
 
-ItemRef Inbox::take(Pace* pace) {
+[[gnu::hot]] ItemRef Inbox::take(Pace* pace) {
+  std::int64_t before = kAsleep;  // times_preempted() when we began to stay awake
   for (;;) {
     if (closed_.load(std::memory_order_seq_cst)) return {};
     if (slot_.load(std::memory_order_relaxed)) {
       ItemRef item = clear();
       if (item) {
         if (pace) pace->arrived(item->at);
+        if (before != kAsleep && lost_processor(shmring::now() - item->at, before)) pace->preempted();
         return item;
       }
     }
+    before = kAsleep;
     const auto plan = pace ? pace->plan(shmring::now()) : Pace::Plan{};
     if (!plan) {
       bell_.wait([this] { return ready(); });
@@ -40,17 +43,21 @@ ItemRef Inbox::take(Pace* pace) {
       if (now < plan.sleep_until) continue;
       pace->woke(plan.sleep_until, now);
     }
-    spin(*pace, plan.spin_until);
+    before = shmring::times_preempted();
+    if (!spin(plan.spin_until, before)) pace->preempted();
   }
 }
 
-void Inbox::spin(Pace& pace, std::uint64_t until) const {
+// False: somebody else needed the processor.
+[[gnu::hot]] bool Inbox::spin(std::uint64_t until, std::int64_t before) const {
   std::uint64_t now = shmring::now();
-  while (now < until && !ready()) {
-    for (int i = 0; i < 16 && !ready(); ++i) pause();
+  for (unsigned looks = 1; now < until && !ready(); ++looks) {
+    for (int i = 0; i < 16 && !ready(); ++i) shmring::relax();
+    if (looks % shmring::kLooksBeforeYield == 0) shmring::give_way();
     const std::uint64_t then = std::exchange(now, shmring::now());
-    if (now - then > Pace::kPreempted) return pace.preempted();
+    if (!ready() && lost_processor(now - then, before)) return false;
   }
+  return true;
 }
 
 }  // namespace supplier::latestframe

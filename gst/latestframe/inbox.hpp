@@ -35,7 +35,7 @@ class Inbox {
 
  private:
   bool ready() const { return slot_.load(std::memory_order_seq_cst) || closed_.load(std::memory_order_seq_cst); }
-  void spin(Pace& pace, std::uint64_t until) const;
+  bool spin(std::uint64_t until, std::int64_t before) const;
 
   alignas(64) std::atomic<Item*> slot_{nullptr};
   Bell bell_;

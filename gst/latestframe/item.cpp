@@ -9,7 +9,7 @@ ItemPool::~ItemPool() {
     while (list) delete std::exchange(list, list->next);
 }
 
-Item* ItemPool::get() {
+[[gnu::hot]] Item* ItemPool::get() {
   // acquire: pairs with the release in put_back(); the item is empty.
   if (!spare_) spare_ = returned_.exchange(nullptr, std::memory_order_acquire);
   Item* item = spare_;
@@ -24,12 +24,12 @@ Item* ItemPool::get() {
   return item;
 }
 
-void ItemPool::unref(Item* item) {
+[[gnu::hot]] void ItemPool::unref(Item* item) {
   // acq_rel: what every holder did with the item is before it is emptied.
   if (item->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) item->home->put_back(item);
 }
 
-void ItemPool::put_back(Item* item) {
+[[gnu::hot]] void ItemPool::put_back(Item* item) {
   item->frame.reset();
   item->stickies.reset();
   item->next = returned_.load(std::memory_order_relaxed);

@@ -15,8 +15,6 @@ constexpr double kSmoothing = 0.1;
 constexpr unsigned kLocked = 8;       // arrivals until the prediction is trusted
 constexpr unsigned kMostMissing = 8;  // frames in a row that may stay out without losing the lock
 constexpr unsigned kOddBeforeRelock = 3;
-constexpr unsigned kLongestPenalty = 12'800;
-constexpr unsigned kForgiven = 1'000;
 constexpr double kMargin = 10e3;
 
 }  // namespace
@@ -29,8 +27,7 @@ void Pace::relock(std::uint64_t at, double gap) {
 }
 
 void Pace::arrived(std::uint64_t at) {
-  if (pause_) --pause_;
-  if (++good_ > kForgiven) penalty_ = 100;
+  courtesy_.frame();
   const double gap = static_cast<double>(at - last_);
   const bool first = last_ == 0;
   last_ = at;
@@ -62,14 +59,8 @@ void Pace::woke(std::uint64_t due, std::uint64_t now) {
   lateness_ += kSmoothing * (static_cast<double>(now - std::min(due, now)) - lateness_);
 }
 
-void Pace::preempted() {
-  pause_ = penalty_;
-  penalty_ = std::min(penalty_ * 2, kLongestPenalty);
-  good_ = 0;
-}
-
 Pace::Plan Pace::plan(std::uint64_t now) const {
-  if (in_step_ < kLocked || pause_) return {};
+  if (in_step_ < kLocked || courtesy_.blocked()) return {};
   const double lead = 2 * lateness_ + 3 * error_ + kMargin;
   const double tail = 3 * error_ + kMargin;
   if (lead + tail > kShare * period_) return {};

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "core/courtesy.hpp"
+
 namespace supplier::latestframe {
 
 class Pace {
@@ -15,16 +17,14 @@ class Pace {
     explicit operator bool() const { return spin_until != 0; }
   };
   static constexpr double kShare = 0.1;  // of a processor, at most
-  static constexpr std::uint64_t kPreempted =
-      50'000;  // a gap this long inside a spin: somebody else needs the processor
 
   Plan plan(std::uint64_t now) const;
   // A frame came.
   void arrived(std::uint64_t at);
   // The sleep that should have ended at `due` ended at `now`.
   void woke(std::uint64_t due, std::uint64_t now);
-  // Others needed the processor while we stayed awake: no more of it for 100 frames, then 200, 400 …
-  void preempted();
+  // Others needed the processor while we stayed awake.
+  void preempted() { courtesy_.lost(); }
 
  private:
   void relock(std::uint64_t at, double gap);
@@ -37,9 +37,7 @@ class Pace {
   unsigned in_step_ = 0;  // arrivals since the lock
   unsigned odd_ = 0;      // gaps in a row that are no multiple of the period
   unsigned missing_ = 0;  // gaps in a row of more than one period
-  unsigned pause_ = 0;    // frames to sit out
-  unsigned penalty_ = 100;
-  unsigned good_ = 0;  // frames since the last preemption
+  shmring::Courtesy courtesy_;
 };
 
 }  // namespace supplier::latestframe

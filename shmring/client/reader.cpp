@@ -15,6 +15,7 @@
 #include "client/reader.hpp"
 #include "core/crash_point.hpp"
 #include "core/predictor.hpp"
+#include "core/relax.hpp"
 #include "transport/clock.hpp"
 #include "transport/doorbell.hpp"
 #include "transport/socket.hpp"
@@ -31,14 +32,6 @@ constexpr std::uint32_t kBellsInVain = 64;  // a bell rings for a frame, or for 
 std::string default_name() {
   std::string name = std::string(program_invocation_short_name).substr(0, 48) + "-" + std::to_string(::getpid());
   return wire::valid_name(name) ? name : "reader-" + std::to_string(::getpid());
-}
-
-void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
 }
 
 [[gnu::cold, gnu::noinline]] Error forked() { return {SHMRING_FORKED, "this reader belongs to the parent process"}; }
@@ -378,11 +371,15 @@ struct Reader::Impl {
       return false;
     attachment->disarm();  // the publisher need not ring
     attachment->prepare();
-    while (!interrupted.load(std::memory_order_relaxed)) {
+    for (unsigned looks = 1; !interrupted.load(std::memory_order_relaxed); ++looks) {
       looked_at = t;
       for (int i = 0; i < 16; ++i) {
         if (!attachment->empty()) return true;
         relax();
+      }
+      if (looks % kLooksBeforeYield == 0) {
+        give_way();
+        if (!attachment->empty()) return true;
       }
       t = now();
       if (lost_processor(t - looked_at)) break;
@@ -400,12 +397,13 @@ struct Reader::Impl {
     predictor.observe(info.sequence, info.published_at);
     const std::uint64_t looked = std::exchange(looked_at, 0);
     if (looked == 0) return;
-    if (!lost_processor(t - looked)) predictor.succeeded();
+    // While we gave way the publisher may have run here: then the frame is fresh, and nothing was lost.
+    lost_processor(std::min(t - looked, t - std::min(t, info.published_at)));
   }
 
   // After a pause while looking: somebody else wanted the processor. A virtual machine also pauses as a whole, when nobody here wants anything.
   bool lost_processor(std::uint64_t pause) {
-    if (pause <= Predictor::kPreempted || times_preempted() == preempted) return false;
+    if (pause <= Courtesy::kPause || times_preempted() == preempted) return false;
     predictor.preempted();
     return true;
   }

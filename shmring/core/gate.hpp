@@ -4,9 +4,9 @@
 #pragma once
 
 #include <atomic>
-#include <thread>
 
 #include "core/atomic.hpp"
+#include "core/relax.hpp"
 
 namespace shmring {
 
@@ -16,8 +16,8 @@ class BasicGate {
   void lock() {
     // Bound: the other thread's few hundred instructions, or its time off the processor.
     while (!try_lock()) {
-      for (int i = 0; i < 64 && Ops::load(taken_, std::memory_order_relaxed); ++i) pause();
-      if (Ops::load(taken_, std::memory_order_relaxed)) std::this_thread::yield();
+      for (int i = 0; i < 64 && Ops::load(taken_, std::memory_order_relaxed); ++i) relax();
+      if (Ops::load(taken_, std::memory_order_relaxed)) give_way();
     }
   }
   // acquire: pairs with the release in unlock; what the other thread did to the ledger is done.
@@ -25,14 +25,6 @@ class BasicGate {
   void unlock() { Ops::store(taken_, false, std::memory_order_release); }
 
  private:
-  static void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
-
   alignas(64) std::atomic<bool> taken_{false};
 };
 

@@ -10,13 +10,15 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/courtesy.hpp"
+
 namespace shmring {
 
 class Predictor {
  public:
   // A frame: its number, when it was published.
   void observe(std::uint64_t sequence, std::uint64_t published_at) {
-    if (blocked_frames_ > 0) --blocked_frames_;
+    courtesy_.frame();
     const std::uint64_t steps = sequence - sequence_;
     const std::uint64_t gap = published_at > last_at_ ? std::min(published_at - last_at_, kCalm) : 0;
     gap_ = gap_ - gap_ / 8 + gap / 8;
@@ -63,8 +65,8 @@ class Predictor {
   // The next window that is not over yet.
   Window next(std::uint64_t now) {
     // Frames in a rush: the next one comes sooner than a sleeper could be woken, so it costs nobody more to look for it until then.
-    if (gap_ < kRush && blocked_frames_ == 0 && !rush_over_) return {now, now + 2 * kRush};
-    if (seen_ <= kLearn || blocked_frames_ > 0 || period_ < kShortest || period_ > kLongest) return {};
+    if (gap_ < kRush && !courtesy_.blocked() && !rush_over_) return {now, now + 2 * kRush};
+    if (seen_ <= kLearn || courtesy_.blocked() || period_ < kShortest || period_ > kLongest) return {};
     if (period_ / 20 < kWakeTime + 2 * jitter_) return {};  // too irregular for the time it may take
     const std::uint64_t half = std::min({4 * jitter_ + kWakeTime, kMaxGuard, period_ / 20});
     if (next_ == 0) next_ = phase_ + period_;
@@ -80,19 +82,10 @@ class Predictor {
     if (next_ != 0) next_ += period_;
   }
 
-  // We lost the processor while looking. Others need it more: sleep like everybody for 100 frames, twice as many each time.
-  void preempted() {
-    blocked_frames_ = penalty_;
-    penalty_ = std::min(penalty_ * 2, kMaxPenalty);
-  }
-  // A frame came while we looked, and nobody took the processor.
-  void succeeded() {
-    if (++good_ % 1024 == 0 && penalty_ > kPenalty) penalty_ /= 2;
-  }
+  // We lost the processor while looking.
+  void preempted() { courtesy_.lost(); }
 
   std::uint64_t period() const { return seen_ > kLearn ? period_ : 0; }
-
-  static constexpr std::uint64_t kPreempted = 50'000;  // a longer pause while looking means that somebody else ran
 
  private:
   void learn_anew(std::uint64_t published_at, std::uint64_t jitter) {
@@ -114,7 +107,6 @@ class Predictor {
   static constexpr std::uint64_t kLongest = 1'000'000'000;
   static constexpr std::uint64_t kRush = 20'000;     // about what a sleep and a wake-up cost two processors
   static constexpr std::uint64_t kCalm = 1'000'000;  // a longer gap says no more than this one
-  static constexpr std::uint32_t kPenalty = 100, kMaxPenalty = 12'800;
 
   std::uint64_t sequence_ = 0, first_sequence_ = 0, first_at_ = 0;
   std::uint64_t phase_ = 0, period_ = 0,
@@ -123,7 +115,7 @@ class Predictor {
   std::uint64_t last_at_ = 0, gap_ = kCalm;  // the last frame; between frames of late
   bool rush_over_ = false;                   // none came in time
   unsigned seen_ = 0, strays_ = 0;
-  std::uint32_t blocked_frames_ = 0, penalty_ = kPenalty, good_ = 0;
+  Courtesy courtesy_;
 };
 
 }  // namespace shmring

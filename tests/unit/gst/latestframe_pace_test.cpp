@@ -114,6 +114,8 @@ TEST(LatestFramePace, FollowsAChangeOfRate) {
 TEST(LatestFramePace, LeavesTheProcessorToOthersForLongerEachTimeTheyNeedIt) {
   Pace sut;
   std::uint64_t next = feed(sut, 100);
+  sut.preempted();
+  EXPECT_TRUE(sut.plan(next - kPeriod / 2)) << "once is nothing";
   for (const int pause : {100, 200, 400}) {
     sut.preempted();
     for (int i = 0; i < pause; ++i) {
