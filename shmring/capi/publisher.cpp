@@ -109,7 +109,8 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
   });
 }
 
-[[gnu::hot]] shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loan, shmring_frame_info* info) {
+[[gnu::hot]] shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loan,
+                                                      shmring_frame_info* info) {
   return guarded([&] {
     if (!p || !loan || !info) return fail(SHMRING_INVALID, "publisher, loan and info must not be NULL");
     Loan taken = p->take(*loan);

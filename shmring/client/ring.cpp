@@ -145,7 +145,7 @@ Ring::Slots Ring::slots() const {
 }
 
 [[gnu::hot]] std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
-                            std::uint64_t now, std::shared_ptr<Lane>& sleeper) {
+                                         std::uint64_t now, std::shared_ptr<Lane>& sleeper) {
   SlotDescriptor& d = descriptor(slot);
   d.sequence = info.sequence;
   d.size = info.size;

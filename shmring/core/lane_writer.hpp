@@ -30,7 +30,13 @@ template <class Ops = HardwareOps>
 class LaneWriter {
  public:
   LaneWriter(LaneBlock& block, LanePage& page, std::uint32_t depth, std::uint32_t max_held, bool evicts)
-      : block_(block), page_(page), depth_(depth), quota_(depth + max_held), evicts_(evicts), queue_(depth), held_(quota_ + depth) {
+      : block_(block),
+        page_(page),
+        depth_(depth),
+        quota_(depth + max_held),
+        evicts_(evicts),
+        queue_(depth),
+        held_(quota_ + depth) {
     block_.head.store(0, std::memory_order_relaxed);
     page_.tail.store(0, std::memory_order_relaxed);
   }

@@ -2,7 +2,7 @@
 // How to look at a word again and again without hurting anybody.
 #pragma once
 
-#include <sched.h>
+#include <thread>
 
 namespace shmring {
 
@@ -18,6 +18,6 @@ inline void relax() {
 // Every few microseconds, whoever waits for this very processor goes first: the one who looks has nothing to do, and the one who is waited
 // for may be queued behind it. Nobody moves it to an idle core in time; without this a publisher was seen to wait for 2 ms.
 constexpr unsigned kLooksBeforeYield = 16;  // of some 0.5 us each
-inline void give_way() { ::sched_yield(); }
+inline void give_way() { std::this_thread::yield(); }
 
 }  // namespace shmring

@@ -5,6 +5,7 @@ multiprocessing.shared_memory with a Queue.
 usage: python_bench.py [--quick] [--rounds N]
 """
 import asyncio
+import functools
 import gc
 import json
 import multiprocessing as mp
@@ -90,7 +91,9 @@ def paced(send, count, hz):
         send(i)
 
 
-def ring_writer(path, count, hz):
+# Each way twice: the frame is complete in the program's own array and then handed over, or it is made where the way would have it
+# (a slot, a shared block, an array of its own that is sent without a copy) and is complete then.
+def ring_writer(path, count, hz, in_place=False):
     with publisher(path) as pub:
         while not pub.stats()["readers"]:
             time.sleep(0.01)
@@ -99,8 +102,14 @@ def ring_writer(path, count, hz):
         stamp = picture.reshape(-1)[:8].view(np.int64)
 
         def send(_):
-            stamp[0] = now()
-            pub.publish(picture)
+            if in_place:
+                with pub.loan() as loan:
+                    loan.array[:] = picture
+                    loan.array.reshape(-1)[:8].view(np.int64)[0] = now()
+                    pub.publish(loan)
+            else:
+                stamp[0] = now()
+                pub.publish(picture)
 
         if hz:
             paced(send, count, hz)
@@ -126,16 +135,16 @@ def read_ring(path, wake):
     return ages, (len(ages) - 1) / ((now() - start) / 1e9)
 
 
-def run_ring(folder, wake, count, hz):
+def run_ring(folder, wake, in_place, count, hz):
     path = f"{folder}/{wake}.sock"
-    writer = mp.Process(target=ring_writer, args=(path, count, hz))
+    writer = mp.Process(target=ring_writer, args=(path, count, hz, in_place))
     writer.start()
     result = read_ring(path, wake)
     writer.join()
     return result
 
 
-def zmq_writer(path, count, hz):
+def zmq_writer(path, in_place, count, hz):
     socket = zmq.Context().socket(zmq.PUSH)
     socket.sndhwm = 5
     socket.bind(f"ipc://{path}")
@@ -143,8 +152,13 @@ def zmq_writer(path, count, hz):
     stamp = picture.reshape(-1)[:8].view(np.int64)
 
     def send(_):
-        stamp[0] = now()
-        socket.send(picture, copy=True)
+        if in_place:
+            own = picture.copy()
+            own.reshape(-1)[:8].view(np.int64)[0] = now()
+            socket.send(own, copy=False)
+        else:
+            stamp[0] = now()
+            socket.send(picture, copy=True)
 
     time.sleep(0.3)
     if hz:
@@ -154,9 +168,9 @@ def zmq_writer(path, count, hz):
             send(i)
 
 
-def run_zmq(folder, count, hz):
+def run_zmq(folder, in_place, count, hz):
     path = f"{folder}/zmq.sock"
-    writer = mp.Process(target=zmq_writer, args=(path, count, hz))
+    writer = mp.Process(target=zmq_writer, args=(path, in_place, count, hz))
     writer.start()
     socket = zmq.Context.instance().socket(zmq.PULL)
     socket.rcvhwm = 5
@@ -173,7 +187,7 @@ def run_zmq(folder, count, hz):
     return ages, rate
 
 
-def queue_writer(name, free, filled, count, hz):
+def queue_writer(name, free, filled, in_place, count, hz):
     block = shared_memory.SharedMemory(name)
     slots = np.ndarray((5, *SHAPE), np.uint8, block.buf)
     picture = np.ones(SHAPE, np.uint8)
@@ -183,7 +197,7 @@ def queue_writer(name, free, filled, count, hz):
         slot = free.get()
         start = now()
         slots[slot] = picture
-        filled.put((slot, start))
+        filled.put((slot, now() if in_place else start))
 
     if hz:
         paced(send, count, hz)
@@ -194,13 +208,13 @@ def queue_writer(name, free, filled, count, hz):
     block.close()
 
 
-def run_queue(count, hz):
+def run_queue(in_place, count, hz):
     block = shared_memory.SharedMemory(create=True, size=5 * SIZE)
     slots = np.ndarray((5, *SHAPE), np.uint8, block.buf)
     free, filled = mp.Queue(), mp.Queue()
     for slot in range(5):
         free.put(slot)
-    writer = mp.Process(target=queue_writer, args=(block.name, free, filled, count, hz))
+    writer = mp.Process(target=queue_writer, args=(block.name, free, filled, in_place, count, hz))
     writer.start()
     ages, start = [], 0
     for _ in range(count):
@@ -280,16 +294,18 @@ def main():
             ready_to_view(folder)
             emit("python_async", "loop.add_reader", figures("latency", run_add_reader(count, hz)), {"hz": hz})
             emit("python_async", "async for", figures("latency", run_async_for(folder, count, hz)), {"hz": hz})
-            ways = {"shmring block": lambda n, rate: run_ring(folder, "block", n, rate),
-                    "shmring adaptive": lambda n, rate: run_ring(folder, "adaptive", n, rate),
+            ways = {"shmring block": functools.partial(run_ring, folder, "block"),
+                    "shmring adaptive": functools.partial(run_ring, folder, "adaptive"),
                     "shared_memory + Queue": run_queue}
             if zmq:
-                ways["pyzmq"] = lambda n, rate: run_zmq(folder, n, rate)
+                ways["pyzmq"] = functools.partial(run_zmq, folder)
             for name, way in ways.items():
-                ages, _ = way(count, hz)
-                emit("python_frames", name, figures("latency", ages[len(ages) // 10:]), {"hz": hz})
-                _, rate = way(fast, 0)
-                emit("python_rate", name, {"frames_s": rate})
+                for in_place in False, True:
+                    case = name + (", in place" if in_place else "")
+                    ages, _ = way(in_place, count, hz)
+                    emit("python_frames", case, figures("latency", ages[len(ages) // 10:]), {"hz": hz})
+                    _, rate = way(in_place, fast, 0)
+                    emit("python_rate", case, {"frames_s": rate})
 
 
 if __name__ == "__main__":

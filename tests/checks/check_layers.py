@@ -38,7 +38,7 @@ RULES = {
 # (file, header): why this one all the same.
 EXCEPTIONS = {
     ("shmring/client/finder.hpp", "sys/stat.h"): "whether the path has another publisher's file by now",
-    ("shmring/core/gate.hpp", "thread"): "gives up the processor while another of the publisher's own threads is in",
+    ("shmring/core/relax.hpp", "thread"): "gives up the processor to whoever is waited for",
     ("gst/latestframe/futex.hpp", "linux/futex.h"): "one broadcast wakes every branch; std::atomic::notify_all cannot bound its wait",
     ("gst/latestframe/futex.hpp", "sys/syscall.h"): "the same",
     ("gst/latestframe/futex.hpp", "unistd.h"): "the same",
