@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::int64_t kAsleep = -1;
 
-// A virtual machine also pauses as a whole, when nobody here wants the processor.
-bool lost_processor(std::uint64_t pause, std::int64_t before) {
-  return pause > shmring::Courtesy::kPause && shmring::times_preempted() != before;
-}
-
 }  // namespace
 
 [[gnu::hot]] ItemRef Inbox::take(Pace* pace) {
@@ -25,7 +20,7 @@ bool lost_processor(std::uint64_t pause, std::int64_t before) {
       ItemRef item = clear();
       if (item) {
         if (pace) pace->arrived(item->at);
-        if (before != kAsleep && lost_processor(shmring::now() - item->at, before)) pace->preempted();
+        if (before != kAsleep && shmring::lost_processor(shmring::now() - item->at, before)) pace->preempted();
         return item;
       }
     }
@@ -55,7 +50,7 @@ bool lost_processor(std::uint64_t pause, std::int64_t before) {
     for (int i = 0; i < 16 && !ready(); ++i) shmring::relax();
     if (looks % shmring::kLooksBeforeYield == 0) shmring::give_way();
     const std::uint64_t then = std::exchange(now, shmring::now());
-    if (!ready() && lost_processor(now - then, before)) return false;
+    if (!ready() && shmring::lost_processor(now - then, before)) return false;
   }
   return true;
 }

@@ -382,7 +382,7 @@ struct Reader::Impl {
         if (!attachment->empty()) return true;
       }
       t = now();
-      if (lost_processor(t - looked_at)) break;
+      if (told_of_loss(t - looked_at)) break;
       if (t >= window.until) {
         predictor.missed();
         break;
@@ -398,12 +398,12 @@ struct Reader::Impl {
     const std::uint64_t looked = std::exchange(looked_at, 0);
     if (looked == 0) return;
     // While we gave way the publisher may have run here: then the frame is fresh, and nothing was lost.
-    lost_processor(std::min(t - looked, t - std::min(t, info.published_at)));
+    told_of_loss(std::min(t - looked, t - std::min(t, info.published_at)));
   }
 
-  // After a pause while looking: somebody else wanted the processor. A virtual machine also pauses as a whole, when nobody here wants anything.
-  bool lost_processor(std::uint64_t pause) {
-    if (pause <= Courtesy::kPause || times_preempted() == preempted) return false;
+  // After a pause while looking: whether others took the processor; the predictor is told.
+  bool told_of_loss(std::uint64_t pause) {
+    if (!lost_processor(pause, preempted)) return false;
     predictor.preempted();
     return true;
   }

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "core/courtesy.hpp"
+
 namespace shmring {
 
 // Now on CLOCK_MONOTONIC, ns.
@@ -22,6 +24,12 @@ inline std::int64_t times_preempted() {
   rusage usage{};
   ::getrusage(RUSAGE_THREAD, &usage);
   return usage.ru_nivcsw;
+}
+
+// Whether a pause of that many ns, while looking, was others' need for this processor; `before` is times_preempted() from when the looking began.
+// A virtual machine also pauses as a whole, when nobody here wants anything.
+inline bool lost_processor(std::uint64_t pause, std::int64_t before) {
+  return pause > Courtesy::kPause && times_preempted() != before;
 }
 
 }  // namespace shmring
