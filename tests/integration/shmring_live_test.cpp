@@ -27,7 +27,11 @@ class Screen {
                                 }),
                                 this);
   }
-  ~Screen() { g_signal_handler_disconnect(sink_.get(), handler_); }
+  // Stopped first: disconnecting does not wait for a handler that runs.
+  ~Screen() {
+    gst_element_set_state(sink_.get(), GST_STATE_NULL);
+    g_signal_handler_disconnect(sink_.get(), handler_);
+  }
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
 
