@@ -184,12 +184,25 @@ void install_properties(GObjectClass* klass) {
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Figures of this reader", GST_TYPE_STRUCTURE, shown));
 }
 
+// The element that this thread takes to PAUSED.
+thread_local const void* pausing = nullptr;
+
 GstStateChangeReturn change_state(GstElement* self, GstStateChange transition) {
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) impl(self).pause(false);
+  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED) {
+    impl(self).pause(true);
+    pausing = self;
+  }
   const auto changed = GST_ELEMENT_CLASS(gst_shm_ring_src_parent_class)->change_state(self, transition);
-  // After the base class, so that create() finds it not running and waits.
-  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED) impl(self).pause(true);
+  pausing = nullptr;
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) impl(self).pause(false);
   return changed;
+}
+
+// On the way to PAUSED the base class unlocks, too. create() must not return FLUSHING for that: the base class would pause
+// its task, and may do so after PLAYING has started it again, which then stops for ever.
+gboolean unlock(GstBaseSrc* self) {
+  if (pausing != self) impl(self).unlock(true);
+  return TRUE;
 }
 
 gboolean query(GstBaseSrc* self, GstQuery* query) {
@@ -228,10 +241,7 @@ static void gst_shm_ring_src_class_init(GstShmRingSrcClass* klass) {
     impl(self).stop();
     return TRUE;
   };
-  source->unlock = [](GstBaseSrc* self) -> gboolean {
-    impl(self).unlock(true);
-    return TRUE;
-  };
+  source->unlock = unlock;
   source->unlock_stop = [](GstBaseSrc* self) -> gboolean {
     impl(self).unlock(false);
     return TRUE;

@@ -77,11 +77,13 @@ void Source::interrupt(bool& why, bool on) {
   why = on;
   const std::shared_lock alive(life_);
   if (reader_) reader_->interrupt(unlocked_ || paused_);
+  interrupts_changed_.notify_all();
 }
 
-bool Source::is_unlocked() {
-  const std::lock_guard lock(interrupts_);
-  return unlocked_;
+bool Source::may_go_on() {
+  std::unique_lock lock(interrupts_);
+  interrupts_changed_.wait(lock, [this] { return unlocked_ || !paused_; });
+  return !unlocked_;
 }
 
 void Source::pause(bool on) {
@@ -124,9 +126,9 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
         tell_waiting();
         break;
       case SHMRING_INTERRUPTED:
-        flow = is_unlocked() ? GST_FLOW_FLUSHING : gst_base_src_wait_playing(element_);
-        if (flow != GST_FLOW_OK) return {};
-        break;
+        if (may_go_on()) break;
+        flow = GST_FLOW_FLUSHING;
+        return {};
       case SHMRING_END:
         flow = GST_FLOW_EOS;
         return {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -36,7 +37,7 @@ class Source {
   void stop();
   // A flush or the end: create() returns at once, until it is over.
   void unlock(bool on) { interrupt(unlocked_, on); }
-  // PAUSED: create() waits for PLAYING, and what is pending then is dropped.
+  // PAUSED: create() waits, and what is pending when that is over is dropped.
   void pause(bool on);
   GstFlowReturn create(GstBuffer** buffer);
   bool negotiate();
@@ -47,7 +48,8 @@ class Source {
 
  private:
   void interrupt(bool& why, bool on);
-  bool is_unlocked();
+  // Waits while PAUSED. False: create() is to return at once.
+  bool may_go_on();
   bool tell(const shmring::Error& error);
   void tell_waiting();
   void tell_latency();
@@ -66,6 +68,7 @@ class Source {
   std::unique_ptr<shmring::Reader> reader_;
 
   std::mutex interrupts_;  // guards the two; before life_
+  std::condition_variable interrupts_changed_;
   bool unlocked_ = false;
   bool paused_ = false;
   std::atomic<bool> drop_pending_{false};

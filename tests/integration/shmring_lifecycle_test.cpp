@@ -313,6 +313,44 @@ TEST_F(ShmRing, a_reader_that_played_again_gets_nothing_from_before) {
   EXPECT_GE(number(stats_of(out.element()).get(), "stale"), 2u);
 }
 
+TEST_F(ShmRing, a_reader_that_plays_again_at_once_goes_on) {
+  Harness in = sink("drop-policy=latest");
+  in.caps(kCaps);
+  Harness out = source();
+  ASSERT_TRUE(in.has_readers(1));
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    for (int again = 0; again < 5; ++again) {
+      ASSERT_NE(out.set_state(GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+      ASSERT_NE(out.set_state(GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE);
+    }
+    for (std::uint64_t got = 0; got != i;) {  // what is published before it reads again is from before
+      in.push(frame(i));
+      if (const auto buffer = out.pull(5ms)) got = number_of(buffer.get());
+    }
+  }
+}
+
+TEST_F(ShmRing, a_flush_in_paused_does_not_start_a_reader) {
+  Harness in = sink();
+  in.caps(kCaps);
+  Harness out = source();
+  ASSERT_TRUE(in.has_readers(1));
+  in.push(frame(1));
+  ASSERT_TRUE(out.pull());
+  ASSERT_NE(out.set_state(GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  gst_element_send_event(out.element(), gst_event_new_flush_start());
+  gst_element_send_event(out.element(), gst_event_new_flush_stop(TRUE));
+  in.push(frame(2));
+  EXPECT_FALSE(out.pull(100ms)) << "nothing flows in PAUSED";
+  ASSERT_NE(out.set_state(GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE);
+  Owned<GstBuffer> got;
+  while (!got) {
+    in.push(frame(3));
+    got = out.pull(20ms);
+  }
+  EXPECT_EQ(number_of(got.get()), 3u);
+}
+
 TEST_F(ShmRing, a_flush_at_the_reader_is_survived) {
   Harness in = sink();
   in.caps(kCaps);
