@@ -7,6 +7,8 @@
 namespace supplier {
 namespace {
 
+constexpr std::uint32_t kForWrite = 1;
+
 shmring::Error closed() { return {SHMRING_DISCONNECTED, "The ring is not open."}; }
 
 }  // namespace
@@ -35,12 +37,13 @@ shmring::Result<void> Outlet::set_format(const shmring_format& format) {
   return publisher_->set_format(format);
 }
 
-shmring::Result<void> Outlet::require(std::uint64_t size, std::uint32_t loans) {
+shmring::Result<void> Outlet::require(std::uint64_t size, std::uint32_t buffers) {
   const std::shared_lock alive(life_);
   if (!publisher_) return closed();
   const std::lock_guard turn(turn_);
   const std::uint64_t now = publisher_->slot_size();
   if (size_given_ || size < now) size = now;
+  std::uint32_t loans = buffers + kForWrite;
   if (count_given_ || loans < loans_) loans = loans_;
   if (size == now && loans == loans_) return {};
   auto resized = publisher_->resize(size, loans);
@@ -61,7 +64,7 @@ std::uint64_t Outlet::slot_size() const {
 shmring::Result<shmring::Loan> Outlet::loan(std::uint64_t size) {
   const std::shared_lock alive(life_);
   if (!publisher_ || size > publisher_->slot_size()) return {SHMRING_FULL};
-  auto loan = publisher_->loan();
+  auto loan = publisher_->loan(loans_ > kForWrite ? kForWrite : 0);
   if (loan && loan->bytes().size() < size) return {SHMRING_FULL};  // resized meanwhile
   return loan;
 }

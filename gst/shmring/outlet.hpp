@@ -2,6 +2,7 @@
 // The publisher of a sink, shared with the pools it gave away: these may outlive its run, and the sink itself.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -24,13 +25,14 @@ class Outlet {
   void close();
 
   shmring::Result<void> set_format(const shmring_format& format);
-  // Makes slots of at least `size` bytes, `loans` of them for this process, unless the slots' size or number was given.
-  shmring::Result<void> require(std::uint64_t size, std::uint32_t loans = 0);
+  // Makes slots of at least `size` bytes, `buffers` of them for pools, unless the slots' size or number was given.
+  shmring::Result<void> require(std::uint64_t size, std::uint32_t buffers = 0);
   // What require() can come to.
   std::uint64_t largest() const;
   std::uint64_t slot_size() const;  // 0 while closed
 
-  // FULL at once if there is no free slot of `size` bytes.
+  // For a pool. FULL at once if there is no free slot of `size` bytes, or only the one that write() needs: upstream may keep
+  // what it had from the pool, and push a copy of it.
   shmring::Result<shmring::Loan> loan(std::uint64_t size);
   shmring::Result<void> publish(shmring::Loan& loan, shmring_frame_info& info);
   shmring::Result<void> write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info);
@@ -45,8 +47,8 @@ class Outlet {
   std::unique_ptr<shmring::Publisher> publisher_;
   bool size_given_ = false;  // under life_; the next too
   bool count_given_ = false;
-  std::mutex turn_;          // for what the publisher wants from one thread at a time
-  std::uint32_t loans_ = 0;  // under turn_
+  std::mutex turn_;                       // for what the publisher wants from one thread at a time
+  std::atomic<std::uint32_t> loans_ = 0;  // changes under turn_
 };
 
 }  // namespace supplier

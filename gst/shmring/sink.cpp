@@ -20,9 +20,9 @@ GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_sink_debug);
 namespace supplier {
 namespace {
 
-// Frames that upstream may be filling, or that other branches still share, while more are published without copying.
-// Upstream can ask for more by its pool's configuration.
-constexpr std::uint32_t kLoans = 2;
+// Frames that upstream may be filling, or that other branches still share, while more are published without copying; one
+// of them is for copies. Upstream can ask for more by its pool's configuration.
+constexpr std::uint32_t kLoans = 3;
 // Where caps do not tell how large frames are: so much room for frames larger than the first one.
 constexpr std::uint64_t kHeadroom = 4;
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;

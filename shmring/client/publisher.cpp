@@ -174,7 +174,7 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
 
 std::uint64_t Publisher::slot_size() const { return impl_->current()->geometry().slot_size; }
 
-[[gnu::hot]] Result<Loan> Publisher::loan() {
+[[gnu::hot]] Result<Loan> Publisher::loan(std::uint32_t spare) {
   if (impl_->guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   std::uint32_t slot = 0;
   std::shared_ptr<Ring> ring;
@@ -184,7 +184,7 @@ std::uint64_t Publisher::slot_size() const { return impl_->current()->geometry()
     ring = impl_->ring;
     settled = ring->settle(impl_->shared.last_published_at.get());
     if (settled) ring->mark_sleepers();
-    lent = ring->lend(slot);
+    lent = ring->lend(slot, spare);
     if (lent) ring->prepare(slot);
   }
   if (settled) impl_->control->wake();

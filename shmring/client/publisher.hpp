@@ -75,8 +75,8 @@ class Publisher {
   Result<void> resize(std::uint64_t slot_size, std::uint32_t loans = 0);
   std::uint64_t slot_size() const;
 
-  // FULL at once when no slot is free.
-  Result<Loan> loan();
+  // FULL at once when no slot is free, or all loans but `spare` are out.
+  Result<Loan> loan(std::uint32_t spare = 0);
   // Publishes a loan once: INVALID if it was published before, is of an older ring, or info.size exceeds the slot; the caller then copies it.
   // Sets info.sequence and info.published_at.
   Result<void> publish(Loan& loan, shmring_frame_info& info);

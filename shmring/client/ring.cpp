@@ -98,9 +98,9 @@ Ring::Slots Ring::slots() const {
   return {free, geometry_.slot_count - free - lent, lent};
 }
 
-[[gnu::hot]] bool Ring::lend(std::uint32_t& slot) {
-  if (lent_ >= loans_ || !ledger_.any_free()) take_back_returned();
-  if (lent_ >= loans_) return false;
+[[gnu::hot]] bool Ring::lend(std::uint32_t& slot, std::uint32_t spare) {
+  if (lent_ + spare >= loans_ || !ledger_.any_free()) take_back_returned();
+  if (lent_ + spare >= loans_) return false;
   if (!ledger_.any_free()) collect_all();
   if (!ledger_.any_free()) return false;
   slot = ledger_.acquire();

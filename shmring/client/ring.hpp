@@ -42,8 +42,8 @@ class Ring {
   LaneBlock& lane_block(std::uint32_t lane) const;
   RingHeader& header() const { return *reinterpret_cast<RingHeader*>(base()); }
 
-  // A slot for this process; false: none is free, or `loans` are out already.
-  bool lend(std::uint32_t& slot);
+  // A slot for this process; false: none is free, or all `loans` but `spare` are out already.
+  bool lend(std::uint32_t& slot, std::uint32_t spare = 0);
   // Any thread, without the gate: the process lets go of a slot it was lent. Wait-free.
   void give_back(std::uint32_t slot);
 

@@ -135,6 +135,22 @@ TEST_F(ShmRing, the_same_memory_pushed_again_is_another_frame) {
   EXPECT_EQ(figure(in, "copied"), 1u);
 }
 
+// As videorate does it: it keeps a frame to repeat it, while its upstream fills the next one.
+TEST_F(ShmRing, the_same_memory_is_copied_though_upstream_has_all_that_the_pool_lends) {
+  for (const char* properties : {"", "slots=6", "slots=5"}) {
+    Harness in = sink(properties);
+    in.caps(kCaps);
+    const auto pool = pool_of(in, kCaps);
+    std::vector<Owned<GstBuffer>> out;
+    for (int i = 0; i < 10; ++i) out.push_back(acquire(pool.get()));  // far more than there are slots to lend
+    fill(out.front().get(), 7);
+    in.push(adopt(gst_buffer_ref(out.front().get())));
+    in.push(adopt(gst_buffer_ref(out.front().get())));
+    EXPECT_EQ(figure(in, "published"), 2u) << properties;
+    EXPECT_EQ(figure(in, "copied"), 1u) << properties;
+  }
+}
+
 TEST_F(ShmRing, frames_that_videorate_repeats_are_frames_of_their_own) {
   const Copies seen = copies(
       "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=48,framerate=10/1 ! videorate ! "
