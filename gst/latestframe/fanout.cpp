@@ -94,7 +94,7 @@ bool Fanout::keep_header(GstBuffer* buffer) {
 [[gnu::hot]] void Fanout::distribute() {
   pthread_setname_np(pthread_self(), "latest-frames");
   prctl(PR_SET_TIMERSLACK, 1ul);  // a sleep that should end before the next frame must not end after it
-  Pace pace;
+  shmring::Pace pace;
   while (ItemRef item = inbox_.take(wake() == Wake::adaptive ? &pace : nullptr)) publish_newest(std::move(item));
 }
 

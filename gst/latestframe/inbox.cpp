@@ -12,7 +12,7 @@ constexpr std::int64_t kAsleep = -1;
 
 }  // namespace
 
-[[gnu::hot]] ItemRef Inbox::take(Pace* pace) {
+[[gnu::hot]] ItemRef Inbox::take(shmring::Pace* pace) {
   std::int64_t before = kAsleep;  // times_preempted() when we began to stay awake
   for (;;) {
     if (closed_.load(std::memory_order_seq_cst)) return {};
@@ -25,21 +25,20 @@ constexpr std::int64_t kAsleep = -1;
       }
     }
     before = kAsleep;
-    const auto plan = pace ? pace->plan(shmring::now()) : Pace::Plan{};
-    if (!plan) {
+    const auto window = pace ? pace->next(shmring::now()) : shmring::Pace::Window{};
+    if (!window) {
       bell_.wait([this] { return ready(); });
       continue;
     }
     std::uint64_t now = shmring::now();
-    if (now < plan.sleep_until) {
-      bell_.wait([this] { return ready(); }, plan.sleep_until);
+    if (now < window.from) {
+      bell_.wait([this] { return ready(); }, window.from);
       now = shmring::now();
-      if (ready()) continue;
-      if (now < plan.sleep_until) continue;
-      pace->woke(plan.sleep_until, now);
+      if (now >= window.from) pace->woke(window.from, now);
+      if (now < window.from || ready()) continue;
     }
     before = shmring::times_preempted();
-    if (!spin(plan.spin_until, before)) pace->preempted();
+    if (!spin(window.until, before)) pace->preempted();
   }
 }
 

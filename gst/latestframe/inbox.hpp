@@ -5,9 +5,9 @@
 
 #include <atomic>
 
+#include "core/pace.hpp"
 #include "latestframe/futex.hpp"
 #include "latestframe/item.hpp"
-#include "latestframe/pace.hpp"
 
 namespace supplier::latestframe {
 
@@ -25,7 +25,7 @@ class Inbox {
   ItemRef clear() { return ItemRef(slot_.exchange(nullptr, std::memory_order_acq_rel)); }
 
   // The next item; nothing once it was closed. With `pace` it stays awake when the next one is due.
-  ItemRef take(Pace* pace);
+  ItemRef take(shmring::Pace* pace);
 
   void close() {
     closed_.store(true, std::memory_order_seq_cst);

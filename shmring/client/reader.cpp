@@ -367,8 +367,7 @@ struct Reader::Impl {
   [[gnu::hot]] bool look(std::uint64_t timeout) {
     std::uint64_t t = now();
     const auto window = predictor.next(t);
-    if (window.until == 0 || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout))
-      return false;
+    if (!window || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return false;
     attachment->disarm();  // the publisher need not ring
     attachment->prepare();
     for (unsigned looks = 1; !interrupted.load(std::memory_order_relaxed); ++looks) {
@@ -394,7 +393,7 @@ struct Reader::Impl {
 
   // A frame was taken at t. Whether it was one that we looked for, or one that came while somebody else had the processor.
   void learn(const shmring_frame_info& info, std::uint64_t t) {
-    predictor.observe(info.sequence, info.published_at);
+    predictor.observe(info.published_at);
     const std::uint64_t looked = std::exchange(looked_at, 0);
     if (looked == 0) return;
     // While we gave way the publisher may have run here: then the frame is fresh, and nothing was lost.
@@ -410,16 +409,22 @@ struct Reader::Impl {
 
   [[gnu::hot]] void wait(std::uint64_t timeout) {
     if (phase == Phase::attached) {
+      std::uint64_t due = 0;  // when we are to be awake without a bell
       if (adaptive()) {
         const std::uint64_t t = now();
         const auto window = predictor.next(t);
         // Asleep, but armed: a frame that comes early rings.
-        if (window.until != 0 && (timeout == SHMRING_WAIT_FOREVER || window.until - t < timeout))
-          timeout = window.from > t ? window.from - t : 0;
+        if (window && (timeout == SHMRING_WAIT_FOREVER || window.until - t < timeout)) {
+          due = window.from;
+          timeout = due > t ? due - t : 0;
+        }
       }
       SHMRING_CRASH_POINT(falling_asleep);
       wait_for_event(epoll.get(), timeout);
       SHMRING_CRASH_POINT(woken);
+      if (due != 0) {
+        if (const std::uint64_t t = now(); t >= due) predictor.woke(due, t);
+      }
       if (adaptive() && attachment->empty()) preempted = times_preempted();
     } else {
       wait_for_event(epoll.get(), phase == Phase::searching ? std::min(timeout, finder.pause()) : timeout);

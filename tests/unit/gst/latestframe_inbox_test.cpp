@@ -47,7 +47,7 @@ TEST_F(LatestFrameInbox, LosesNoItemBetweenTwoThreadsAndReportsEveryOneItOverwri
     constexpr std::uint64_t kItems = 50'000;
     std::uint64_t taken = 0, overwritten = 0, last = 0;
     std::thread reader([&] {
-      Pace pace;
+      shmring::Pace pace;
       while (last != kItems) {
         const ItemRef got = sut.take(adaptive ? &pace : nullptr);
         ASSERT_TRUE(got);
@@ -69,7 +69,7 @@ TEST_F(LatestFrameInbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
   Inbox sut;
   std::atomic<std::uint64_t> last{0};
   std::thread reader([&] {
-    Pace pace;
+    shmring::Pace pace;
     while (const ItemRef got = sut.take(&pace)) last = got->sequence;
   });
   for (std::uint64_t i = 1; i <= 60; ++i) {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The loop's filters.
-#include "latestframe/pace.hpp"
+#include "core/pace.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace supplier::latestframe {
+namespace shmring {
 namespace {
 
 constexpr double kLongestPeriod = 2e9;
 constexpr double kPhaseGain = 0.2;
 constexpr double kPeriodGain = 0.02;
 constexpr double kSmoothing = 0.1;
+constexpr double kForgetting = 1.0 / 256;
 constexpr unsigned kLocked = 8;       // arrivals until the prediction is trusted
 constexpr unsigned kMostMissing = 8;  // frames in a row that may stay out without losing the lock
 constexpr unsigned kOddBeforeRelock = 3;
@@ -26,9 +27,11 @@ void Pace::relock(std::uint64_t at, double gap) {
   in_step_ = odd_ = missing_ = 0;
 }
 
-void Pace::arrived(std::uint64_t at) {
+[[gnu::hot]] void Pace::arrived(std::uint64_t at) {
   courtesy_.frame();
-  const double gap = static_cast<double>(at - last_);
+  // Where sleeps ended too late to be worth it none are reported any more: it is tried again in a while.
+  lateness_ -= kForgetting * lateness_;
+  const double gap = static_cast<double>(at) - static_cast<double>(last_);
   const bool first = last_ == 0;
   last_ = at;
   if (first || at == 0) return;
@@ -59,7 +62,7 @@ void Pace::woke(std::uint64_t due, std::uint64_t now) {
   lateness_ += kSmoothing * (static_cast<double>(now - std::min(due, now)) - lateness_);
 }
 
-Pace::Plan Pace::plan(std::uint64_t now) const {
+[[gnu::hot]] Pace::Window Pace::next(std::uint64_t now) const {
   if (in_step_ < kLocked || courtesy_.blocked()) return {};
   const double lead = 2 * lateness_ + 3 * error_ + kMargin;
   const double tail = 3 * error_ + kMargin;
@@ -67,9 +70,9 @@ Pace::Plan Pace::plan(std::uint64_t now) const {
   // Frames may have stayed out: the next one that can still come.
   double due = due_;
   const double since = static_cast<double>(now) - (due_ + tail);
-  if (since > 0) due += period_ * std::ceil(since / period_);
+  if (since > -1) due += period_ * std::ceil((since + 1) / period_);
   if (due - due_ > kMostMissing * period_) return {};
   return {static_cast<std::uint64_t>(due - lead), static_cast<std::uint64_t>(due + tail)};
 }
 
-}  // namespace supplier::latestframe
+}  // namespace shmring

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// When who waits for a frame stays awake, and when not.
+#include "core/pace.hpp"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace shmring {
+namespace {
+
+constexpr std::uint64_t kStart = 1'000'000'000'000;
+constexpr std::uint64_t kPeriod = 33'333'333;
+
+// Frames on a grid, each up to `jitter` off it; returns the grid's next point.
+std::uint64_t feed(Pace& sut, int frames, std::uint64_t jitter = 0, std::uint64_t at = kStart,
+                   std::uint64_t period = kPeriod) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < frames; ++i, at += period) sut.arrived(at + (jitter ? random() % (2 * jitter) : jitter) - jitter);
+  return at;
+}
+
+TEST(Pace, SleepsUntilWokenWhileItKnowsNothing) {
+  Pace sut;
+  EXPECT_FALSE(sut.next(kStart));
+  feed(sut, 3);
+  EXPECT_FALSE(sut.next(kStart + 3 * kPeriod));
+}
+
+TEST(Pace, IsAwakeJustAroundTheNextFrameOfASteadySource) {
+  Pace sut;
+  const std::uint64_t next = feed(sut, 100);
+  for (int i = 0; i < 50; ++i) sut.woke(1'000'000, 1'000'000);
+  const auto window = sut.next(next - kPeriod / 2);
+  ASSERT_TRUE(window);
+  EXPECT_LT(window.from, next);
+  EXPECT_GT(window.until, next);
+  EXPECT_LT(window.until - window.from, 100'000u);
+}
+
+TEST(Pace, WakesEarlierWhenItsSleepsEndLate) {
+  Pace punctual, late;
+  const std::uint64_t next = feed(punctual, 100);
+  feed(late, 100);
+  for (int i = 0; i < 50; ++i) late.woke(1'000'000, 1'080'000);
+  EXPECT_LT(late.next(next - kPeriod / 2).from, punctual.next(next - kPeriod / 2).from - 50'000);
+}
+
+TEST(Pace, CoversTheJitterOfItsSource) {
+  Pace sut;
+  const std::uint64_t next = feed(sut, 1000, 200'000);
+  const auto window = sut.next(next - kPeriod / 2);
+  ASSERT_TRUE(window);
+  EXPECT_LT(window.from, next - 150'000);
+  EXPECT_GT(window.until, next + 150'000);
+}
+
+TEST(Pace, RefusesToStayAwakeForMoreThanATenthOfAProcessor) {
+  Pace sut;
+  const std::uint64_t next = feed(sut, 1000, 4'000'000);
+  EXPECT_FALSE(sut.next(next - kPeriod / 2));
+}
+
+TEST(Pace, RefusesAtARateWhereItWouldNeverSleep) {
+  Pace sut;
+  const std::uint64_t next = feed(sut, 1000, 0, kStart, 50'000);
+  EXPECT_FALSE(sut.next(next - 25'000));
+}
+
+TEST(Pace, KeepsItsStepWhenFramesStayOut) {
+  Pace sut;
+  std::mt19937 random(7);
+  std::uint64_t at = kStart;
+  for (int i = 0; i < 500; ++i, at += kPeriod)
+    if (random() % 10) sut.arrived(at);
+  sut.arrived(at);
+  const auto window = sut.next(at + kPeriod / 2);
+  ASSERT_TRUE(window);
+  EXPECT_LT(window.from, at + kPeriod);
+  EXPECT_GT(window.until, at + kPeriod);
+}
+
+TEST(Pace, AimsAtTheFrameAfterOneThatDidNotCome) {
+  Pace sut;
+  const std::uint64_t next = feed(sut, 100);
+  const auto window = sut.next(next + kPeriod / 2);
+  ASSERT_TRUE(window);
+  EXPECT_LT(window.from, next + kPeriod);
+  EXPECT_GT(window.until, next + kPeriod);
+}
+
+TEST(Pace, SleepsUntilWokenDuringAnOutageAndFindsItsStepAgain) {
+  Pace sut;
+  const std::uint64_t last = feed(sut, 100);
+  const std::uint64_t back = last + 60 * kPeriod + kPeriod / 3;
+  EXPECT_FALSE(sut.next(back));
+  const std::uint64_t next = feed(sut, 20, 0, back);
+  ASSERT_TRUE(sut.next(next - kPeriod / 2));
+  EXPECT_GT(sut.next(next - kPeriod / 2).until, next);
+}
+
+TEST(Pace, TriesAgainAfterSleepsThatEndedFarTooLate) {
+  Pace sut;
+  std::uint64_t next = feed(sut, 100);
+  for (int i = 0; i < 50; ++i) sut.woke(0, 5'000'000);
+  EXPECT_FALSE(sut.next(next - kPeriod / 2));
+  next = feed(sut, 500, 0, next);
+  EXPECT_TRUE(sut.next(next - kPeriod / 2));
+}
+
+// The mean of the first gaps is no multiple of the period then.
+TEST(Pace, IsNotMisledByAPauseAfterTheFirstFrames) {
+  for (unsigned before = 1; before < 12; ++before)
+    for (const std::uint64_t pause : {kPeriod * 3 / 2, kPeriod * 5 / 2, kPeriod * 10, kPeriod * 31}) {
+      Pace sut;
+      const std::uint64_t next = feed(sut, 60, 0, feed(sut, static_cast<int>(before)) + pause);
+      const auto window = sut.next(next - kPeriod / 2);
+      ASSERT_TRUE(window) << before << " " << pause;
+      EXPECT_LT(window.from, next) << before << " " << pause;
+      EXPECT_GT(window.until, next) << before << " " << pause;
+    }
+}
+
+TEST(Pace, FollowsAChangeOfRate) {
+  for (const std::uint64_t period : {kPeriod / 2, kPeriod * 2, kPeriod / 4}) {
+    Pace sut;
+    const std::uint64_t change = feed(sut, 100);
+    const std::uint64_t next = feed(sut, 60, 0, change, period);
+    const auto window = sut.next(next - period / 2);
+    ASSERT_TRUE(window) << period;
+    EXPECT_LT(window.from, next) << period;
+    EXPECT_GT(window.until, next) << period;
+    EXPECT_GT(window.from, next - period / 4) << period;
+  }
+}
+
+TEST(Pace, LeavesTheProcessorToOthersForLongerEachTimeTheyNeedIt) {
+  Pace sut;
+  std::uint64_t next = feed(sut, 100);
+  sut.preempted();
+  EXPECT_TRUE(sut.next(next - kPeriod / 2)) << "once is nothing";
+  for (const int pause : {100, 200, 400}) {
+    sut.preempted();
+    for (int i = 0; i < pause; ++i) {
+      EXPECT_FALSE(sut.next(next - kPeriod / 2));
+      next = feed(sut, 1, 0, next);
+    }
+    EXPECT_TRUE(sut.next(next - kPeriod / 2));
+  }
+}
+
+}  // namespace
+}  // namespace shmring
