@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "client/control.hpp"
+#include "client/copier.hpp"
 #include "client/ring.hpp"
 #include "core/crash_point.hpp"
 #include "transport/clock.hpp"
@@ -39,7 +40,8 @@ struct Publisher::Impl {
   PublisherShared shared;
   std::shared_ptr<Ring> ring;  // changed and, outside of the publishing thread, read under the gate
   std::unique_ptr<StoredFormat> format;
-  Counter sequence, published, no_slot, too_large, copied;
+  Counter sequence, published, no_slot, too_large, copied, streamed;
+  Copier copier;
   std::atomic<std::uint64_t> latency{0};
   std::mutex caps_mutex;  // between set_format and stats only
   std::string caps;
@@ -100,6 +102,7 @@ struct Publisher::Impl {
     s.no_slot = no_slot.get();
     s.too_large = too_large.get();
     s.copied = copied.get();
+    s.streamed = streamed.get();
     s.last_published_at = shared.last_published_at.get();
     const std::lock_guard lock(caps_mutex);
     std::strncpy(s.caps, caps.c_str(), sizeof s.caps - 1);
@@ -241,10 +244,7 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
     return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " +
                                    std::to_string(lent->bytes().size()) + ": set slot-size to the largest frame"};
   }
-  for (const auto& part : parts) {
-    if (!part.empty()) std::memcpy(to, part.data(), part.size());
-    to += part.size();
-  }
+  if (impl_->copier.copy(parts, info.size, to)) impl_->streamed.add();
   impl_->copied.add();
   return publish(*lent, info);
 }

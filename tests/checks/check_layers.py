@@ -38,6 +38,7 @@ RULES = {
 # (file, header): why this one all the same.
 EXCEPTIONS = {
     ("shmring/client/finder.hpp", "sys/stat.h"): "whether the path has another publisher's file by now",
+    ("shmring/client/copier.cpp", "emmintrin.h"): "stores past the caches",
     ("shmring/core/relax.hpp", "thread"): "gives up the processor to whoever is waited for",
     ("gst/latestframe/futex.hpp", "linux/futex.h"): "one broadcast wakes every branch; std::atomic::notify_all cannot bound its wait",
     ("gst/latestframe/futex.hpp", "sys/syscall.h"): "the same",

@@ -223,6 +223,7 @@ typedef struct shmring_ring_stats {
   uint64_t last_published_at;
   char caps[256];                      /* the present format's caps, cut at the end if longer */
   uint64_t offences[SHMRING_OFFENCES]; /* how many peers were sent away for each shmring_offence */
+  uint64_t streamed;                   /* of `copied`: past the caches, as large frames are where that is faster */
 } shmring_ring_stats;
 
 /* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */

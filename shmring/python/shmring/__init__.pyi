@@ -110,6 +110,7 @@ class _RingStats(TypedDict):
     no_slot: int
     too_large: int
     copied: int
+    streamed: int
     refused_readers: int
     liars: int
     offences: dict[str, int]
