@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "transport/clock.hpp"
 #include "common/owned.hpp"
@@ -203,16 +204,19 @@ shmring_format StreamFormat::ring_format() const {
   return format;
 }
 
-TimeBase TimeBase::of(GstElement* element) {
-  TimeBase time;
+TimeBase TimeKeeper::of(GstElement* element) {
+  Owned<GstClock> other;
   GST_OBJECT_LOCK(element);
-  const auto clock = share(GST_ELEMENT_CLOCK(element));
+  const bool same = GST_ELEMENT_CLOCK(element) == clock_.get();
+  if (!same) other = share(GST_ELEMENT_CLOCK(element));
   const auto base = static_cast<GstClockTimeDiff>(GST_ELEMENT_CAST(element)->base_time);
   GST_OBJECT_UNLOCK(element);
-  if (!clock) return time;
-  time.valid_ = true;
-  time.shift_ = base + (is_system_monotonic(clock.get()) ? 0 : ahead_of(clock.get()));
-  return time;
+  if (!same) {
+    clock_ = std::move(other);
+    system_ = clock_ && is_system_monotonic(clock_.get());
+  }
+  if (!clock_) return {};
+  return TimeBase(base + (system_ ? 0 : ahead_of(clock_.get())));
 }
 
 std::uint64_t TimeBase::to_monotonic(GstClockTimeDiff running_time) const {

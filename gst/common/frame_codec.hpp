@@ -10,6 +10,8 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
+#include "common/owned.hpp"
+
 #include <shmring/types.h>
 
 #include "core/result.hpp"
@@ -41,8 +43,8 @@ class StreamFormat {
 // Ties an element's running time to CLOCK_MONOTONIC, for as long as its clock does not drift.
 class TimeBase {
  public:
-  // Of an element that is PLAYING; not valid without a clock.
-  static TimeBase of(GstElement* element);
+  TimeBase() = default;  // not valid: without a clock
+  explicit TimeBase(GstClockTimeDiff shift) : valid_(true), shift_(shift) {}
 
   bool valid() const { return valid_; }
   std::uint64_t to_monotonic(GstClockTimeDiff running_time) const;
@@ -52,6 +54,16 @@ class TimeBase {
  private:
   bool valid_ = false;
   GstClockTimeDiff shift_ = 0;  // running time + shift = CLOCK_MONOTONIC
+};
+
+// The time base of an element that is PLAYING. What kind of clock it has is asked only when that changes.
+class TimeKeeper {
+ public:
+  TimeBase of(GstElement* element);
+
+ private:
+  Owned<GstClock> clock_;
+  bool system_ = false;  // it is CLOCK_MONOTONIC itself
 };
 
 // Times, flags, offset and planes of a buffer. Planes are given only where they differ from those of the format. A time

@@ -165,7 +165,7 @@ GstFlowReturn Sink::render(GstBuffer* buffer) {
     return GST_FLOW_NOT_NEGOTIATED;
   }
   if (!require(gst_buffer_get_size(buffer))) return GST_FLOW_ERROR;
-  auto info = encode(buffer, format_, element_->segment, TimeBase::of(GST_ELEMENT(element_)));
+  auto info = encode(buffer, format_, element_->segment, time_.of(GST_ELEMENT(element_)));
   if (layout(info, format_) == Layout::broken) {
     GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
                       ("Cannot publish: the planes of a picture do not lie within its %" G_GUINT64_FORMAT " bytes.",
@@ -250,7 +250,7 @@ void Sink::event_comes(GstEvent* event) {
 // Other streams than raw video need to be told that nothing comes for a while; a picture just stays.
 void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   if (!format_.known() || format_.video() || !require(0)) return;
-  auto info = encode_gap(pts, duration, element_->segment, TimeBase::of(GST_ELEMENT(element_)));
+  auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
   settle(outlet_->write({}, info));
 }
 

@@ -63,6 +63,7 @@ class Sink {
   // The streaming thread's.
   StreamFormat format_;
   MetasWriter metas_;
+  TimeKeeper time_;
   bool sized_ = false;  // the slots are large enough for format_
   bool told_too_large_ = false;
 

@@ -175,7 +175,7 @@ void Source::decide_allocation(GstQuery* query) {
 // A stretch without data is told as such; there is no place for it before the first buffer.
 bool Source::skip_gap(const shmring_frame_info& info) {
   if (info.size != 0 || !(info.flags & SHMRING_FRAME_GAP)) return false;
-  const GstClockTime pts = TimeBase::of(GST_ELEMENT(element_)).to_running_time(info.pts);
+  const GstClockTime pts = time_.of(GST_ELEMENT(element_)).to_running_time(info.pts);
   if (last_sequence_ != 0 && GST_CLOCK_TIME_IS_VALID(pts))
     gst_pad_push_event(GST_BASE_SRC_PAD(element_), gst_event_new_gap(pts, info.duration));
   return true;
@@ -196,16 +196,18 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
   }
 }
 
+Owned<GstBuffer> Source::broken_planes(std::uint64_t size) {
+  GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
+                    ("Cannot read %s: the planes of a frame do not lie within its %" G_GUINT64_FORMAT " bytes.",
+                     path_.c_str(), guint64{size}),
+                    (nullptr));
+  return nullptr;
+}
+
 Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   const shmring_frame_info info = frame.info();
   const Layout planes = layout(info, format_);
-  if (planes == Layout::broken) {
-    GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
-                      ("Cannot read %s: the planes of a frame do not lie within its %" G_GUINT64_FORMAT " bytes.",
-                       path_.c_str(), guint64{info.size}),
-                      (nullptr));
-    return nullptr;
-  }
+  if (planes == Layout::broken) return broken_planes(info.size);
 
   Owned<GstBuffer> buffer;
   const bool hoarded =
@@ -214,12 +216,13 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     buffer = adopt(gst_buffer_new());
   } else if (hoarded || (planes == Layout::custom && !takes_video_meta_)) {
     buffer = copy_of(frame, planes);
+    if (!buffer) return broken_planes(info.size);
   } else {
     buffer = adopt(gst_buffer_new());
     gst_buffer_append_memory(buffer.get(), memory_of(std::move(frame)));
     if (planes == Layout::custom) add_planes(info, format_, buffer.get());
   }
-  decode(info, format_, TimeBase::of(GST_ELEMENT(element_)), buffer.get());
+  decode(info, format_, time_.of(GST_ELEMENT(element_)), buffer.get());
   if (info.metadata_size != 0 &&
       !metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
     GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",

@@ -58,6 +58,7 @@ class Source {
   GstFlowReturn adopt_format(const shmring::Frame& frame);
   bool skip_gap(const shmring_frame_info& info);
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
+  Owned<GstBuffer> broken_planes(std::uint64_t size);
   Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
 
   GstBaseSrc* const element_;
@@ -78,6 +79,7 @@ class Source {
   OnDisconnect on_disconnect_ = OnDisconnect::wait;
   StreamFormat format_;
   MetasReader metas_;
+  TimeKeeper time_;
   Owned<GstCaps> caps_;
   std::optional<std::uint64_t> format_id_;
   std::uint64_t last_sequence_ = 0;  // of the last buffer made

@@ -18,6 +18,7 @@ using supplier::Layout;
 using supplier::Owned;
 using supplier::StreamFormat;
 using supplier::TimeBase;
+using supplier::TimeKeeper;
 
 Owned<GstCaps> caps(const std::string& text) { return adopt(gst_caps_from_string(text.c_str())); }
 
@@ -42,12 +43,15 @@ class FrameCodec : public support::GstFixture {
     const auto clock = adopt(gst_system_clock_obtain());
     give_clock(clock.get());
   }
-  TimeBase time() { return TimeBase::of(element_.get()); }
+  TimeBase time() { return keeper_.of(element_.get()); }
 
   static constexpr GstClockTime kBase = 1000 * GST_SECOND;
   Owned<GstElement> element_ = adopt(GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make("fakesink", nullptr))));
   GstSegment segment_;
   Owned<GstBuffer> buffer_ = adopt(gst_buffer_new());
+
+ private:
+  TimeKeeper keeper_;
 };
 
 TEST_F(FrameCodec, raw_video_caps_tell_pixel_format_size_and_planes) {
@@ -136,6 +140,24 @@ TEST_F(FrameCodec, another_clock_is_followed_by_its_difference) {
   EXPECT_LE(info.pts, shmring::now());
   decode(info, StreamFormat(), time(), buffer_.get());
   EXPECT_NEAR(static_cast<double>(GST_BUFFER_PTS(buffer_.get())), 4000e9, 1e9);
+}
+
+TEST_F(FrameCodec, a_change_of_the_clock_is_noticed_with_the_next_frame) {
+  GST_BUFFER_PTS(buffer_.get()) = 7 * GST_SECOND;
+  const auto pts = [this] { return encode(buffer_.get(), StreamFormat(), segment_, time()).pts; };
+  give_system_clock();
+  EXPECT_EQ(pts(), kBase + 7 * GST_SECOND);
+  gst_element_set_base_time(element_.get(), 2 * kBase);
+  EXPECT_EQ(pts(), 2 * kBase + 7 * GST_SECOND);
+  const auto other = adopt(gst_test_clock_new_with_start_time(kBase + 7 * GST_SECOND));
+  give_clock(other.get());
+  const std::uint64_t now_by_other = pts();
+  EXPECT_LE(now_by_other, shmring::now());
+  EXPECT_GE(now_by_other + GST_SECOND, shmring::now());
+  give_system_clock();
+  EXPECT_EQ(pts(), kBase + 7 * GST_SECOND);
+  ASSERT_TRUE(gst_element_set_clock(element_.get(), nullptr));
+  EXPECT_FALSE(time().valid());
 }
 
 TEST_F(FrameCodec, the_segment_is_applied) {
