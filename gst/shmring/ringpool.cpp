@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include <gst/video/gstvideopool.h>
 #include <gst/video/video.h>
 
 #include "shmring/blocks.hpp"

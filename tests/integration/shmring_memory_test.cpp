@@ -5,7 +5,6 @@
 #include <cstring>
 #include <numeric>
 
-#include <gst/video/gstvideopool.h>
 #include <gst/video/video.h>
 
 #include "client/publisher.hpp"
