@@ -17,11 +17,15 @@ constexpr unsigned kLocked = 8;       // arrivals until the prediction is truste
 constexpr unsigned kMostMissing = 8;  // frames in a row that may stay out without losing the lock
 constexpr unsigned kOddBeforeRelock = 3;
 constexpr double kMargin = 10e3;
+constexpr double kLongestWindow = 10e6;  // whoever stays awake hears nothing else
+// Times come from another process. So much is no time of a clock, and fits no arithmetic.
+constexpr std::uint64_t kNoTime = std::uint64_t{1} << 62;
 
 }  // namespace
 
+// A gap that is no period: the next one is looked at.
 void Pace::relock(std::uint64_t at, double gap) {
-  period_ = gap;
+  period_ = gap > 0 && gap < kLongestPeriod ? gap : 0;
   due_ = static_cast<double>(at) + gap;
   error_ = gap / 16;
   in_step_ = odd_ = missing_ = 0;
@@ -34,14 +38,15 @@ void Pace::relock(std::uint64_t at, double gap) {
   const double gap = static_cast<double>(at) - static_cast<double>(last_);
   const bool first = last_ == 0;
   last_ = at;
-  if (first || at == 0) return;
-  if (period_ == 0) {
-    if (gap > 0 && gap < kLongestPeriod) relock(at, gap);
-    return;
-  }
+  if (first || at == 0 || at >= kNoTime) return;
+  if (period_ == 0) return relock(at, gap);
   const double periods = std::max(1.0, std::round(gap / period_));  // more than one: frames stayed out
-  if (periods > kMostMissing || std::abs(gap - periods * period_) > period_ / 4) {
-    if (++odd_ >= kOddBeforeRelock || periods > kMostMissing) relock(at, periods > kMostMissing ? period_ : gap);
+  const bool outage = periods > kMostMissing;
+  if (outage || std::abs(gap - periods * period_) > period_ / 4) {
+    const unsigned odd = odd_ + 1;
+    if (odd >= kOddBeforeRelock) return relock(at, gap);
+    if (outage) relock(at, period_);  // the source is as it was before, if this is the only one
+    odd_ = odd;
     return;
   }
   odd_ = 0;
@@ -66,13 +71,13 @@ void Pace::woke(std::uint64_t due, std::uint64_t now) {
   if (in_step_ < kLocked || courtesy_.blocked()) return {};
   const double lead = 2 * lateness_ + 3 * error_ + kMargin;
   const double tail = 3 * error_ + kMargin;
-  if (lead + tail > kShare * period_) return {};
+  if (lead + tail > std::min(kShare * period_, kLongestWindow)) return {};
   // Frames may have stayed out: the next one that can still come.
   double due = due_;
   const double since = static_cast<double>(now) - (due_ + tail);
   if (since > -1) due += period_ * std::ceil((since + 1) / period_);
   if (due - due_ > kMostMissing * period_) return {};
-  return {static_cast<std::uint64_t>(due - lead), static_cast<std::uint64_t>(due + tail)};
+  return {static_cast<std::uint64_t>(std::max(0.0, due - lead)), static_cast<std::uint64_t>(due + tail)};
 }
 
 }  // namespace shmring

@@ -31,7 +31,7 @@ class Pace {
   };
   // The next window that is not over yet.
   Window next(std::uint64_t now) const;
-  static constexpr double kShare = 0.1;  // of a processor, at most
+  static constexpr double kShare = 0.1;  // of a processor, at most, and 10 ms at a time
 
  private:
   void relock(std::uint64_t at, double gap);

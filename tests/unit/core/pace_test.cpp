@@ -121,6 +121,34 @@ TEST(Pace, IsNotMisledByAPauseAfterTheFirstFrames) {
     }
 }
 
+TEST(Pace, IsNotMisledByFramesThatCameAtOnce) {
+  for (const std::uint64_t close : {1u, 1'000u, 100'000u, 1'000'000u}) {
+    Pace sut;
+    const std::uint64_t next = feed(sut, 60, 0, feed(sut, 5, 0, kStart, close) + kPeriod);
+    EXPECT_TRUE(sut.next(next - kPeriod / 2)) << close;
+  }
+}
+
+// A publisher may say anything. Whoever believes it must not stay awake for long, and finds its step again.
+TEST(Pace, StaysAwakeForTenMillisecondsAtMostWhateverItIsTold) {
+  std::mt19937_64 random(3);
+  for (int run = 0; run < 200; ++run) {
+    Pace sut;
+    const unsigned shift = static_cast<unsigned>(random() % 64);
+    const std::uint64_t gap = random() >> (random() % 64);
+    std::uint64_t at = random() >> shift;
+    for (int i = 0; i < 100; ++i) {
+      sut.arrived(run % 2 ? random() >> shift : at += gap);
+      for (const std::uint64_t now : {std::uint64_t{0}, kStart, at, UINT64_MAX}) {
+        const auto window = sut.next(now);
+        EXPECT_LE(window.until - window.from, 10'000'001u);
+      }
+    }
+    const std::uint64_t next = feed(sut, 60);
+    EXPECT_TRUE(sut.next(next - kPeriod / 2)) << run;
+  }
+}
+
 TEST(Pace, FollowsAChangeOfRate) {
   for (const std::uint64_t period : {kPeriod / 2, kPeriod * 2, kPeriod / 4}) {
     Pace sut;
