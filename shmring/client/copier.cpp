@@ -42,18 +42,18 @@ void stream(std::byte*, const std::byte*, std::size_t) {}
 void streamed() {}
 #endif
 
-[[gnu::hot]] void copy_plain(Copier::Parts parts, std::byte* to) {
+// An empty part may have no address.
+void copy_each(Copier::Parts parts, std::byte* to, auto way) {
   for (const auto& part : parts) {
-    if (!part.empty()) std::memcpy(to, part.data(), part.size());
+    if (!part.empty()) way(to, part.data(), part.size());
     to += part.size();
   }
 }
 
+[[gnu::hot]] void copy_plain(Copier::Parts parts, std::byte* to) { copy_each(parts, to, std::memcpy); }
+
 void copy_streaming(Copier::Parts parts, std::byte* to) {
-  for (const auto& part : parts) {
-    stream(to, part.data(), part.size());
-    to += part.size();
-  }
+  copy_each(parts, to, stream);
   streamed();
 }
 
