@@ -92,9 +92,9 @@ class Worker {
     free();
     leave();
     gst_pad_set_active(pad_.get(), FALSE);
-    // Its thread may still be on its way back from us.
-    std::unique_lock hold(lock_);
-    changed_.wait(hold, [this] { return inside_ == 0; });
+    // A thread on its way into us or back has a reference to the pad.
+    while (GST_OBJECT_REFCOUNT_VALUE(pad_.get()) > 1) g_usleep(100);
+    std::lock_guard hold(lock_);
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -214,11 +214,8 @@ class Worker {
 
   GstFlowReturn take(Seen seen, Stuck where) {
     std::unique_lock hold(lock_);
-    ++inside_;
     seen_.push_back(std::move(seen));
     stick(hold, where);
-    --inside_;
-    changed_.notify_all();
     return once_ && where == Stuck::frame ? flow_.exchange(GST_FLOW_OK) : flow_.load();
   }
   // Not even a flush helps.
@@ -232,11 +229,8 @@ class Worker {
     std::unique_lock hold(lock_);
     switch (GST_QUERY_TYPE(query)) {
       case GST_QUERY_CAPS: {
-        ++inside_;
         ++caps_asked_;
         stick(hold, Stuck::caps);
-        --inside_;
-        changed_.notify_all();
         GstCaps* filter = nullptr;
         gst_query_parse_caps(query, &filter);
         const auto caps = adopt(caps_ ? gst_caps_ref(caps_.get()) : gst_caps_new_any());
@@ -252,12 +246,9 @@ class Worker {
         return TRUE;
       }
       case GST_QUERY_ALLOCATION: {
-        ++inside_;
         ++allocations_;
         stick(hold, Stuck::allocation);
         const auto propose = propose_;
-        --inside_;
-        changed_.notify_all();
         if (!propose) return FALSE;
         propose(query);
         return TRUE;
@@ -274,7 +265,6 @@ class Worker {
   std::condition_variable changed_;
   Stuck stuck_at_ = Stuck::nowhere;
   bool stuck_ = false;
-  int inside_ = 0;
   std::vector<Seen> seen_;
   Owned<GstCaps> caps_;
   std::function<void(GstQuery*)> propose_;
@@ -291,6 +281,15 @@ class Rig {
     element_ = adopt(GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make("latestframe", "fan"))));
     bus_ = adopt(gst_bus_new());
     gst_element_set_bus(element_.get(), bus_.get());
+    // Of links it would be told by messages with references to the workers' pads: see ~Worker.
+    gst_bus_set_sync_handler(
+        bus_.get(),
+        [](GstBus*, GstMessage* message, gpointer) {
+          if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_STRUCTURE_CHANGE) return GST_BUS_PASS;
+          gst_message_unref(message);
+          return GST_BUS_DROP;
+        },
+        nullptr, nullptr);
     source_ = adopt(GST_PAD(gst_object_ref_sink(gst_pad_new("source", GST_PAD_SRC))));
     g_object_set_data(G_OBJECT(source_.get()), "rig", this);
     gst_pad_set_event_function(source_.get(), [](GstPad* pad, GstObject*, GstEvent* event) -> gboolean {
