@@ -318,7 +318,7 @@ def wanted(camera: Camera, folder: Path) -> tuple[Worker, ...]:
     settings = parse_recording(camera.recorder, camera.clips)
     return *camera.workers, Worker(
         RECORDER, ("python3", "-m", "surveillance.recording"), settings.level, "drop-newest", depth=settings.depth,
-        nice=settings.nice, limits=settings.level.limits, restarts=settings.level.restarts,
+        nice=settings.nice, limits=settings.level.limits, restarts=settings.restarts,
         environment=(("RECORDER", json.dumps(tables)), ("RECORDINGS", str(folder / "recordings"))))
 
 

@@ -47,6 +47,7 @@ class Recording:
     memory: int  # bytes of encoded frames that wait for the disk or for a trigger
     depth: int  # frames that may wait in the ring
     level: Level
+    restarts: int  # within the window
     nice: int
     clips: Clips | None
 
@@ -55,6 +56,7 @@ def parse(recorder: dict | None, clips: dict | None) -> Recording:
     """None where the file has no such table: without [recorder] there are no segments."""
     table = _Table("[recorder]", {"segment": 0} if recorder is None else recorder)
     parsed = _clips(clips) if clips is not None else None
+    level = table.level("level", Level.HIGH)
     recording = Recording(
         table.folder("segments"),
         table.limits("10 GB", "7 d", "1 GB"),
@@ -62,7 +64,8 @@ def parse(recorder: dict | None, clips: dict | None) -> Recording:
         table.text("encode", ENCODE),
         table.size("memory", "64 MB", low=10**6),
         table.whole("depth", 8, low=1),
-        table.level("level", Level.HIGH),
+        level,
+        table.whole("restarts", level.restarts, low=0),
         table.whole("nice", 0, low=0),
         parsed,
     )

@@ -69,7 +69,10 @@ class Encoder:
         self._seq = seq or self._seq
         self.missed += missed
         self.frames += 1
-        at = (sink.get_base_time() + sample.get_segment().to_running_time(Gst.Format.TIME, buffer.pts)) / Gst.SECOND
+        running_time = sample.get_segment().to_running_time(Gst.Format.TIME, buffer.pts)
+        # What a decoder makes of a damaged stream may have no time: it came just now.
+        at = (time.monotonic() if running_time == Gst.CLOCK_TIME_NONE else
+              (sink.get_base_time() + running_time) / Gst.SECOND)
         self._reel.append(Frame(
             number=self._reel.next_number, seq=seq, at=at, utc=time.time() - (time.monotonic() - at),
             key=not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT), missed=missed, size=buffer.get_size(),

@@ -66,6 +66,7 @@ class Camera:
         self._silent = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.number = 0
+        self.timed = True  # frames have a time
         self.longest = 0.0  # seconds that one publish took
         self._thread.start()
 
@@ -75,7 +76,7 @@ class Camera:
             if not self._silent.is_set():
                 image = self._encode(picture(self.number + 1))
                 begin = time.monotonic()
-                self._publisher.publish(image, pts=time.monotonic_ns())
+                self._publisher.publish(image, pts=time.monotonic_ns() if self.timed else None)
                 self.longest = max(self.longest, time.monotonic() - begin)
                 self.number += 1
             due += self._period

@@ -26,6 +26,7 @@ max-readers = 8
 [recorder]
 segment = "2 s"
 keep-free = "1 MB"
+restarts = 1000
 [[camera]]
 name = "front"
 input = "{input}"

@@ -244,6 +244,20 @@ def test_frames_that_the_camera_encoded_itself_are_kept_as_they_are(tmp_path, re
     assert numbers(path)[0] == content["first"]["seq"] and content["format"] == "image/jpeg"
 
 
+def test_frames_without_a_time_are_of_the_time_they_came(camera, recorder):
+    made = recorder(clips={})
+    made.until(lambda report: report["held_seconds"] > 1.2)
+    camera.timed = False
+    lost = camera.number
+    eventually(lambda: camera.number > lost + 10)
+    camera.timed = True
+    made.trigger(lost + 5)
+    content, path = made.clip()
+    frames = dict(play(path))
+    assert frames[lost + 5] == pytest.approx(1.0, abs=0.5)
+    assert content["seconds"] < 5 and made.end() == 0
+
+
 def test_a_clip_of_a_time_that_is_not_held_any_more_is_refused(camera, recorder):
     made = recorder({"segment": 0}, clips={"late": 0})
     made.recording()

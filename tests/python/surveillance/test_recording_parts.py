@@ -48,6 +48,7 @@ def test_sizes_and_times_are_read_with_their_units():
     ({"folder": "../elsewhere"}, None, "a folder below the output folder"),
     ({"folder": "x"}, {"folder": "./x"}, "the same folder"),
     ({"depth": 1.5}, None, "a whole number"),
+    ({"restarts": -1}, None, "restarts = -1"),
     ({"level": "vital"}, None, "level = 'vital': one of critical, high"),
     ({"segmnet": 3}, None, r"\[recorder\]: unknown key 'segmnet'"),
     ({}, {"before": "40 s", "after": "40 s"}, "longest is shorter"),
