@@ -2,6 +2,7 @@
 """The manager under everything that happens to it in a year, in random order: for DRILL_SECONDS (30), from DRILL_SEED. Longer:
 tests/chaos/drill MINUTES."""
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -143,7 +144,8 @@ class Drill:
         self.done.append(f"extra {'in' if self.extra else 'out of'} the file")
 
     def full_disk(self):
-        (self.disk / "somebody").write_bytes(bytes(os.statvfs(self.disk).f_bavail * os.statvfs(self.disk).f_frsize))
+        with contextlib.suppress(OSError):  # the recorder writes meanwhile
+            (self.disk / "somebody").write_bytes(bytes(os.statvfs(self.disk).f_bavail * os.statvfs(self.disk).f_frsize))
         self.done.append("the disk is full")
         self.rest(2)
         (self.disk / "somebody").unlink()
