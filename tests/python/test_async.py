@@ -2,6 +2,7 @@
 """`async for`: no thread, no polling, no lost frame, and nothing left in the event loop."""
 
 import asyncio
+import contextvars
 import gc
 
 import pytest
@@ -104,6 +105,41 @@ def test_a_cancelled_wait_loses_no_frame_and_the_iterator_goes_on(path, publishe
                 except asyncio.CancelledError:
                     seen.append((await anext(frames)).seq)
             assert seen == list(range(1, 30))
+
+    asyncio.run(main())
+
+
+def test_a_frame_wakes_its_task_at_once_which_is_a_task_like_any_other(path, publisher):
+    """The callback that takes the frame goes on with the task; nothing that was to come later comes before."""
+    mine = contextvars.ContextVar("mine")
+
+    async def main():
+        with shmring.Reader(path) as reader:
+            attach(reader)
+            order = []
+
+            async def work():
+                mine.set("worker")
+                async for frame in reader:
+                    order.append(frame.seq)
+                    assert mine.get() == "worker" and asyncio.current_task() is task
+                    if frame.seq == 2:
+                        raise ValueError("of the worker alone")
+
+            task = asyncio.create_task(work())
+            await asyncio.sleep(0.02)
+            mine.set("main")
+            for number in 1, 2:
+                publisher.publish(IMAGE)
+                asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(order.append, "later"))
+                await asyncio.sleep(0.02)
+            assert order == [1, "later", 2, "later"]
+            with pytest.raises(ValueError, match="of the worker alone"):
+                await task
+            assert mine.get() == "main" and asyncio.current_task() is not None
+            del task
+            gc.collect()
+            assert watched() == 0
 
     asyncio.run(main())
 

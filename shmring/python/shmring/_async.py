@@ -2,9 +2,40 @@
 """`async for frame in reader`: the event loop watches the reader's descriptor, no thread is needed."""
 
 import asyncio
+import contextvars
 import weakref
 
 from ._errors import Closed, End, Error
+
+
+class Turn(asyncio.Future):
+    """A wait whose task goes on in the very callback that ends it, and not one round of the event loop later."""
+
+    _task = None
+
+    def add_done_callback(self, wake_up, *, context=None):
+        self._task = wake_up, context or contextvars.copy_context()
+
+    def remove_done_callback(self, wake_up):
+        count, self._task = int(self._task is not None and self._task[0] == wake_up), None
+        return count
+
+    def go_on(self):
+        """Only where no task runs: in a callback of the event loop."""
+        if self._task:
+            wake_up, context = self._task
+            context.run(wake_up, self)
+
+    def go_on_soon(self):
+        if self._task:
+            wake_up, context = self._task
+            self.get_loop().call_soon(wake_up, self, context=context)
+
+    def cancel(self, msg=None):
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self.go_on_soon()
+        return cancelled
 
 
 class AsyncFrames:
@@ -14,8 +45,7 @@ class AsyncFrames:
         self._reader = reader
         self._loop = None  # set while the descriptor is watched
         self._fd = -1
-        self._waiter = None
-        self._ready = None  # a frame, or an error, met by the event loop's callback and not yet handed out
+        self._turn = None
         self._waited = True
 
     def __aiter__(self):
@@ -27,38 +57,34 @@ class AsyncFrames:
             await asyncio.sleep(0)
         self._waited = False
         try:
-            while True:
-                ready, self._ready = self._ready, None
-                if isinstance(ready, Error):
-                    raise ready
-                if ready is None:
-                    ready = self._reader.read(0)
-                if ready is not None:
-                    return ready
-                await self._wait()
+            frame = self._reader.read(0)
+            while frame is None:
+                self._watch()
+                self._waited = True
+                self._turn = Turn(loop=self._loop)
+                try:
+                    frame = await self._turn
+                finally:
+                    self._turn = None
+            return frame
         except (End, Closed):
             self.stop()
             raise StopAsyncIteration from None
 
-    async def _wait(self):
+    def _watch(self):
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._fd = self._reader.fileno()
             self._loop.add_reader(self._fd, _on_readable, weakref.ref(self))
-        self._waited = True
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def stop(self):
         """Leaves the event loop; a wait in progress looks at the reader again."""
         loop, self._loop = self._loop, None
         if loop is not None and not loop.is_closed():
             loop.remove_reader(self._fd)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
+            self._turn.go_on_soon()
 
     def __del__(self):
         self.stop()
@@ -69,15 +95,16 @@ def _on_readable(reference):
     frames = reference()
     if frames is None:
         return
-    waiter = frames._waiter
-    if waiter is None or waiter.done():
+    turn = frames._turn
+    if turn is None or turn.done():
         frames.stop()  # nobody asks now; the next wait watches again
         return
-    if frames._ready is None:
-        try:
-            frames._ready = frames._reader.read(0)
-        except Error as error:
-            frames._ready = error  # raised where the caller is
-        if frames._ready is None:
+    try:
+        frame = frames._reader.read(0)
+    except Error as error:
+        turn.set_exception(error)  # raised where the caller is
+    else:
+        if frame is None:
             return
-    waiter.set_result(None)
+        turn.set_result(frame)
+    turn.go_on()
