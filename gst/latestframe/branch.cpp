@@ -252,6 +252,9 @@ void Branch::open(const Newest& newest) {
     case Step::Kind::end:
       gst_pad_push_event(run.pad, step.event.release());
       return GST_FLOW_OK;
+    case Step::Kind::ask:
+      negotiate(run, *step.stickies);
+      return GST_FLOW_OK;
     case Step::Kind::ask_key:
       home_->ask_key();
       return GST_FLOW_OK;

@@ -51,6 +51,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
 
   // The rest is called under the lock of Newest.
   void post(OneShot event) { cursor_.post(std::move(event)); }
+  void ask(const StickiesRef& stickies, std::uint64_t position) { cursor_.ask(stickies, position); }
   void flush(const Newest& newest) { cursor_.flush(newest); }
   bool awaits(std::uint32_t epoch) const { return epoch_ != epoch; }
   bool busy() const { return busy_; }

@@ -16,17 +16,20 @@ void Cursor::open(const Newest& newest, bool anew) {
     end_told_ = 0;
   }
   events_.clear();
+  question_ = {};
 }
 
 void Cursor::close(const Newest& newest) {
   account_.close(newest.number);
   events_.clear();
+  question_ = {};
 }
 
 void Cursor::flush(const Newest& newest) {
   account_.discard(newest.number);
   broken_ = true;
   events_.clear();
+  question_ = {};
 }
 
 void Cursor::post(OneShot event) {
@@ -36,6 +39,10 @@ void Cursor::post(OneShot event) {
     ++events_dropped_;
   }
   events_.push_back(std::move(event));
+}
+
+void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
+  if (account_.is_open()) question_ = {nullptr, std::move(stickies), position};
 }
 
 [[gnu::hot]] Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
@@ -49,6 +56,11 @@ void Cursor::post(OneShot event) {
       step.event = std::move(events_.front().event);
       step.stickies = std::move(events_.front().stickies);
       events_.pop_front();
+      return step;
+    }
+    if (question_.stickies && question_.position <= before) {
+      step.kind = Step::Kind::ask;
+      step.stickies = std::exchange(question_, {}).stickies;
       return step;
     }
     if (!unseen) break;

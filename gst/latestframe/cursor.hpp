@@ -22,6 +22,7 @@ struct Step {
     wait,      // nothing to do
     frame,     // push `item`
     event,     // push `event`
+    ask,       // find out what downstream wishes
     end,       // push `event`, the end of the stream
     ask_key,   // ask upstream for a key frame
     complain,  // say why the branch has ended
@@ -51,6 +52,8 @@ class Cursor {
   // Everything before this moment is discarded.
   void flush(const Newest& newest);
   void post(OneShot event);
+  // Asks downstream what it wishes once the frames up to `position` are through, and not only with the frame after them.
+  void ask(StickiesRef stickies, std::uint64_t position);
 
   // Takes what it says. A frame handed in longer than `max_age` ago is refused (0: none is).
   Step next(Newest& newest, std::uint64_t now, std::uint64_t max_age);
@@ -63,6 +66,7 @@ class Cursor {
   std::uint64_t sequence_ = 0;  // of the last frame seen
   bool broken_ = false;         // frames are missing since the last one pushed
   std::deque<OneShot> events_;
+  OneShot question_;  // without stickies: none
   std::uint64_t events_dropped_ = 0;
   std::uint64_t end_told_ = 0;  // the serial of the last end pushed
 };

@@ -127,6 +127,7 @@ bool Fanout::sink_query(GstQuery* query) {
       return true;
     case GST_QUERY_ALLOCATION:
       negotiation_.allocation(query);
+      ask_branches();
       return true;
     case GST_QUERY_DRAIN:
       return true;
@@ -134,6 +135,16 @@ bool Fanout::sink_query(GstQuery* query) {
       // What is serialized would wait for the frames before it, that is for the branches.
       return !is_serialized(query) && any_branch_answers(query);
   }
+}
+
+// They answer sooner than with their first frame, and upstream hears of it before its second.
+void Fanout::ask_branches() {
+  const StickiesRef now = stickies();
+  {
+    std::lock_guard hold(newest_.lock);
+    for (const auto& branch : branches_) branch->ask(now, received_.load(std::memory_order_relaxed));
+  }
+  newest_.pulse.beat();
 }
 
 bool Fanout::any_branch_answers(GstQuery* query) {

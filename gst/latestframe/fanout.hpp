@@ -82,6 +82,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   void flush_stop(Owned<GstEvent> event);
   void end(Owned<GstEvent> event);
   void warn_if_not_live(GstQuery* latency);
+  void ask_branches();
   bool any_branch_answers(GstQuery* query);
 
   const Owned<GstPad> sink_;

@@ -8,7 +8,6 @@ namespace latestframe_test {
 namespace {
 
 using Stuck = Worker::Stuck;
-using Story = std::vector<std::string>;
 
 class LatestFrameEvents : public LatestFrame {};
 

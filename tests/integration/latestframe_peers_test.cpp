@@ -10,7 +10,6 @@ namespace latestframe_test {
 namespace {
 
 using Stuck = Worker::Stuck;
-using Story = std::vector<std::string>;
 
 class LatestFramePeers : public LatestFrame {};
 

@@ -115,6 +115,22 @@ TEST_F(LatestFrameQueries, AsksDownstreamFromTheBranchsThreadAndThenHasUpstreamA
   EXPECT_EQ(rig.upstream(GST_EVENT_RECONFIGURE), 1);
 }
 
+TEST_F(LatestFrameQueries, AsksDownstreamAsSoonAsUpstreamAsksAndNotOnlyWithAFrame) {
+  Rig rig;
+  Worker worker;
+  worker.propose(propose_video_meta);
+  worker.join(rig.element());
+  rig.event(gst_event_new_stream_start("stream"));
+  rig.set_caps(kVideo);
+  EXPECT_FALSE(offers_video_meta(allocation(rig).get()));
+  EXPECT_TRUE(eventually([&] { return rig.upstream(GST_EVENT_RECONFIGURE) == 1; })) << "before there is a frame";
+  EXPECT_TRUE(offers_video_meta(allocation(rig).get()));
+  rig.segment();
+  rig.push_in_step(worker, 1);
+  EXPECT_EQ(worker.story(), (Story{"stream-start", "caps", "segment", "1"}));
+  EXPECT_EQ(worker.allocations(), 1);
+}
+
 TEST_F(LatestFrameQueries, AsksNothingOfUpstreamIfTheAnswerIsTheSame) {
   Rig rig;
   Worker worker;

@@ -62,6 +62,8 @@ inline Seen describe(GstEvent* event) {
   return seen;
 }
 
+using Story = std::vector<std::string>;
+
 class Worker {
  public:
   // The kind of thing a worker gets stuck at.
@@ -178,8 +180,8 @@ class Worker {
     return eventually([&] { return count(type) >= times; });
   }
   // A short form: event names, caps kinds and frame numbers.
-  std::vector<std::string> story() const {
-    std::vector<std::string> story;
+  Story story() const {
+    Story story;
     for (const Seen& seen : this->seen()) {
       if (seen.kind != Seen::Kind::event)
         story.push_back(std::to_string(seen.frame));

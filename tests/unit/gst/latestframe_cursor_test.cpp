@@ -124,6 +124,31 @@ TEST_F(LatestFrameCursor, KeepsTheLastSixteenEventsAndCountsTheOthers) {
   EXPECT_EQ(next().kind, Kind::wait);
 }
 
+TEST_F(LatestFrameCursor, AsksDownstreamAfterTheFramesBeforeTheQuestionAndOnlyTheLastOfSeveral) {
+  const auto before = std::make_shared<Stickies>(), after = std::make_shared<Stickies>();
+  sut_.open(newest_, true);
+  sut_.ask(before, sequence_);
+  sut_.ask(after, sequence_);
+  Step step = next();
+  EXPECT_EQ(step.kind, Kind::ask);
+  EXPECT_EQ(step.stickies, after);
+  EXPECT_EQ(next().kind, Kind::wait);
+  publish();
+  post("event");
+  sut_.ask(after, sequence_);
+  publish();
+  for (const Kind kind : {Kind::event, Kind::ask, Kind::frame, Kind::wait}) EXPECT_EQ(next().kind, kind);
+}
+
+TEST_F(LatestFrameCursor, HoldsAQuestionBackUntilTheFrameBeforeItIsPublished) {
+  sut_.open(newest_, true);
+  lose();
+  sut_.ask(std::make_shared<Stickies>(), sequence_);
+  EXPECT_EQ(next().kind, Kind::wait);
+  newest_.reached = sequence_;
+  EXPECT_EQ(next().kind, Kind::ask);
+}
+
 TEST_F(LatestFrameCursor, EndsAfterTheLastFrame) {
   sut_.open(newest_, true);
   publish();
@@ -208,6 +233,7 @@ TEST_F(LatestFrameCursor, ForgetsFramesAndEventsInAFlush) {
   sut_.open(newest_, true);
   publish();
   post("gone");
+  sut_.ask(std::make_shared<Stickies>(), sequence_);
   sut_.flush(newest_);
   newest_.item = {};
   EXPECT_EQ(next().kind, Kind::wait);
