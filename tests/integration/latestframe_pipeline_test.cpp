@@ -108,6 +108,16 @@ TEST_F(LatestFramePipeline, LetsABranchWithItsOwnLatencyHarmNobody) {
   EXPECT_GT(rendered(pipeline, "prompt"), 50u);
 }
 
+TEST_F(LatestFramePipeline, LetsAWorkerThatStillLoadsHarmNobody) {
+  support::Pipeline pipeline(
+      "videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=50/1 ! latestframe name=l "
+      "l. ! identity sleep-time=2000000 ! fakesink name=loads async=false l. ! fakesink name=prompt sync=false "
+      "async=false");
+  ASSERT_TRUE(pipeline.play());
+  EXPECT_TRUE(eventually([&] { return rendered(pipeline, "prompt") > 20u; }));
+  EXPECT_EQ(rendered(pipeline, "loads"), 0u);
+}
+
 TEST_F(LatestFramePipeline, KeepsASourceWithFewBuffersGoingWhileBranchesAreStuck) {
   // The branches hold a frame each, for ever; upstream's pool is as large as it was told to be and no larger.
   struct Gate {
