@@ -10,6 +10,7 @@ import gc
 import json
 import multiprocessing as mp
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -82,6 +83,11 @@ def ready_to_view(folder):
     emit("python_view", "numpy.frombuffer", figures("view", floor))
 
 
+def child(target, *args):
+    """Ends with this process."""
+    return mp.Process(target=target, args=args, daemon=True)
+
+
 def paced(send, count, hz):
     """Calls send(number, time) at the rate."""
     due = time.monotonic()
@@ -137,7 +143,7 @@ def read_ring(path, wake):
 
 def run_ring(folder, wake, in_place, count, hz):
     path = f"{folder}/{wake}.sock"
-    writer = mp.Process(target=ring_writer, args=(path, count, hz, in_place))
+    writer = child(ring_writer, path, count, hz, in_place)
     writer.start()
     result = read_ring(path, wake)
     writer.join()
@@ -170,7 +176,7 @@ def zmq_writer(path, in_place, count, hz):
 
 def run_zmq(folder, in_place, count, hz):
     path = f"{folder}/zmq.sock"
-    writer = mp.Process(target=zmq_writer, args=(path, in_place, count, hz))
+    writer = child(zmq_writer, path, in_place, count, hz)
     writer.start()
     socket = zmq.Context.instance().socket(zmq.PULL)
     socket.rcvhwm = 5
@@ -214,7 +220,7 @@ def run_queue(in_place, count, hz):
     free, filled = mp.Queue(), mp.Queue()
     for slot in range(5):
         free.put(slot)
-    writer = mp.Process(target=queue_writer, args=(block.name, free, filled, in_place, count, hz))
+    writer = child(queue_writer, block.name, free, filled, in_place, count, hz)
     writer.start()
     ages, start = [], 0
     for _ in range(count):
@@ -245,7 +251,7 @@ def run_add_reader(count, hz):
     """What an event loop needs to hear of a descriptor at least."""
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     sent = mp.Array("q", 1, lock=False)
-    writer = mp.Process(target=event_writer, args=(fd, count, hz, sent))
+    writer = child(event_writer, fd, count, hz, sent)
     ages = []
 
     async def main():
@@ -270,7 +276,7 @@ def run_add_reader(count, hz):
 
 def run_async_for(folder, count, hz):
     path = f"{folder}/async.sock"
-    writer = mp.Process(target=ring_writer, args=(path, count, hz))
+    writer = child(ring_writer, path, count, hz)
     ages = []
 
     async def main():
@@ -286,6 +292,7 @@ def run_async_for(folder, count, hz):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     gc.disable()
     count, fast, hz = (10, 20, 100) if QUICK else (250, 2000, 100)
     mp.set_start_method("fork")
