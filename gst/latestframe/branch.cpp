@@ -320,19 +320,21 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
 
 [[gnu::hot]] void Branch::settle(const Step& step, GstFlowReturn flow) {
   const std::uint64_t now = shmring::now();
-  bool over = false;
+  bool first = false, over = false;
   {
     std::lock_guard hold(home_->newest().lock);
     busy_ = false;
     if (step.kind == Step::Kind::frame) {
+      first = last_consumed_at_ == 0;
       held_ = 0;
       last_consumed_at_ = now;
       last_consumed_seq_ = step.item->number;
       holds_.record(now - busy_since_);
     }
     changed_.notify_all();
-    if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_ || step.activation != activation_) return;
-    if (flow == GST_FLOW_NOT_LINKED && reconfigured_) {  // linked since
+    if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_ || step.activation != activation_) {
+      // Nothing is wrong with the branch.
+    } else if (flow == GST_FLOW_NOT_LINKED && reconfigured_) {  // linked since
       cursor_.close(home_->newest());
       anew_ = true;
     } else if (flow == GST_FLOW_NOT_LINKED) {
@@ -349,6 +351,7 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
       over = true;
     }
   }
+  if (first) home_->monitor().poke();
   if (over) home_->reconsider();
 }
 
