@@ -2,6 +2,7 @@
 // Statuses of the C API as Python exceptions.
 #pragma once
 
+#include <exception>
 #include <string>
 
 #include <pybind11/pybind11.h>
@@ -17,6 +18,21 @@ namespace shmring::python {
 
 inline void check(shmring_status status) {
   if (status != SHMRING_OK) raise(status);
+}
+
+// A function as Python itself calls it: what `call` throws becomes the error that is set.
+template <class Call>
+PyObject* guarded(Call call) {
+  try {
+    return pybind11::object(call()).release().ptr();
+  } catch (pybind11::error_already_set& error) {
+    error.restore();
+  } catch (const pybind11::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
 }
 
 // Seconds, as everywhere in Python, to the library's nanoseconds. None waits for ever.

@@ -26,19 +26,6 @@ PyTypeObject* frame_type = nullptr;
 
 Frame& of(PyObject* self) { return *reinterpret_cast<Frame*>(self); }
 
-// A function of this file as Python calls it: what it throws becomes the error that is set.
-template <class Call>
-PyObject* guarded(Call call) {
-  try {
-    return py::object(call()).release().ptr();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
-}
-
 shmring_frame* held(const Frame& frame) {
   if (frame.hold == nullptr) raise(SHMRING_INVALID, "the frame was released");
   return static_cast<shmring_frame*>(PyCapsule_GetPointer(frame.hold, nullptr));
@@ -217,22 +204,19 @@ py::tuple make_arrays(const void* memory, const Planes& planes, const py::handle
   return arrays;
 }
 
-PyObject* make_frame(shmring_frame* frame) {
-  PyObject* hold = PyCapsule_New(frame, nullptr, release_capsule);
-  if (hold == nullptr) {
+py::object make_frame(shmring_frame* frame) {
+  auto hold = py::reinterpret_steal<py::object>(PyCapsule_New(frame, nullptr, release_capsule));
+  if (!hold) {
     shmring_frame_release(frame);
-    return nullptr;
+    throw py::error_already_set();
   }
   auto* made = PyObject_New(Frame, frame_type);
-  if (made == nullptr) {
-    Py_DECREF(hold);
-    return nullptr;
-  }
-  made->hold = hold;
+  if (made == nullptr) throw py::error_already_set();
+  made->hold = hold.release().ptr();
   made->array = nullptr;
   made->info.struct_size = sizeof made->info;
   shmring_frame_info_get(frame, &made->info);
-  return &made->ob_base;
+  return py::reinterpret_steal<py::object>(&made->ob_base);
 }
 
 void bind_frame(py::module_& module) {

@@ -79,30 +79,32 @@ py::object Reader::take(Take call, const py::object& timeout) {
   if (status == SHMRING_TIMEOUT) return py::none();
   if (status == SHMRING_INTERRUPTED && closed_) raise_closed("reader");
   check(status);
-  auto made = py::reinterpret_steal<py::object>(make_frame(frame));
-  if (!made) throw py::error_already_set();
-  return made;
+  return make_frame(frame);
 }
 
-PyObject* Reader::next() {
-  if (reader_ == nullptr) return nullptr;
+py::object Reader::next() {
+  if (reader_ == nullptr) return {};
   shmring_frame* frame = nullptr;
   const shmring_status status = wait(shmring_reader_read, SHMRING_WAIT_FOREVER, &frame);
-  if (status == SHMRING_END || (status == SHMRING_INTERRUPTED && closed_)) return nullptr;
+  if (status == SHMRING_END || (status == SHMRING_INTERRUPTED && closed_)) return {};
   check(status);
   return make_frame(frame);
 }
 
-// `for frame in reader` comes here without the detour over an attribute and an argument tuple.
 PyObject* Reader::iterate(PyObject* self) {
-  try {
-    return py::handle(self).cast<Reader&>().next();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
+  return guarded([&] { return py::handle(self).cast<Reader&>().next(); });
+}
+
+template <Reader::Take call>
+PyObject* Reader::called(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  return guarded([&] {
+    const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
+    if (count + named > 1 ||
+        (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "timeout") != 0))
+      throw py::type_error("the only argument is `timeout`, in seconds");
+    const auto timeout = count + named == 1 ? py::reinterpret_borrow<py::object>(arguments[0]) : py::none();
+    return py::handle(self).cast<Reader&>().take(call, timeout);
+  });
 }
 
 // Other threads see the reader closed at once (the GIL is held until the pointer is gone); one that waits is woken and
@@ -122,17 +124,23 @@ void Reader::close() {
 }
 
 void Reader::bind(py::module_& module) {
-  const auto none = py::none();
+  const auto function = [](auto* called) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(called));
+  };
+  static PyMethodDef methods[] = {{"read", function(called<shmring_reader_read>), METH_FASTCALL | METH_KEYWORDS,
+                                   "read($self, /, timeout=None)\n--\n\n"},
+                                  {"latest", function(called<shmring_reader_latest>), METH_FASTCALL | METH_KEYWORDS,
+                                   "latest($self, /, timeout=None)\n--\n\n"},
+                                  {nullptr, nullptr, 0, nullptr}};
   py::class_<Reader>(module, "Reader", py::custom_type_setup([](PyHeapTypeObject* type) {
                        type->ht_type.tp_iter = PyObject_SelfIter;
                        type->ht_type.tp_iternext = iterate;
+                       type->ht_type.tp_methods = methods;
                      }))
       .def(py::init<const std::filesystem::path&, const std::optional<std::string>&, const std::string&, std::uint32_t,
                     std::uint32_t, const py::object&, const std::string&, bool>(),
            py::arg("path"), py::arg("policy"), py::arg("worker"), py::arg("depth"), py::arg("max_held"),
            py::arg("max_frame_age"), py::arg("wake"), py::arg("reconnect"))
-      .def("read", &Reader::read, py::arg("timeout") = none)
-      .def("latest", &Reader::latest, py::arg("timeout") = none)
       .def(
           "interrupt", [](Reader& self, bool on) { shmring_reader_interrupt(self.get(), on); }, py::arg("on") = true)
       .def("flush",

@@ -25,11 +25,8 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // A Frame, or None when the time is over.
-  pybind11::object read(const pybind11::object& timeout) { return take(shmring_reader_read, timeout); }
-  pybind11::object latest(const pybind11::object& timeout) { return take(shmring_reader_latest, timeout); }
-  // The next Frame; NULL at the end of the stream and once closed, or with a Python error set.
-  PyObject* next();
+  // The next Frame; NULL at the end of the stream and once closed.
+  pybind11::object next();
   void close();
 
   static void bind(pybind11::module_& module);
@@ -37,7 +34,11 @@ class Reader {
  private:
   using Take = shmring_status (*)(shmring_reader*, std::uint64_t, shmring_frame**);
 
+  // `for frame in reader`, read(timeout) and latest(timeout), as Python calls them: a dispatcher would cost more than the frame.
   static PyObject* iterate(PyObject* self);
+  template <Take call>
+  static PyObject* called(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names);
+  // A Frame, or None when the time is over.
   pybind11::object take(Take call, const pybind11::object& timeout);
   shmring_status wait(Take call, std::uint64_t timeout, shmring_frame** frame);
   shmring_status take_once(Take call, shmring_reader* reader, std::uint64_t timeout, shmring_frame** frame);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Waiting: for how long, without the GIL, and what ends it."""
 
+import inspect
 import select
 import signal
 import threading
@@ -77,6 +78,18 @@ def test_a_read_without_a_timeout_waits_longer_than_one_slice(publisher, reader)
 def test_a_timeout_is_a_number_of_seconds(reader, wrong):
     with pytest.raises((shmring.Invalid, TypeError)):
         reader.read(wrong)
+
+
+@pytest.mark.parametrize("name", ["read", "latest"])
+def test_the_timeout_is_the_one_argument_by_place_or_by_name(publisher, reader, name):
+    take = getattr(reader, name)
+    assert take(0) is None and take(timeout=0) is None
+    for places, names in ((0, 0), {}), ((0,), {"timeout": 0}), ((), {"seconds": 0}), ((), {"timeout": 0, "seconds": 0}):
+        with pytest.raises(TypeError, match="timeout"):
+            take(*places, **names)
+    with pytest.raises(TypeError):
+        getattr(shmring.Reader, name)(object(), 0)
+    assert str(inspect.signature(getattr(shmring.Reader, name))) == "(self, /, timeout=None)"
 
 
 def test_for_ever_can_be_said_as_infinity(publisher, reader):
