@@ -31,7 +31,7 @@ shmring_frame* held(const Frame& frame) {
   return static_cast<shmring_frame*>(PyCapsule_GetPointer(frame.hold, nullptr));
 }
 
-shmring_format format_of(const Frame& frame) {
+shmring_format format_in(const Frame& frame) {
   shmring_format format = SHMRING_FORMAT_INIT;
   shmring_frame_format(held(frame), &format);
   return format;
@@ -54,16 +54,16 @@ PyObject* get_age(PyObject* self, void*) {
 }
 
 PyObject* get_caps(PyObject* self, void*) {
-  return guarded([&] { return text(format_of(of(self)).caps); });
+  return guarded([&] { return text(format_in(of(self)).caps); });
 }
 
 PyObject* get_format(PyObject* self, void*) {
-  return guarded([&] { return py::cast(format_name(format_of(of(self)).pixel_format)); });
+  return guarded([&] { return py::cast(format_name(format_in(of(self)).pixel_format)); });
 }
 
 template <auto member>
 PyObject* get_size_of_image(PyObject* self, void*) {
-  return guarded([&] { return py::int_(format_of(of(self)).*member); });
+  return guarded([&] { return py::int_(format_in(of(self)).*member); });
 }
 
 PyObject* get_array(PyObject* self, void*) {
@@ -72,7 +72,7 @@ PyObject* get_array(PyObject* self, void*) {
     frame.array = guarded([&] {
       View view;
       std::string why;
-      if (!whole_view(format_of(frame), frame.info, view, why)) raise(SHMRING_INVALID, why);
+      if (!whole_view(format_in(frame), frame.info, view, why)) raise(SHMRING_INVALID, why);
       return make_array(shmring_frame_data(held(frame)), view, frame.hold, false);
     });
   }
@@ -85,7 +85,7 @@ PyObject* get_planes(PyObject* self, void*) {
   return guarded([&] {
     Planes planes;
     std::string why;
-    if (!plane_views(format_of(frame), frame.info, planes, why)) raise(SHMRING_INVALID, why);
+    if (!plane_views(format_in(frame), frame.info, planes, why)) raise(SHMRING_INVALID, why);
     return make_arrays(shmring_frame_data(held(frame)), planes, frame.hold, false);
   });
 }
@@ -121,7 +121,7 @@ PyObject* repr(PyObject* self) {
   return guarded([&] {
     std::string said = "<shmring.Frame " + std::to_string(frame.info.sequence);
     if (frame.hold == nullptr) return py::str(said + ", released>");
-    const shmring_format format = format_of(frame);
+    const shmring_format format = format_in(frame);
     if (const char* name = format_name(format.pixel_format)) {
       said += std::string(", ") + name + " " + std::to_string(format.width) + "x" + std::to_string(format.height);
     }
