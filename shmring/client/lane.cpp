@@ -10,6 +10,8 @@ namespace shmring {
 namespace {
 
 constexpr std::uint64_t kSlowBell = 200'000;  // ns
+// A slow bell takes four quick ones to be forgotten, and four slow ones together are too many.
+constexpr std::uint32_t kSuspicious = 4, kConvicted = 4 * kSuspicious - 3;
 
 std::uint64_t thread_time() {
   timespec t;
@@ -24,20 +26,20 @@ const char* offence_name(std::size_t offence) {
   return offence < std::size(names) ? names[offence] : nullptr;
 }
 
-// A reader can make its bell expensive (a thousand epoll instances hang on it). Twice over the limit, in processor time and not in time
-// spent waiting for a processor, is once too often.
+// A reader can make its bell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
+// processor; it is only asked for after a ring that was long. And a virtual machine that stands still for a moment counts that as the
+// thread's, too: only who is slow most of the time is convicted.
 [[gnu::hot]] void Lane::ring_bell() {
   bells.add();
-  const bool timed = slow_bells.load(std::memory_order_relaxed) != 0;
-  const std::uint64_t cpu = timed ? thread_time() : 0;
+  const std::uint32_t suspected = suspicion.load(std::memory_order_relaxed);
+  const std::uint64_t cpu = suspected ? thread_time() : 0;
   const std::uint64_t start = now();
   bell.ring();
-  if (now() - start < kSlowBell) return;
-  if (!timed) {
-    slow_bells.store(1, std::memory_order_relaxed);  // from now on it is timed
-  } else if (thread_time() - cpu > kSlowBell && slow_bells.fetch_add(1, std::memory_order_relaxed) >= 2) {
-    offence.store(&kDearBell, std::memory_order_release);
-  }
+  const bool slow = now() - start >= kSlowBell && (!suspected || thread_time() - cpu >= kSlowBell);
+  if (!slow && !suspected) return;
+  const std::uint32_t after = slow ? suspected + kSuspicious : suspected - 1;
+  suspicion.store(after, std::memory_order_relaxed);
+  if (after >= kConvicted) offence.store(&kDearBell, std::memory_order_release);
 }
 
 }  // namespace shmring

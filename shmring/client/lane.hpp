@@ -77,9 +77,9 @@ struct Lane : std::enable_shared_from_this<Lane> {
 
   Counter bells;
   Counter last_offered_at;
-  Counter busy_since;  // when it last went from owning nothing to owning something
-  Counter owned;       // slots, once it gets no more frames
-  std::atomic<std::uint32_t> slow_bells{0};
+  Counter busy_since;                       // when it last went from owning nothing to owning something
+  Counter owned;                            // slots, once it gets no more frames
+  std::atomic<std::uint32_t> suspicion{0};  // that its bell is dear
 
   // Any thread; never waits.
   void ring_bell();

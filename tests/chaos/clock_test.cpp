@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The clocks misbehave: this program brings its own clock_gettime(). Somebody sets the time of day while frames flow, and a machine that was
-// suspended or moved finds the monotonic clock an hour later.
+// The clocks misbehave: this program brings its own clock_gettime(). Somebody sets the time of day while frames flow, a machine that was
+// suspended or moved finds the monotonic clock an hour later, and one that stands still for moments takes them for processor time.
 #include <dlfcn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,12 +18,21 @@ namespace {
 
 std::atomic<std::int64_t> monotonic_leap{0}, day_leap{0};  // s
 std::atomic<std::uint64_t> times_of_day{0};
+// Every so many looks at a clock 3 ms are gone.
+std::atomic<std::uint64_t> looks{0}, looks_between_stops{0};
+std::atomic<std::int64_t> stopped{0};  // ns
 
 }  // namespace
 
 // In place of the C library's, for this program and every library in it.
 extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
   const long result = ::syscall(SYS_clock_gettime, clock, time);
+  if (looks_between_stops != 0 && ++looks % looks_between_stops == 0) stopped += 3'000'000;
+  if (clock != CLOCK_REALTIME) {
+    time->tv_nsec += stopped;
+    time->tv_sec += time->tv_nsec / 1'000'000'000;
+    time->tv_nsec %= 1'000'000'000;
+  }
   if (clock == CLOCK_REALTIME) {
     ++times_of_day;
     time->tv_sec += day_leap;
@@ -52,6 +61,8 @@ class Clocks : public RingFixture {
   void TearDown() override {
     monotonic_leap = 0;
     day_leap = 0;
+    looks_between_stops = 0;
+    stopped = 0;
   }
   std::unique_ptr<Reader> reader;
 };
@@ -104,6 +115,19 @@ TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndConvictsNobody) {
     EXPECT_NE(next(*reader), 0u);
   }
   EXPECT_EQ(publisher->stats().ring.offences[SHMRING_OFFENCE_SILENCE], 0u);
+}
+
+// As a virtual machine's does that shares its host.
+TEST_F(Clocks, AMachineThatStandsStillForMomentsConvictsNobodyOfADearBell) {
+  open_publisher();
+  reader = attach();
+  looks_between_stops = 101;
+  for (int i = 0; i < 3000; ++i) {
+    expect_frames(1);
+    EXPECT_EQ(reader->read(0).status(), SHMRING_TIMEOUT);  // asleep: the next frame rings
+  }
+  EXPECT_GE(lane("worker").bells, 3000u);
+  EXPECT_EQ(publisher->stats().ring.offences[SHMRING_OFFENCE_BELL], 0u);
 }
 
 TEST_F(Clocks, AnHourThatPassesWhileAReaderSleepsEndsItsWaitAtMost) {
