@@ -42,6 +42,7 @@ void run(const Options& options, const TransportKind& kind, std::size_t size) {
       transport->send();
     }
     while (shared.read.load() != frames) ::usleep(1000);
+    transport.reset();
   });
   Child reader([&] {
     pin(1);
@@ -58,6 +59,7 @@ void run(const Options& options, const TransportKind& kind, std::size_t size) {
       shared.end = now();
       shared.read.store(i + 1, std::memory_order_release);
     }
+    transport.reset();  // else iceoryx would go on delivering to it in all cases that follow
   });
   reader.join();
   writer.join();
@@ -80,5 +82,5 @@ int main(int argc, char** argv) {
   for (const auto& kind : kinds)
     for (std::size_t size : {100'000u, 1'100'000u})
       cases.push_back({kind.name, [&options, kind, size] { run(options, kind, size); }});
-  run_rounds(options, cases);
+  run_rounds(options.patient(), cases);
 }
