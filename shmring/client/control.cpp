@@ -405,6 +405,8 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
     if (!c.lane || c.ring != ring_.get()) continue;
     if (c.stage == Connection::Stage::mapping) {
       c.ring = nullptr;  // on_mapped() tells it: hanging up on a message of its own would lose ours
+      // Which will take it for one that was here before.
+      if (Name& name = name_of(c.lane->grant.name); name.moving != c.lane->pid) ++name.generation;
       send_on(c);
       continue;
     }

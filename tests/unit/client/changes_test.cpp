@@ -193,6 +193,21 @@ TEST_F(Changes, MovingToANewRingIsNoNewAttachmentAndKeepsTheAccount) {
   expect_balance();
 }
 
+TEST_F(Changes, AReaderThatIsJustBeingLetInWhenTheRingIsReplacedCountsOnce) {
+  open_publisher();
+  for (std::uint32_t generation = 1; generation <= 3; ++generation) {
+    const auto reader = open(reader_options("worker"));
+    EXPECT_EQ(reader->read(0).status(), SHMRING_TIMEOUT);
+    ::usleep(20'000);  // its welcome is on the way
+    ASSERT_TRUE(publisher->resize(5000 + generation));
+    EXPECT_TRUE(support::eventually([&] {
+      publish();
+      return next(*reader) != 0;
+    }));
+    EXPECT_EQ(lane("worker").generation, generation);
+  }
+}
+
 TEST_F(Changes, WhoDoesNotComeToTheNewRingHasUnfinishedWorkThere) {
   open_publisher();
   const auto reader = attach();
