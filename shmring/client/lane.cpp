@@ -10,8 +10,8 @@ namespace shmring {
 namespace {
 
 constexpr std::uint64_t kSlowBell = 200'000;  // ns
-// A slow bell takes four quick ones to be forgotten, and four slow ones together are too many.
-constexpr std::uint32_t kSuspicious = 4, kConvicted = 4 * kSuspicious - 3;
+// A slow bell takes four quick ones to be forgotten, and more than three that are not are too many.
+constexpr std::uint32_t kSuspicious = 4, kConvicted = 3 * kSuspicious + 1;
 
 std::uint64_t thread_time() {
   timespec t;
