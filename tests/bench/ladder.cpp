@@ -42,7 +42,6 @@ void run(const Options& options, const TransportKind& kind, std::size_t size) {
       transport->send();
     }
     while (shared.read.load() != frames) ::usleep(1000);
-    transport.reset();
   });
   Child reader([&] {
     pin(1);
@@ -59,7 +58,6 @@ void run(const Options& options, const TransportKind& kind, std::size_t size) {
       shared.end = now();
       shared.read.store(i + 1, std::memory_order_release);
     }
-    transport.reset();  // else iceoryx would go on delivering to it in all cases that follow
   });
   reader.join();
   writer.join();

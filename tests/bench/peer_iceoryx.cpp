@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // iceoryx 2: the writer loans and publishes chunks, the reader waits on a WaitSet. Its daemon, RouDi, is started by the benchmark.
+#include <grp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,12 +24,13 @@
 namespace bench {
 namespace {
 
+// Under names that stay: where a program comes again, the daemon clears up after the former one of that name. The ends of a case go
+// without a goodbye, and it would go on delivering to the readers of all cases before.
 class Iceoryx : public Transport {
  public:
   using Transport::Transport;
   void open_writer() override {
-    iox::runtime::PoshRuntime::initRuntime(
-        iox::RuntimeName_t(iox::cxx::TruncateToCapacity, "writer-" + std::to_string(::getpid())));
+    iox::runtime::PoshRuntime::initRuntime("bench-writer");
     iox::popo::PublisherOptions options;
     options.historyCapacity = 0;
     publisher_.emplace(iox::capro::ServiceDescription{"bench", "frames", "all"}, options);
@@ -40,8 +43,7 @@ class Iceoryx : public Transport {
   void send() override { publisher_->publish(loan_); }
 
   void open_reader() override {
-    iox::runtime::PoshRuntime::initRuntime(
-        iox::RuntimeName_t(iox::cxx::TruncateToCapacity, "reader-" + std::to_string(::getpid())));
+    iox::runtime::PoshRuntime::initRuntime("bench-reader");
     iox::popo::SubscriberOptions options;
     options.queueCapacity = 5;
     subscriber_.emplace(iox::capro::ServiceDescription{"bench", "frames", "all"}, options);
@@ -99,6 +101,11 @@ Daemon::~Daemon() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGTERM);
   ::waitpid(pid_, nullptr, 0);
+  // It tells every program it knows to end, and aborts, its memory left behind, where one has gone without a goodbye.
+  ::shm_unlink("/iceoryx_mgmt");
+  if (const group* own = ::getgrgid(::getegid())) ::shm_unlink(("/" + std::string(own->gr_name)).c_str());
+  for (const char* left : {"roudi", "roudi.lock", "iox-unique-roudi.lock", "bench-writer.lock", "bench-reader.lock"})
+    ::unlink(("/tmp/" + std::string(left)).c_str());
 }
 
 }  // namespace bench

@@ -112,7 +112,6 @@ void run(const Options& options, const TransportKind& kind, const Setting& setti
       sent.cost[i] = now() - head.complete_at;
     }
     ::usleep(200'000);
-    transport.reset();
   });
   Child reader([&] {
     if (!setting.load) pin(1);
@@ -120,7 +119,6 @@ void run(const Options& options, const TransportKind& kind, const Setting& setti
     transport->open_reader();
     result.ready.fetch_add(1);
     read_all(*transport, result, frames);
-    transport.reset();  // else iceoryx would go on delivering to it in all cases that follow
   });
   reader.join();
   writer.join();
