@@ -244,7 +244,7 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
     return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " +
                                    std::to_string(lent->bytes().size()) + ": set slot-size to the largest frame"};
   }
-  if (impl_->copier.copy(parts, info.size, to)) impl_->streamed.add();
+  if (impl_->copier.copy(parts, info.size, to) == Copier::Way::past_caches) impl_->streamed.add();
   impl_->copied.add();
   return publish(*lent, info);
 }
