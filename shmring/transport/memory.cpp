@@ -13,6 +13,8 @@
 #include <fstream>
 #include <optional>
 
+#include "transport/clock.hpp"
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -23,9 +25,15 @@
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 namespace shmring {
 namespace {
+
+constexpr std::uint64_t kHugePage = 2 << 20;
+constexpr std::uint64_t kClearingUp = 100'000'000;  // ns
 
 std::optional<std::uint64_t> number_in(const std::filesystem::path& file) {
   std::ifstream in(file);
@@ -104,8 +112,30 @@ void populate(const Mapping& m, bool write) {
   }
 }
 
+// Where `size` bytes can start with a huge page; nullptr: anywhere will do, or nothing was found.
+void* place_for_huge_pages(std::uint64_t size) {
+  if (size < kHugePage) return nullptr;
+  void* room = ::mmap(nullptr, size + kHugePage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) return nullptr;
+  ::munmap(room, size + kHugePage);
+  const auto address = reinterpret_cast<std::uintptr_t>(room);
+  return static_cast<std::byte*>(room) + (kHugePage - address % kHugePage) % kHugePage;
+}
+
+// Makes each whole part of that size one page, as far as the kernel has such pages (Linux 6.1): a ring is made and mapped in a fraction of
+// the time. Where it has none, or has to clear them up first for too long, small pages do.
+void make_huge(const Fd& fd, const Mapping& m) {
+  const std::uint64_t enough = now() + kClearingUp;
+  for (std::uint64_t at = 0; at + kHugePage <= m.size() && now() < enough; at += kHugePage) {
+    // One small page is to be there: the kernel leaves a hole alone.
+    if (::fallocate(fd.get(), 0, static_cast<off_t>(at), 1) != 0) return;
+    if (::madvise(m.data() + at, kHugePage, MADV_COLLAPSE) != 0) return;
+  }
+}
+
 Result<Mapping> map(const Fd& fd, std::uint64_t size, int protection) {
-  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd.get(), 0);
+  // The place is a wish: who takes it meanwhile costs us the huge pages, nothing else.
+  void* data = ::mmap(place_for_huge_pages(size), size, protection, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return system_error("mmap");
   ::madvise(data, size, MADV_DONTDUMP);  // a core dump with frames in it takes seconds and delays the news of the death
   return Mapping(static_cast<std::byte*>(data), size);
@@ -143,13 +173,14 @@ Result<SharedMemory> create_memory(const char* name, std::uint64_t size) {
     memory.fd = Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before Linux 6.3
   if (!memory.fd) return system_error("memfd_create");
   if (::ftruncate(memory.fd.get(), static_cast<off_t>(size)) != 0) return system_error("ftruncate");
+  auto mapping = map(memory.fd, size, PROT_READ | PROT_WRITE);
+  if (!mapping) return mapping.error();
+  memory.mapping = *std::move(mapping);
+  make_huge(memory.fd, memory.mapping);
   if (::fallocate(memory.fd.get(), 0, 0, static_cast<off_t>(size)) != 0) {
     const Error error = system_error("fallocate");
     return Error{error.status, "the ring needs " + mib(size) + ": " + error.text};
   }
-  auto mapping = map(memory.fd, size, PROT_READ | PROT_WRITE);
-  if (!mapping) return mapping.error();
-  memory.mapping = *std::move(mapping);
   populate(memory.mapping, true);
   return memory;
 }

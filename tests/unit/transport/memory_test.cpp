@@ -12,16 +12,23 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "child_process.hpp"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 namespace shmring {
 namespace {
 
 constexpr std::uint64_t kSize = 64 * 1024;
+constexpr std::uint64_t kLarge = (4 << 20) + 12'288;  // two huge pages and a rest
 
 SharedMemory make(std::uint64_t size = kSize) {
   auto made = create_memory("test", size);
@@ -36,12 +43,40 @@ bool mapped_writable(int fd) {
   return true;
 }
 
+// KiB of the mapping at `address` that are mapped as huge pages.
+std::uint64_t huge_kib(const std::byte* address) {
+  std::ifstream maps("/proc/self/smaps");
+  std::ostringstream start;
+  start << std::hex << reinterpret_cast<std::uintptr_t>(address) << "-";
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("-") < line.find(" ")) here = line.starts_with(start.str());
+    if (here && line.starts_with("ShmemPmdMapped:")) return std::stoull(line.substr(15));
+  }
+  return 0;
+}
+
 TEST(Memory, IsZeroAndAllocatedFromTheStart) {
-  const SharedMemory m = make();
-  for (std::size_t i = 0; i < kSize; ++i) ASSERT_EQ(m.mapping.data()[i], std::byte{0});
-  struct stat st;
-  ASSERT_EQ(::fstat(m.fd.get(), &st), 0);
-  EXPECT_GE(static_cast<std::uint64_t>(st.st_blocks) * 512, kSize);
+  for (const std::uint64_t size : {kSize, kLarge}) {
+    const SharedMemory m = make(size);
+    for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(m.mapping.data()[i], std::byte{0}) << i;
+    struct stat st;
+    ASSERT_EQ(::fstat(m.fd.get(), &st), 0);
+    EXPECT_GE(static_cast<std::uint64_t>(st.st_blocks) * 512, size);
+  }
+}
+
+TEST(Memory, OfSomeSizeIsOfHugePagesOnBothSidesWhereTheKernelHasThem) {
+  const SharedMemory m = make(kLarge);
+  ASSERT_TRUE(seal(m.fd, Seal::everything));
+  auto read_only = map_read_only(m.fd, kLarge, true);
+  ASSERT_TRUE(read_only) << read_only.error().text;
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.mapping.data()) % (2 << 20), 0u);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(read_only->data()) % (2 << 20), 0u);
+  if (::madvise(m.mapping.data(), 2 << 20, MADV_COLLAPSE) != 0)
+    GTEST_SKIP() << "this kernel makes no huge pages of shared memory: " << std::strerror(errno);
+  EXPECT_EQ(huge_kib(m.mapping.data()), 4096u);
+  EXPECT_EQ(huge_kib(read_only->data()), 4096u);
 }
 
 TEST(Memory, SealedForEverythingDeniesEveryChangeOfAPeer) {
