@@ -4,30 +4,34 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
-#include <mutex>
+#include <new>
 
 namespace shmring {
 namespace {
 
-volatile std::uint64_t* wiped_word() {
-  static volatile std::uint64_t* const word = [] {
-    void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || ::madvise(page, 4096, MADV_WIPEONFORK) != 0) std::abort();  // one page; Linux 4.14
-    return static_cast<volatile std::uint64_t*>(page);
-  }();
-  return word;
+// No lock in here, nor a static that is initialised under one: another thread might have it just when the process forks, and in the child
+// nobody would ever let go of it.
+std::atomic<Word64*> page{nullptr};
+// Ordinary memory: a child goes on counting where its parent was, so its handles never look like the parent's.
+Word64 counter{0};
+
+Word64& wiped_word() {
+  Word64* word = page.load(std::memory_order_acquire);  // pairs with the release below
+  if (word) return *word;
+  void* made = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (made == MAP_FAILED || ::madvise(made, 4096, MADV_WIPEONFORK) != 0) std::abort();  // one page; Linux 4.14
+  if (page.compare_exchange_strong(word, new (made) Word64(0), std::memory_order_acq_rel)) return *page.load();
+  ::munmap(made, 4096);
+  return *word;
 }
 
 }  // namespace
 
-ForkGuard::ForkGuard() : word_(wiped_word()) {
-  // The counter is ordinary memory: a child goes on counting where its parent was, so its handles never look like the parent's.
-  static std::mutex mutex;
-  static std::uint64_t counter = 0;
-  const std::lock_guard lock(mutex);
-  volatile std::uint64_t* word = wiped_word();
-  if (*word == 0) *word = ++counter;
-  generation_ = *word;
+ForkGuard::ForkGuard() : word_(&wiped_word()), generation_(word_->load(std::memory_order_relaxed)) {
+  if (generation_ != 0) return;
+  // The first of this process. Counted before it is stored: what a child counts on from is never behind what its parent's handles have.
+  const std::uint64_t next = counter.fetch_add(1) + 1;
+  if (word_->compare_exchange_strong(generation_, next)) generation_ = next;
 }
 
 }  // namespace shmring

@@ -5,17 +5,20 @@
 
 #include <cstdint>
 
+#include "core/atomic.hpp"
+
 namespace shmring {
 
 class ForkGuard {
  public:
-  ForkGuard();  // belongs to the calling process
+  // Belongs to the calling process. Any thread, and in a child made at any moment of its parent's.
+  ForkGuard();
 
   // One load: the word is in a page that the kernel wipes in every child (MADV_WIPEONFORK), also one made by a bare system call.
-  bool in_child() const { return *word_ != generation_; }
+  bool in_child() const { return word_->load(std::memory_order_relaxed) != generation_; }
 
  private:
-  const volatile std::uint64_t* word_;
+  Word64* word_;
   std::uint64_t generation_;
 };
 

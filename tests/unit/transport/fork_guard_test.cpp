@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -38,6 +40,22 @@ TEST(ForkGuard, OfAChildIsAtHomeInTheChildAndNotInItsChild) {
     return status == 0 ? 0 : 2;
   });
   EXPECT_EQ(child.wait()->code, 0);
+}
+
+// A lock that another thread had at the fork would never be let go of in the child.
+TEST(ForkGuard, IsMadeInAChildWhateverTheOtherThreadsOfItsParentAreAt) {
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    while (!stop) const ForkGuard guard;
+  });
+  for (int i = 0; i < 300; ++i) {
+    auto child = ChildProcess::fork([] { return ForkGuard().in_child() ? 1 : 0; });
+    const auto ended = child.wait();
+    EXPECT_TRUE(ended && ended->code == 0) << i;
+    if (!ended) break;
+  }
+  stop = true;
+  busy.join();
 }
 
 // What pthread_atfork never hears of.
