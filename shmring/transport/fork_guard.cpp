@@ -20,7 +20,8 @@ Word64& wiped_word() {
   if (word) return *word;
   void* made = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (made == MAP_FAILED || ::madvise(made, 4096, MADV_WIPEONFORK) != 0) std::abort();  // one page; Linux 4.14
-  if (page.compare_exchange_strong(word, new (made) Word64(0), std::memory_order_acq_rel)) return *page.load();
+  auto* const fresh = new (made) Word64(0);
+  if (page.compare_exchange_strong(word, fresh, std::memory_order_acq_rel)) return *fresh;
   ::munmap(made, 4096);
   return *word;
 }
