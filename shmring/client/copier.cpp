@@ -80,9 +80,9 @@ Copier::Way Copier::fastest(const std::array<std::uint64_t, kWays>& best) {
     best_.fill(UINT64_MAX);
   }
   // By turns, so that what disturbs one disturbs the others.
-  const unsigned ways = kCanStream && size >= kLarge ? 3 : 2;
+  const unsigned ways = kCanStream && size >= kLarge ? kWays : kWays - 1;
   const bool trying = frames_ < ways * kTrial;
-  const auto way = trying ? static_cast<Way>(frames_ % ways) : chosen_;
+  const auto way = trying ? static_cast<Way>(frames_ % ways) : fastest(best_);
   const std::uint64_t start = trying ? now() : 0;
   switch (way) {
     case Way::plain:
@@ -99,7 +99,6 @@ Copier::Way Copier::fastest(const std::array<std::uint64_t, kWays>& best) {
   if (trying) {
     std::uint64_t& best = best_[static_cast<std::size_t>(way)];
     best = std::min(best, now() - start);
-    chosen_ = fastest(best_);
   }
   ++frames_;
   return way;
