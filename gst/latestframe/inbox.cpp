@@ -2,29 +2,27 @@
 // The reading side of the inbox.
 #include "latestframe/inbox.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/relax.hpp"
 #include "transport/clock.hpp"
+#include "transport/processor.hpp"
 
 namespace supplier::latestframe {
-namespace {
-
-constexpr std::int64_t kAsleep = -1;
-
-}  // namespace
 
 [[gnu::hot]] ItemRef Inbox::take(shmring::Pace* pace) {
-  std::int64_t before = kAsleep;  // times_preempted() when we began to stay awake
   for (;;) {
     if (closed_.load(std::memory_order_seq_cst)) return {};
     if (slot_.load(std::memory_order_relaxed)) {
       ItemRef item = clear();
       if (item) {
-        if (pace) pace->arrived(item->at);
-        if (before != kAsleep && shmring::lost_processor(shmring::now() - item->at, before)) pace->preempted();
+        if (pace) learn(item->at, *pace);
         return item;
       }
     }
-    before = kAsleep;
+    looked_at_ = 0;
+    if (std::exchange(misplaced_, false)) shmring::step_aside();
     const auto window = pace ? pace->next(shmring::now()) : shmring::Pace::Window{};
     if (!window) {
       bell_.wait([this] { return ready(); });
@@ -37,21 +35,32 @@ constexpr std::int64_t kAsleep = -1;
       if (now >= window.from) pace->woke(window.from, now);
       if (now < window.from || ready()) continue;
     }
-    before = shmring::times_preempted();
-    if (!spin(window.until, before)) pace->preempted();
+    preempted_ = shmring::times_preempted();
+    spin(window.until, *pace);
   }
 }
 
-// False: somebody else needed the processor.
-[[gnu::hot]] bool Inbox::spin(std::uint64_t until, std::int64_t before) const {
-  std::uint64_t now = shmring::now();
-  for (unsigned looks = 1; now < until && !ready(); ++looks) {
+[[gnu::hot]] void Inbox::spin(std::uint64_t until, shmring::Pace& pace) {
+  looked_at_ = shmring::now();
+  for (unsigned looks = 1; looked_at_ < until && !ready(); ++looks) {
     for (int i = 0; i < 16 && !ready(); ++i) shmring::relax();
     if (looks % shmring::kLooksBeforeYield == 0) shmring::give_way();
-    const std::uint64_t then = std::exchange(now, shmring::now());
-    if (!ready() && shmring::lost_processor(now - then, before)) return false;
+    if (ready()) return;
+    const std::uint64_t now = shmring::now(), pause = now - std::exchange(looked_at_, now);
+    if (pause > shmring::Courtesy::kPause && shmring::others_ran(pause, preempted_)) {
+      misplaced_ |= pace.shared(pause);
+      return;
+    }
   }
-  return true;
+}
+
+// An item that was handed in at that time was taken: whether others ran here while it was looked for.
+[[gnu::hot]] void Inbox::learn(std::uint64_t at, shmring::Pace& pace) {
+  pace.arrived(at);
+  const std::uint64_t now = shmring::now(), looked = std::exchange(looked_at_, 0);
+  if (looked == 0 || !shmring::others_ran(now - looked, preempted_)) return;
+  // While we gave way the publisher may have run here: then the frame is fresh, and nothing was lost.
+  misplaced_ |= pace.shared(std::min(now - looked, now - std::min(now, at)));
 }
 
 }  // namespace supplier::latestframe

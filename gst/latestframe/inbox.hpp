@@ -24,7 +24,7 @@ class Inbox {
   // Whatever is in there.
   ItemRef clear() { return ItemRef(slot_.exchange(nullptr, std::memory_order_acq_rel)); }
 
-  // The next item; nothing once it was closed. With `pace` it stays awake when the next one is due.
+  // The next item; nothing once it was closed. With `pace` it stays awake when the next one is due. For one thread.
   ItemRef take(shmring::Pace* pace);
 
   void close() {
@@ -35,11 +35,17 @@ class Inbox {
 
  private:
   bool ready() const { return slot_.load(std::memory_order_seq_cst) || closed_.load(std::memory_order_seq_cst); }
-  bool spin(std::uint64_t until, std::int64_t before) const;
+  void spin(std::uint64_t until, shmring::Pace& pace);
+  void learn(std::uint64_t at, shmring::Pace& pace);
 
   alignas(64) std::atomic<Item*> slot_{nullptr};
   Bell bell_;
   std::atomic<bool> closed_{false};
+
+  // Of the thread that takes.
+  std::uint64_t looked_at_ = 0;  // when it last saw that there was nothing, while looking; 0: asleep, or elsewhere
+  std::int64_t preempted_ = 0;   // times_preempted() when it began to look
+  bool misplaced_ = false;       // look from another processor the next time
 };
 
 }  // namespace supplier::latestframe

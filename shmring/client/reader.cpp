@@ -18,6 +18,7 @@
 #include "core/relax.hpp"
 #include "transport/clock.hpp"
 #include "transport/doorbell.hpp"
+#include "transport/processor.hpp"
 #include "transport/socket.hpp"
 
 namespace shmring {
@@ -73,6 +74,7 @@ struct Reader::Impl {
   Predictor predictor;                      // for wake=adaptive
   std::uint64_t looked_at = 0;  // when we last saw that there was nothing, while looking; 0: asleep, or elsewhere
   std::int64_t preempted = 0;   // times_preempted() when we woke up to look
+  bool misplaced = false;       // look from another processor the next time
   std::uint64_t refused_since = 0;
 
   mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
@@ -395,15 +397,15 @@ struct Reader::Impl {
   void learn(const shmring_frame_info& info, std::uint64_t t) {
     predictor.observe(info.published_at);
     const std::uint64_t looked = std::exchange(looked_at, 0);
-    if (looked == 0) return;
+    if (looked == 0 || !others_ran(t - looked, preempted)) return;
     // While we gave way the publisher may have run here: then the frame is fresh, and nothing was lost.
-    told_of_loss(std::min(t - looked, t - std::min(t, info.published_at)));
+    misplaced |= predictor.shared(std::min(t - looked, t - std::min(t, info.published_at)));
   }
 
   // After a pause while looking: whether others took the processor; the predictor is told.
   bool told_of_loss(std::uint64_t pause) {
-    if (!lost_processor(pause, preempted)) return false;
-    predictor.preempted();
+    if (pause <= Courtesy::kPause || !others_ran(pause, preempted)) return false;
+    misplaced |= predictor.shared(pause);
     return true;
   }
 
@@ -411,6 +413,7 @@ struct Reader::Impl {
     if (phase == Phase::attached) {
       std::uint64_t due = 0;  // when we are to be awake without a bell
       if (adaptive()) {
+        if (std::exchange(misplaced, false)) step_aside();
         const std::uint64_t t = now();
         const auto window = predictor.next(t);
         // Asleep, but armed: a frame that comes early rings.

@@ -19,8 +19,8 @@ class Pace {
   void arrived(std::uint64_t at);
   // A sleep that should have ended at `due`, or sooner if there had been a frame, ended at `now`.
   void woke(std::uint64_t due, std::uint64_t now);
-  // Others needed the processor while we stayed awake.
-  void preempted() { courtesy_.lost(); }
+  // Others ran on this processor while we stayed awake. True: stay awake on another one (Courtesy::shared()).
+  [[nodiscard]] bool shared(std::uint64_t pause) { return courtesy_.shared(pause); }
   // Staying awake is not for now.
   bool blocked() const { return courtesy_.blocked(); }
 

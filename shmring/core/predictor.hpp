@@ -31,7 +31,7 @@ class Predictor {
   // No frame came while we looked.
   void missed() { rush_over_ = true; }
   void woke(std::uint64_t due, std::uint64_t now) { pace_.woke(due, now); }
-  void preempted() { pace_.preempted(); }
+  [[nodiscard]] bool shared(std::uint64_t pause) { return pace_.shared(pause); }
 
  private:
   static constexpr std::uint64_t kRush = 20'000;     // about what a sleep and a wake-up cost two processors

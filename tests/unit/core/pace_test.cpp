@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kStart = 1'000'000'000'000;
 constexpr std::uint64_t kPeriod = 33'333'333;
+constexpr std::uint64_t kLoss = Courtesy::kPause + 1;
 
 // Frames on a grid, each up to `jitter` off it; returns the grid's next point.
 std::uint64_t feed(Pace& sut, int frames, std::uint64_t jitter = 0, std::uint64_t at = kStart,
@@ -160,10 +161,10 @@ TEST(Pace, FollowsAChangeOfRate) {
 TEST(Pace, LeavesTheProcessorToOthersForLongerEachTimeTheyNeedIt) {
   Pace sut;
   std::uint64_t next = feed(sut, 100);
-  sut.preempted();
+  EXPECT_FALSE(sut.shared(kLoss));
   EXPECT_TRUE(sut.next(next - kPeriod / 2)) << "once is nothing";
   for (const int pause : {100, 200, 400}) {
-    sut.preempted();
+    EXPECT_FALSE(sut.shared(kLoss));
     for (int i = 0; i < pause; ++i) {
       EXPECT_FALSE(sut.next(next - kPeriod / 2));
       next = feed(sut, 1, 0, next);

@@ -12,6 +12,7 @@ namespace shmring {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kLoss = Courtesy::kPause + 1;
 
 struct Outcome {
   double caught;  // of the frames
@@ -136,10 +137,10 @@ TEST(Predictor, SleepsForLongerEachTimeItLosesItsProcessor) {
     }
   };
   frames_until_a_window();
-  predictor.preempted();
+  EXPECT_FALSE(predictor.shared(kLoss));
   EXPECT_EQ(frames_until_a_window(), 0u) << "once is nothing";
   for (unsigned expected : {100u, 200u, 400u, 800u}) {
-    predictor.preempted();
+    EXPECT_FALSE(predictor.shared(kLoss));
     EXPECT_NEAR(frames_until_a_window(), expected, 1);
   }
 }
