@@ -30,6 +30,7 @@ TABLES = [
                                      ("lost", "lost", 1)], title)
       for which, title in (("", "1.1 MB to a reader that sleeps"), ("_jitter", "The same with ±200 µs of jitter"),
                            ("_missing", "The same with every tenth frame missing"), ("_load", "The same with both cores loaded"),
+                           ("_anywhere", "The same with both wherever the kernel puts them"),
                            ("_8_readers", "Eight readers on two cores"))],
     ("slow_reader", ["hz"], [("age_p50", "age p50 ms", MS), ("age_p99", "p99 ms", MS), ("late_p50", "writer late p50 ms", MS),
                              ("late_p99", "writer late p99 ms", MS), ("received", "frames read", 1)], "A camera of 30 Hz, a reader that takes 100 ms a frame"),

@@ -28,6 +28,7 @@ struct Setting {
   std::uint64_t jitter = 0;  // ±ns
   bool missing = false;      // one in ten
   bool load = false;         // a busy process on each core
+  bool anywhere = false;     // the kernel chooses the cores
 };
 
 struct Result {
@@ -92,7 +93,7 @@ void run(const Options& options, const TransportKind& kind, const Setting& setti
       for (;;) relax();
     });
   Child writer([&] {
-    if (!setting.load) pin(0);
+    if (!setting.load && !setting.anywhere) pin(0);
     ::prctl(PR_SET_TIMERSLACK, 1);
     transport->open_writer();
     result.ready.fetch_add(1);
@@ -114,7 +115,7 @@ void run(const Options& options, const TransportKind& kind, const Setting& setti
     ::usleep(200'000);
   });
   Child reader([&] {
-    if (!setting.load) pin(1);
+    if (!setting.load && !setting.anywhere) pin(1);
     while (result.ready.load() != 1) ::usleep(1000);
     transport->open_reader();
     result.ready.fetch_add(1);
@@ -203,7 +204,7 @@ void run_many(const Options& options, const char* name, shmring_wake wake) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = parse(argc, argv, 1200);
+  const Options options = parse(argc, argv, 1800);
   const Daemon roudi(options.folder);
   std::vector<TransportKind> kinds = bare_wakes();
   const auto rings = our_rings();
@@ -221,9 +222,11 @@ int main(int argc, char** argv) {
     disturbed.push_back({kind.name + " jitter", [&options, kind] { run(options, kind, {"_jitter", 60, 200'000}); }});
     disturbed.push_back({kind.name + " missing", [&options, kind] { run(options, kind, {"_missing", 60, 0, true}); }});
     disturbed.push_back({kind.name + " load", [&options, kind] { run(options, kind, {"_load", 60, 0, false, true}); }});
+    disturbed.push_back(
+        {kind.name + " anywhere", [&options, kind] { run(options, kind, {"_anywhere", 60, 0, false, false, true}); }});
   }
-  cases.push_back({"ring block 8", [&] { run_many(options, "ring block", SHMRING_WAKE_BLOCK); }});
-  cases.push_back({"ring adaptive 8", [&] { run_many(options, "ring adaptive", SHMRING_WAKE_ADAPTIVE); }});
+  disturbed.push_back({"ring block 8", [&] { run_many(options, "ring block", SHMRING_WAKE_BLOCK); }});
+  disturbed.push_back({"ring adaptive 8", [&] { run_many(options, "ring adaptive", SHMRING_WAKE_ADAPTIVE); }});
   run_rounds(options, cases);
   run_rounds(options.patient(), disturbed);
 }
