@@ -30,17 +30,11 @@ class Courtesy {
     bar_ = std::max(kPenalty, bar_ / 2);
   }
   // Others ran here while we looked, and a frame waited, or did not come, for `pause` ns of it. True: look from another processor. Kernels
-  // leave a spinner and its publisher on one processor, with another one idle. Where it is no better over there, it is not tried again for
-  // 100 frames, then 200, 400 …; who lost the processor there goes back.
+  // leave a spinner and its publisher on one processor, with another one idle. Who loses the processor over there, and not just once, goes
+  // back and stays for 100 frames, then 200, 400 …
   [[nodiscard]] bool shared(std::uint64_t pause) {
-    const bool taken = pause > kPause;
-    if (taken && std::exchange(trial_, 0) > 0) {
-      barred_ = bar_;
-      bar_ = std::min(bar_ * 2, kMaxPenalty);
-      return true;
-    }
-    if (taken) lost();
-    if (taken || barred_ > 0) return false;
+    if (pause > kPause) return lost();
+    if (barred_ > 0) return false;
     trial_ = kSeldom;
     return true;
   }
@@ -49,11 +43,17 @@ class Courtesy {
  private:
   // The processor was taken. Once in kSeldom frames that happens to everybody and no percentile shows it; more often, others need it: 100
   // frames of sleep, then 200, 400 …
-  void lost() {
-    if (std::exchange(calm_, 0) == kSeldom) return;
+  bool lost() {
+    if (std::exchange(calm_, 0) == kSeldom) return false;
+    if (std::exchange(trial_, 0) > 0) {
+      barred_ = bar_;
+      bar_ = std::min(bar_ * 2, kMaxPenalty);
+      return true;
+    }
     blocked_ = penalty_;
     penalty_ = std::min(penalty_ * 2, kMaxPenalty);
     good_ = 0;
+    return false;
   }
 
   static constexpr std::uint32_t kSeldom = 128, kPenalty = 100, kMaxPenalty = 12'800;

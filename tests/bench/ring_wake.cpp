@@ -222,9 +222,11 @@ int main(int argc, char** argv) {
     disturbed.push_back({kind.name + " jitter", [&options, kind] { run(options, kind, {"_jitter", 60, 200'000}); }});
     disturbed.push_back({kind.name + " missing", [&options, kind] { run(options, kind, {"_missing", 60, 0, true}); }});
     disturbed.push_back({kind.name + " load", [&options, kind] { run(options, kind, {"_load", 60, 0, false, true}); }});
-    disturbed.push_back(
-        {kind.name + " anywhere", [&options, kind] { run(options, kind, {"_anywhere", 60, 0, false, false, true}); }});
   }
+  for (const auto& kind : {rings[0], rings[1]})
+    disturbed.push_back({kind.name + " anywhere", [&options, kind] {
+                           run(options, kind, {"_anywhere", 60, 0, false, false, true});
+                         }});
   disturbed.push_back({"ring block 8", [&] { run_many(options, "ring block", SHMRING_WAKE_BLOCK); }});
   disturbed.push_back({"ring adaptive 8", [&] { run_many(options, "ring adaptive", SHMRING_WAKE_ADAPTIVE); }});
   run_rounds(options, cases);
