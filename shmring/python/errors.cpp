@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The exception classes themselves are Python (shmring/_errors.py); here they are looked up, on the way out only.
+// The exception classes themselves are Python: shmring/_errors.py.
 #include "errors.hpp"
 
 #include <cmath>
@@ -10,23 +10,29 @@ namespace py = pybind11;
 namespace shmring::python {
 namespace {
 
-[[noreturn]] void raise_object(const py::object& type, const std::string& text) {
-  PyErr_SetString(type.ptr(), text.c_str());
+// Found once, so that raising runs no Python code. Guarded by the GIL.
+constinit PyObject* by_status = nullptr;  // {"timeout": Timeout, …}
+constinit PyObject* any_error = nullptr;
+
+[[noreturn]] void raise_type(const char* status, const std::string& text) {
+  PyObject* type = PyDict_GetItemString(by_status, status);
+  PyErr_SetString(type != nullptr ? type : any_error, text.c_str());
   throw py::error_already_set();
 }
 
 }  // namespace
 
+void bind_errors() {
+  const auto errors = py::module_::import("shmring._errors");
+  by_status = errors.attr("by_status").cast<py::object>().release().ptr();
+  any_error = errors.attr("Error").cast<py::object>().release().ptr();
+}
+
 void raise(shmring_status status) { raise(status, shmring_last_error()); }
 
-void raise(shmring_status status, const std::string& text) {
-  const py::object of_status = py::module_::import("shmring._errors").attr("of_status");
-  raise_object(of_status(shmring_status_name(status)), text);
-}
+void raise(shmring_status status, const std::string& text) { raise_type(shmring_status_name(status), text); }
 
-void raise_closed(const char* what) {
-  raise_object(py::module_::import("shmring._errors").attr("Closed"), std::string("the ") + what + " is closed");
-}
+void raise_closed(const char* what) { raise_type("closed", std::string("the ") + what + " is closed"); }
 
 std::uint64_t nanoseconds(const py::object& seconds) {
   if (seconds.is_none()) return SHMRING_WAIT_FOREVER;

@@ -5,9 +5,8 @@
 #include <cstddef>
 #include <string>
 
-#include <pybind11/numpy.h>
-
 #include "errors.hpp"
+#include "numpy.hpp"
 #include "stats.hpp"
 
 namespace py = pybind11;
@@ -27,9 +26,17 @@ PyTypeObject* frame_type = nullptr;
 Frame& of(PyObject* self) { return *reinterpret_cast<Frame*>(self); }
 
 shmring_frame* held(const Frame& frame) {
-  if (frame.hold == nullptr) raise(SHMRING_INVALID, "the frame was released");
+  if (frame.hold == nullptr) raise(SHMRING_INVALID, "the frame was released: use it before, or keep its array");
   return static_cast<shmring_frame*>(PyCapsule_GetPointer(frame.hold, nullptr));
 }
+
+// The frame's memory, kept while other threads may run and release the frame.
+struct Pixels {
+  explicit Pixels(const Frame& frame)
+      : data(shmring_frame_data(held(frame))), owner(py::reinterpret_borrow<py::object>(frame.hold)) {}
+  const void* data;
+  py::object owner;
+};
 
 shmring_format format_in(const Frame& frame) {
   shmring_format format = SHMRING_FORMAT_INIT;
@@ -69,24 +76,32 @@ PyObject* get_size_of_image(PyObject* self, void*) {
 PyObject* get_array(PyObject* self, void*) {
   Frame& frame = of(self);
   if (frame.array == nullptr) {
-    frame.array = guarded([&] {
+    PyObject* made = guarded([&] {
+      const Pixels pixels(frame);
       View view;
       std::string why;
       if (!whole_view(format_in(frame), frame.info, view, why)) raise(SHMRING_INVALID, why);
-      return make_array(shmring_frame_data(held(frame)), view, frame.hold, false);
+      return make_array(pixels.data, view, pixels.owner, false);
     });
+    if (made == nullptr) return nullptr;
+    if (frame.array != nullptr ||
+        frame.hold == nullptr) {  // another thread was quicker, or released the frame meanwhile
+      return made;
+    }
+    frame.array = made;
   }
-  Py_XINCREF(frame.array);
+  Py_INCREF(frame.array);
   return frame.array;
 }
 
 PyObject* get_planes(PyObject* self, void*) {
   Frame& frame = of(self);
   return guarded([&] {
+    const Pixels pixels(frame);
     Planes planes;
     std::string why;
     if (!plane_views(format_in(frame), frame.info, planes, why)) raise(SHMRING_INVALID, why);
-    return make_arrays(shmring_frame_data(held(frame)), planes, frame.hold, false);
+    return make_arrays(pixels.data, planes, pixels.owner, false);
   });
 }
 
@@ -182,17 +197,16 @@ void release_capsule(PyObject* capsule) {
 }  // namespace
 
 py::object make_array(const void* memory, const View& view, const py::handle& owner, bool writable) {
-  const auto& numpy = py::detail::npy_api::get();
-  static const py::handle bytes = numpy.PyArray_DescrFromType_(py::detail::npy_api::NPY_UBYTE_);
-  static const py::handle words = py::dtype("<u2").release();
-  const auto descriptor = view.item_size == 2 ? words : bytes;
+  const Numpy& functions = numpy();
+  PyObject* descriptor = view.item_size == 2 ? functions.words : functions.bytes;
   const Py_intptr_t shape[] = {view.shape[0], view.shape[1], view.shape[2]};
   const Py_intptr_t strides[] = {view.strides[0], view.strides[1], view.strides[2]};
+  Py_INCREF(descriptor);  // it is taken over, also where no array comes of it
   auto array = py::reinterpret_steal<py::object>(
-      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, descriptor.inc_ref().ptr(), view.dimensions, shape, strides,
-                                  const_cast<std::byte*>(static_cast<const std::byte*>(memory) + view.offset),
-                                  writable ? py::detail::npy_api::NPY_ARRAY_WRITEABLE_ : 0, nullptr));
-  if (!array || numpy.PyArray_SetBaseObject_(array.ptr(), owner.inc_ref().ptr()) != 0) throw py::error_already_set();
+      functions.new_from_descriptor(functions.array_type, descriptor, view.dimensions, shape, strides,
+                                    const_cast<std::byte*>(static_cast<const std::byte*>(memory) + view.offset),
+                                    writable ? Numpy::writable : 0, nullptr));
+  if (!array || functions.set_base(array.ptr(), owner.inc_ref().ptr()) != 0) throw py::error_already_set();
   return array;
 }
 

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "errors.hpp"
 #include "fork_guard.hpp"
 #include "frame.hpp"
 #include "loan.hpp"
@@ -16,6 +17,7 @@ namespace py = pybind11;
 
 PYBIND11_MODULE(_shmring, module) {
   using namespace shmring::python;
+  bind_errors();
   ForkGuard::bind();
   bind_frame(module);
   Reader::bind(module);

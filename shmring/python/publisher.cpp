@@ -9,6 +9,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "errors.hpp"
+#include "gil.hpp"
 #include "stats.hpp"
 #include "views.hpp"
 
@@ -57,7 +58,7 @@ std::uint64_t time_of(const std::optional<std::uint64_t>& time) { return time.va
 // A status keeps its sentence on the way: the library's text is this thread's own.
 template <class Call>
 shmring_status without_gil(Call call) {
-  const py::gil_scoped_release others_may_run;
+  const WithoutGil others_may_run;
   return call();
 }
 

@@ -11,6 +11,7 @@
 
 #include "errors.hpp"
 #include "frame.hpp"
+#include "gil.hpp"
 #include "stats.hpp"
 
 namespace py = pybind11;
@@ -64,11 +65,11 @@ shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** fr
     const std::uint64_t left = waited < timeout ? timeout - waited : 0;
     shmring_status status = SHMRING_TIMEOUT;
     {
-      const py::gil_scoped_release others_may_run;
+      const WithoutGil others_may_run;
       status = take_once(call, reader, std::min(slice, left), frame);
     }
     if (status != SHMRING_TIMEOUT) return status;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (outlive_interpreter(PyErr_CheckSignals) != 0) throw py::error_already_set();
     if (left <= slice) return SHMRING_TIMEOUT;
   }
 }
@@ -118,7 +119,7 @@ void Reader::close() {
   }
   closed_ = true;
   shmring_reader_interrupt(reader, true);
-  const py::gil_scoped_release others_may_run;
+  const WithoutGil others_may_run;
   const std::lock_guard lock(busy_);
   shmring_reader_close(reader);
 }
@@ -146,7 +147,7 @@ void Reader::bind(py::module_& module) {
       .def("flush",
            [](Reader& self) {
              shmring_reader* reader = self.get();
-             const py::gil_scoped_release others_may_run;
+             const WithoutGil others_may_run;
              const std::lock_guard lock(self.busy_);
              if (!self.closed_) shmring_reader_flush(reader);
            })

@@ -7,6 +7,7 @@
 #include <shmring/inspect.h>
 
 #include "errors.hpp"
+#include "gil.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -97,7 +98,7 @@ py::dict inspect(const std::string& path, const py::object& timeout) {
   shmring_status status = SHMRING_OK;
   std::string why;
   {
-    const py::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     shmring_observer* observer = nullptr;
     status = shmring_observer_open(path.c_str(), limit, &observer);
     if (status == SHMRING_OK) {

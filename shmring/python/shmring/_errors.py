@@ -98,7 +98,7 @@ class Closed(Error, ValueError):
     status = "closed"
 
 
-_by_status = {
+by_status = {
     error.status: error
     for error in (
         Timeout, End, Disconnected, Interrupted, Full, TooLarge, TooManyHeld, InUse,
@@ -106,10 +106,5 @@ _by_status = {
     )
 }
 
-for _error in (Error, *_by_status.values()):
+for _error in (Error, *by_status.values()):
     _error.__module__ = "shmring"
-
-
-def of_status(name):
-    """The class for a status that the extension met; Error for one that is newer than this module."""
-    return _by_status.get(name, Error)

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// numpy's C API is a capsule with an array of pointers, whose places never change.
+#include "numpy.hpp"
+
+#include <cstddef>
+
+#include "gil.hpp"
+
+namespace py = pybind11;
+
+namespace shmring::python {
+namespace {
+
+// Guarded by the GIL, and without a static guard of C++: see the header.
+constinit Numpy loaded{};
+
+py::object owned(PyObject* object) {
+  if (object == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+py::object import(const char* name) {
+  return owned(outlive_interpreter([name] { return PyImport_ImportModule(name); }));
+}
+
+// numpy 2 moved it.
+py::object import_c_api() {
+  try {
+    return import("numpy._core._multiarray_umath");
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_ModuleNotFoundError)) throw;
+  }
+  return import("numpy.core._multiarray_umath");
+}
+
+template <class Function>
+void load(Function& function, void* const* table, std::size_t place) {
+  function = reinterpret_cast<Function>(table[place]);
+}
+
+}  // namespace
+
+// Several threads may be in here at once: Python's import lock is all the order they need, and all find the same.
+const Numpy& numpy() {
+  if (loaded.array_type != nullptr) return loaded;
+  const py::object module = import("numpy");
+  const py::object words =
+      owned(outlive_interpreter([&] { return PyObject_CallMethod(module.ptr(), "dtype", "s", "<u2"); }));
+  const py::object bytes =
+      owned(outlive_interpreter([&] { return PyObject_CallMethod(module.ptr(), "dtype", "s", "u1"); }));
+  const py::object c_api = import_c_api().attr("_ARRAY_API");
+  auto* const* table = static_cast<void* const*>(PyCapsule_GetPointer(c_api.ptr(), nullptr));
+  if (table == nullptr) throw py::error_already_set();
+  Numpy found{};
+  load(found.array_type, table, 2);
+  load(found.new_from_descriptor, table, 94);
+  load(found.new_copy, table, 85);
+  load(found.set_base, table, 282);
+  found.bytes = bytes.inc_ref().ptr();
+  found.words = words.inc_ref().ptr();
+  return loaded = found;
+}
+
+}  // namespace shmring::python
