@@ -7,6 +7,7 @@
 #define SHMRING_PUBLISHER_CRASH_POINTS(X)                         \
   X(ring_allocated, "memory of a ring allocated, not yet sealed") \
   X(ring_sealed, "a ring sealed")                                 \
+  X(path_locked, "the file made that locks its path")             \
   X(path_cleared, "a dead publisher's file removed")              \
   X(socket_bound, "the socket's file made, nobody listens yet")   \
   X(listening, "listening, nobody accepts yet")                   \

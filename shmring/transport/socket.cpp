@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -15,7 +14,7 @@
 #include <cstring>
 
 #include "core/crash_point.hpp"
-#include "transport/clock.hpp"
+#include "transport/path_lock.hpp"
 #include "transport/wire.hpp"
 
 #ifndef SO_PEERPIDFD
@@ -28,7 +27,8 @@
 namespace shmring {
 namespace {
 
-constexpr std::size_t kMostOfKernel = 253;  // descriptors with one message
+constexpr std::uint64_t kPatience = 2'000'000'000;  // ns, for another start at the same path
+constexpr std::size_t kMostOfKernel = 253;          // descriptors with one message
 
 std::atomic<bool> pidfd_by_number{false}, descriptors_from_anybody{false};
 
@@ -71,21 +71,6 @@ Result<void> clear_path(const std::string& path) {
   return {};
 }
 
-// Waits its turn for the folder for two seconds at most: whoever holds the lock is starting or ending a publisher there.
-Result<Fd> lock_folder(const std::string& folder) {
-  Fd dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir) {
-    const Error error = system_error(("the socket's folder " + folder).c_str());
-    return Error{SHMRING_SYSTEM, error.text + ": create it first, or choose another path"};
-  }
-  for (const auto deadline = now() + 2'000'000'000u; ::flock(dir.get(), LOCK_EX | LOCK_NB) != 0;) {
-    if (errno != EWOULDBLOCK && errno != EINTR) break;  // a file system without locks: go on without
-    if (now() > deadline) return {SHMRING_IN_USE, "another process keeps the folder " + folder + " locked"};
-    ::poll(nullptr, 0, 5);
-  }
-  return dir;
-}
-
 }  // namespace
 
 std::string folder_of(const std::string& path) {
@@ -105,8 +90,8 @@ Result<void> check_path(const std::string& path) {
 
 Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   if (auto ok = check_path(path); !ok) return ok.error();
-  auto folder = lock_folder(folder_of(path));
-  if (!folder) return folder.error();
+  auto lock = PathLock::take(path, kPatience);
+  if (!lock) return lock.error();
   if (auto ok = clear_path(path); !ok) return ok.error();
   SHMRING_CRASH_POINT(path_cleared);
 
@@ -115,7 +100,13 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   // The file gets the socket's own mode: nobody can connect before it is right.
   if (::fchmod(fd.get(), perms & 0777) != 0) return system_error("fchmod");
   const sockaddr_un address = address_of(path);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  const auto bind = [&] { return ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0; };
+  bool bound = bind();
+  if (!bound && (errno == ENOSPC || errno == EDQUOT)) {
+    lock->release();  // its file has the last room that there is
+    bound = bind();
+  }
+  if (!bound) {
     const bool full = errno == ENOSPC || errno == EDQUOT;
     const Error error = system_error(("creating the socket " + path).c_str());
     return Error{SHMRING_SYSTEM, error.text + (full ? ": the folder is full, make room or choose another" : "")};
@@ -126,23 +117,29 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   Listener listener(std::move(fd), refuses, path, file);
   SHMRING_CRASH_POINT(socket_bound);
   // What the umask took away is wanted.
-  if (::chmod(path.c_str(), perms & 0777) != 0 || ::listen(listener.fd(), kBacklog) != 0) {
-    const Error error = system_error("listen");
+  const bool open_to_readers = ::chmod(path.c_str(), perms & 0777) == 0;
+  if (!open_to_readers || ::listen(listener.fd(), kBacklog) != 0) {
+    const Error error = system_error(((open_to_readers ? "listen on " : "chmod ") + path).c_str());
     ::unlink(path.c_str());
     return error;
   }
+  // Where starts cannot be told apart by a lock, another one may have taken this file for a dead publisher's.
+  if (!listener.has_path()) return {SHMRING_IN_USE, "another publisher took " + path + " at the same moment"};
   SHMRING_CRASH_POINT(listening);
   return listener;
 }
 
 void Listener::close() {
   if (!fd_) return;
-  auto folder = lock_folder(folder_of(path_));
-  struct stat file;
-  if (::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino && file.st_dev == file_.st_dev)
-    ::unlink(path_.c_str());
+  // Needs no lock: as long as we listen, a publisher that starts finds us alive and leaves the file alone.
+  if (has_path()) ::unlink(path_.c_str());
   SHMRING_CRASH_POINT(file_removed);
   fd_.reset();
+}
+
+bool Listener::has_path() const {
+  struct stat file;
+  return ::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino && file.st_dev == file_.st_dev;
 }
 
 ForeignFd Listener::accept() const {

@@ -20,8 +20,8 @@ namespace shmring {
 // A listening socket and the file it made. The file is removed with it, if it is still ours.
 class Listener {
  public:
-  // IN_USE names the live publisher. A file left by a dead one is replaced. The folder is locked meanwhile, so of two that start at once
-  // one wins. Waits for a second at most, for an answer of whoever has the path.
+  // IN_USE names the live publisher. A file left by a dead one is replaced. Of two that start at once one wins (PathLock). Waits for a
+  // second at most for an answer of the process that has the path, and for two seconds for others that start there.
   static Result<Listener> bind(const std::string& path, std::uint32_t perms);
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) noexcept = default;
@@ -30,6 +30,8 @@ class Listener {
 
   static constexpr int kBacklog = 64;
   int fd() const { return fd_.get(); }
+  // Whether the file at the path is still the one that this made.
+  bool has_path() const;
   // A connection, or an invalid one with errno. No descriptors come by it where the kernel can refuse them.
   ForeignFd accept() const;
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Publisher and readers of different users, as docs/security.md advises: the folder belongs to the publisher, its group may read. Needs
 // root. Each test runs with the kernel's own way of knowing a peer's process and with the one from before Linux 6.5.
+#include <fcntl.h>
 #include <grp.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 
 #include "child_process.hpp"
 #include "ring_fixture.hpp"
+#include "transport/path_lock.hpp"
 #include "transport/socket.hpp"
 
 namespace shmring {
@@ -133,6 +136,25 @@ TEST_P(TwoUsers, AReaderGoesOnWithTheNextPublisherOfTheOtherUser) {
   std::optional<support::Ending> ending;
   publish_until([&] { return (ending = worker.wait(std::chrono::milliseconds(5))).has_value(); });
   EXPECT_TRUE(ending && ending->success()) << worker.output();
+}
+
+TEST_P(TwoUsers, AReaderOfTheGroupCannotKeepAPublisherFromStarting) {
+  publisher.reset();
+  auto reader = ChildProcess::fork([&] {
+    if (!become(kWorker, kVision)) return 10;
+    const Fd folder(::open(dir.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (::flock(folder.get(), LOCK_EX) != 0) return 11;
+    if (PathLock::take(path, 0).status() == SHMRING_IN_USE) return 12;
+    if (Fd(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))) return 13;
+    std::puts("locked");
+    std::fflush(stdout);
+    ::pause();
+    return 0;
+  });
+  ASSERT_TRUE(reader.says("locked"));
+  const As camera(kCamera, kCameraOnly);
+  auto opened = Publisher::open(publisher_options());
+  EXPECT_TRUE(opened) << opened.error().text;
 }
 
 TEST_P(TwoUsers, AReaderOfTheGroupCanNeitherTakeThePathNorRemoveIt) {

@@ -12,6 +12,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 
 #include "child_process.hpp"
 #include "temp_dir.hpp"
+#include "transport/path_lock.hpp"
 #include "transport/wire.hpp"
 #include "watchdog.hpp"
 
@@ -158,13 +160,81 @@ TEST(Listener, SaysWhatIsWrongWithAFolder) {
   EXPECT_NE(missing.error().text.find("create it first"), std::string::npos);
 }
 
-TEST(Listener, SaysThatSomebodyKeepsTheFolderLocked) {
+// Readers may read the folder, and whoever may read a folder may lock it.
+TEST(Listener, DoesNotCareForALockOnItsFolder) {
   const support::TempDir dir;
   const Fd folder(::open(dir.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ASSERT_EQ(::flock(folder.get(), LOCK_EX), 0);
+  for (const int lock : {LOCK_EX, LOCK_SH}) {
+    ASSERT_EQ(::flock(folder.get(), lock), 0);
+    { auto dead = Listener::bind(dir.file("s"), 0600); }
+    auto next = Listener::bind(dir.file("s"), 0600);
+    ASSERT_TRUE(next) << next.error().text;
+    EXPECT_EQ(dir.names(), std::set<std::string>{"s"});
+    next->close();
+  }
+}
+
+TEST(Listener, SaysThatAnotherOneIsStartingThere) {
+  const support::TempDir dir;
+  auto other = PathLock::take(dir.file("s"), 0);
+  ASSERT_TRUE(other) << other.error().text;
   const auto refused = Listener::bind(dir.file("s"), 0600);
   EXPECT_EQ(refused.status(), SHMRING_IN_USE);
-  EXPECT_NE(refused.error().text.find("locked"), std::string::npos);
+  EXPECT_NE(refused.error().text.find(dir.file("s.lock")), std::string::npos) << refused.error().text;
+}
+
+TEST(Listener, RemovesTheLockThatADeadOneLeft) {
+  const support::TempDir dir;
+  std::ofstream(dir.file("s.lock")) << "";
+  auto listener = Listener::bind(dir.file("s"), 0600);
+  ASSERT_TRUE(listener) << listener.error().text;
+  EXPECT_EQ(dir.names(), std::set<std::string>{"s"});
+  listener->close();
+}
+
+TEST(Listener, NamesWhatIsInTheWayOfItsLockAndLeavesItAlone) {
+  const support::TempDir dir;
+  ASSERT_EQ(::symlink("/dev/null", dir.file("s.lock").c_str()), 0);
+  const auto refused = Listener::bind(dir.file("s"), 0600);
+  EXPECT_EQ(refused.status(), SHMRING_IN_USE);
+  EXPECT_NE(refused.error().text.find(dir.file("s.lock") + " is in the way"), std::string::npos)
+      << refused.error().text;
+  EXPECT_EQ(dir.names(), std::set<std::string>{"s.lock"});
+}
+
+// Processes, not threads: each has locks of its own.
+TEST(Listener, IsOneOfThoseThatReplaceADeadOneAtOnce) {
+  const support::TempDir dir;
+  for (int round = 0; round < 60; ++round) {
+    { auto dead = Listener::bind(dir.file("s"), 0600); }
+    int start[2], end[2];
+    ASSERT_EQ(::pipe(start), 0);
+    ASSERT_EQ(::pipe(end), 0);
+    std::vector<support::ChildProcess> starters;
+    for (int i = 0; i < 3; ++i)
+      starters.push_back(support::ChildProcess::fork([&] {
+        ::close(start[1]);
+        ::close(end[1]);
+        char byte;
+        [[maybe_unused]] auto n = ::read(start[0], &byte, 1);
+        auto listener = Listener::bind(dir.file("s"), 0600);
+        std::puts("tried");
+        std::fflush(stdout);
+        for (pollfd p[] = {{end[0], POLLIN, 0}, {listener ? listener->fd() : -1, POLLIN, 0}};;) {
+          ::poll(p, 2, -1);
+          if (p[0].revents != 0) return listener ? 1 : 0;  // all have tried
+          if (p[1].revents != 0) (void)listener->accept();
+        }
+      }));
+    ::close(start[1]);
+    for (auto& starter : starters) EXPECT_TRUE(starter.says("tried"));
+    ::close(end[1]);
+    int winners = 0;
+    for (auto& starter : starters) winners += starter.wait()->code;
+    ::close(start[0]);
+    ::close(end[0]);
+    ASSERT_EQ(winners, 1) << "round " << round;
+  }
 }
 
 TEST(Connecting, SaysWhyItFailed) {
