@@ -86,10 +86,11 @@ bool Branch::activate() {
 void Branch::deactivate() {
   messenger.forget();
   Newest& newest = home_->newest();
+  Wishes forgotten;  // let go of without the lock: a pool may be among them
   std::unique_lock hold(newest.lock);
   active_ = false;
   cursor_.close(newest);
-  wishes = {};
+  std::swap(wishes, forgotten);
   newest.pulse.beat();
   if (serving != this) changed_.wait(hold, [this] { return threads_ == (busy_ ? 1u : 0u); });
 }
@@ -126,11 +127,12 @@ void Branch::reconfigured() {
 
 void Branch::unlinked() {
   Newest& newest = home_->newest();
+  Wishes forgotten;
   {
     std::lock_guard hold(newest.lock);
     linked_ = false;
     cursor_.close(newest);
-    wishes = {};
+    std::swap(wishes, forgotten);
   }
   home_->reconsider();
 }

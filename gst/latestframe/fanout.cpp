@@ -56,7 +56,10 @@ void Fanout::stop() {
     std::swap(newest, newest_.item);
     std::swap(end, newest_.end);
   }
+  // Queries reach a pad in any state, also now: they and this take turns by its stream lock.
+  GST_PAD_STREAM_LOCK(sink_.get());
   stickies_.reset();
+  GST_PAD_STREAM_UNLOCK(sink_.get());
   negotiation_.forget();
 }
 

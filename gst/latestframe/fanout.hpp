@@ -88,7 +88,8 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   const Owned<GstPad> sink_;
   std::atomic<Wake> wake_{Wake::block};
 
-  // Of the streaming thread.
+  // Guarded by the sink pad's stream lock, which whoever calls publish() or serialized events and queries has: also on a pad
+  // that is not active.
   ItemPool pool_;
   StickiesRef stickies_;
   std::uint64_t headers_ = 0;  // how many came

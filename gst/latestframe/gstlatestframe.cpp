@@ -129,11 +129,10 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* templ, const char* want
     return nullptr;
   }
   GstPad* pad = gst_latest_frame_pad_new(impl.fanout, templ, name.c_str(), impl.defaults.limits());
-  // The element's state may change meanwhile: look before, so that a running element gets an active pad, and after, for
-  // then the state change sees the pad itself.
-  if (impl.active) gst_pad_set_active(pad, TRUE);
+  if (impl.active) gst_pad_set_active(pad, TRUE);  // a running element gets an active pad
   if (!gst_element_add_pad(element, pad)) return nullptr;
-  gst_pad_set_active(pad, impl.active);
+  // The state may change meanwhile, and the state change goes over the pads as well: whoever is last must not be wrong.
+  for (bool active = !impl.active; active != impl.active;) gst_pad_set_active(pad, active = impl.active);
   gst_child_proxy_child_added(GST_CHILD_PROXY(element), G_OBJECT(pad), name.c_str());
   return pad;
 }
@@ -143,6 +142,7 @@ void release_pad(GstElement* element, GstPad* pad) {
   const auto name = adopt(gst_pad_get_name(pad));
   gst_latest_frame_pad_retire(pad);
   gst_element_remove_pad(element, pad);
+  gst_pad_set_active(pad, FALSE);  // a state change may have come upon it before it was removed
   gst_child_proxy_child_removed(GST_CHILD_PROXY(element), G_OBJECT(pad), name.get());
 }
 
@@ -161,6 +161,12 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
     impl.active = false;
   }
   const auto result = GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE) {
+    // No transition back follows a failed one.
+    impl.active = false;
+    GST_ELEMENT_CLASS(parent_class)->change_state(element, GST_STATE_CHANGE_PAUSED_TO_READY);
+    impl.fanout->stop();
+  }
   if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING && result != GST_STATE_CHANGE_FAILURE)
     impl.fanout->monitor().start();
   else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // GstHarness's stress for every element: states, frames, lists, events both ways, properties and pads, all at once.
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <deque>
@@ -167,6 +168,42 @@ TEST_P(StressBetween, SurvivesEverythingAtOnceWhileItsStateChanges) {
   states();
   everything_but_states();
   run();
+}
+
+// Queries reach a pad in every state, and what they look at is what stopping clears. No pause between two of them.
+TEST_P(StressBetween, AnswersQueriesWhileItStopsAndStarts) {
+  std::atomic<bool> over{false};
+  std::vector<std::thread> asking;
+  const auto keep = [&](std::function<void()> work) {
+    asking.emplace_back([&over, work = std::move(work)] {
+      while (!over) work();
+    });
+  };
+  const auto ask = [this](GstQuery* query, GstPad* pad) { gst_pad_peer_query(pad, adopt(query).get()); };
+  keep([&] { ask(gst_query_new_allocation(caps_.get(), TRUE), harness_->srcpad); });
+  keep([&] {
+    ask(gst_query_new_drain(), harness_->srcpad);
+    ask(gst_query_new_caps(nullptr), harness_->srcpad);
+    ask(gst_query_new_accept_caps(caps_.get()), harness_->srcpad);
+    ask(gst_query_new_latency(), harness_->sinkpad);
+    ask(gst_query_new_scheduling(), harness_->sinkpad);
+    ask(gst_query_new_caps(nullptr), harness_->sinkpad);
+  });
+  keep([&] {
+    gst_pad_push_event(harness_->srcpad, gst_event_new_stream_start("stress"));
+    gst_pad_push_event(harness_->srcpad, gst_event_new_caps(caps_.get()));
+    gst_pad_push_event(harness_->srcpad, gst_event_new_segment(&segment_));
+    for (int i = 0; i < 5; ++i) gst_pad_push(harness_->srcpad, share(buffer_.get()).release());
+    std::this_thread::sleep_for(50us);
+  });
+  const auto end = std::chrono::steady_clock::now() + 2s;
+  for (int i = 0; i < 100 || std::chrono::steady_clock::now() < end; ++i) {
+    gst_element_set_state(element(), GST_STATE_PLAYING);
+    std::this_thread::sleep_for(std::chrono::microseconds(i * 37 % 300));
+    gst_element_set_state(element(), GST_STATE_READY);
+  }
+  over = true;
+  for (auto& thread : asking) thread.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, StressBetween, testing::Values("latestframe", "framehealth"),
