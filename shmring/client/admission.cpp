@@ -47,9 +47,9 @@ Control::Next Control::on_hello(Connection& c, const wire::Hello& hello) {
 
 std::string Control::who_reads() const {
   std::string text;
-  for (const auto& [fd, c] : connections_)
+  for (const auto& [serial, c] : connections_)
     if (c.lane && c.ring == ring_.get() && c.lane->wanted.load() <= Lane::Stage::active)
-      text += (text.empty() ? "'" : ", '") + c.lane->grant.name + "' (process " + std::to_string(c.lane->pid) + ")";
+      text += (text.empty() ? "'" : ", '") + c.lane->grant.name + "' (process " + std::to_string(c.lane->process.pid) + ")";
   return text;
 }
 
@@ -62,11 +62,11 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
 
   std::uint32_t readers = 0, used = 1 + ring_->loans();
   bool spinner = false;
-  for (const auto& [fd, other] : connections_) {
+  for (const auto& [serial, other] : connections_) {
     if (!other.lane || other.ring != ring_.get() || other.lane->wanted.load() > Lane::Stage::active) continue;
     if (other.lane->grant.name == name)
       return refuse(c, SHMRING_IN_USE,
-                    "the name '" + name + "' belongs to process " + std::to_string(other.lane->pid) +
+                    "the name '" + name + "' belongs to process " + std::to_string(other.lane->process.pid) +
                         ", which lives: stop that one, or give this reader another name");
     ++readers;
     used += other.lane->grant.depth + other.lane->grant.max_held;
@@ -153,12 +153,11 @@ Control::Next Control::on_mapped(Connection& c) {
   c.stage = Connection::Stage::reading;
   Name& name = name_of(c.lane->grant.name);
   // One that was sent here from the former ring is the same as before.
-  if (const std::uint32_t pid = c.lane->pid; std::exchange(name.moving, 0u) != pid || pid == 0) ++name.generation;
+  if (!comes_again(name, *c.lane)) ++name.generation;
+  name.moving = 0;
+  name.moving_process.reset();
   name.gone_at = 0;
-  if (c.lane->pidfd) {
-    process_of_[c.lane->pidfd.get()] = c.lane->socket.get();
-    watch(c.lane->pidfd.get(), EPOLLIN);
-  }
+  if (c.lane->pidfd) watch(c.lane->pidfd.get(), EPOLLIN, process_tag(c.serial));
   ring_->add_lane(c.lane);
   SHMRING_CRASH_POINT(lane_added);
   readers_.fetch_add(1, std::memory_order_relaxed);

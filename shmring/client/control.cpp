@@ -29,8 +29,11 @@ constexpr std::size_t kMaxNames = 64;
 constexpr int kTick = 10;                           // ms, while something waits to be carried out
 constexpr std::uint64_t kLook = 50 * kMillisecond;  // between looks at what those who left still hold
 
-const char* const kProcessEnded = "its process ended";
-const char* const kHungUp = "it hung up without a goodbye";
+constexpr std::uint64_t kDepartureTime = 1000 * kMillisecond;  // from a hang-up to the end of the process
+constexpr std::size_t kMaxDepartures = 16;
+constexpr int kQueuedMessages = 512;  // more than a socket's buffer takes
+
+const char* const kClosedUnexpectedly = "its connection closed unexpectedly";
 constexpr Offence kNonsense{SHMRING_OFFENCE_MESSAGE, "it sent a message that does not belong there"};
 constexpr Offence kDescriptors{SHMRING_OFFENCE_DESCRIPTORS, "it sent descriptors, which nobody asked for"};
 
@@ -49,7 +52,8 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   }
   std::unique_ptr<Control> control(
       new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll), std::move(event)));
-  if (!control->watch(control->listener_.fd(), EPOLLIN) || !control->watch(control->event_.get(), EPOLLIN))
+  if (!control->watch(control->listener_.fd(), EPOLLIN, kListenerTag) ||
+      !control->watch(control->event_.get(), EPOLLIN, kWakeTag))
     return system_error("epoll_ctl");
   // Signals are the program's own business: none is delivered to this thread.
   sigset_t all, before;
@@ -78,7 +82,7 @@ Control::~Control() {
   announce();
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::closing;
-  for (auto& [fd, connection] : connections_) send_message(fd, bye);
+  for (auto& [serial, connection] : connections_) send_message(connection.fd(), bye);
   SHMRING_CRASH_POINT(goodbye_said);
   listener_.close();
 }
@@ -87,7 +91,7 @@ void Control::abandon() {
   if (thread_.joinable()) thread_.detach();
   // The file, the sockets' goodbyes: all the parent's. Only this process's copies of the descriptors are closed.
   Listener forgotten = std::move(listener_);
-  for (auto& [fd, connection] : connections_) connection.socket.trust();  // the last to close them is the parent
+  for (auto& [serial, connection] : connections_) connection.socket.trust();  // the last to close them is the parent
   connections_.clear();
 }
 
@@ -96,24 +100,24 @@ void Control::wake() {
   [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full: it is awake already
 }
 
-bool Control::watch(int fd, std::uint32_t events) {
+bool Control::watch(int fd, std::uint32_t events, std::uint64_t tag) {
   epoll_event event{};
   event.events = events;
-  event.data.fd = fd;
+  event.data.u64 = tag;
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 // An observer that asks all the time is answered now and then.
 void Control::rest(Connection& c) {
   c.rests_until = now() + kObserverRest;
-  set_events(c.fd(), 0);
+  set_events(c, 0);
 }
 
-void Control::set_events(int fd, std::uint32_t events) {
+void Control::set_events(const Connection& c, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
-  event.data.fd = fd;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+  event.data.u64 = socket_tag(c.serial);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, c.fd(), &event);
 }
 
 void Control::run() {
@@ -128,7 +132,7 @@ void Control::run() {
     const std::lock_guard lock(mutex_);
     for (int i = 0; i < n; ++i) {
       ring_bells();  // before each: a worker waits for it, whoever else keeps us busy
-      handle(events[static_cast<std::size_t>(i)].data.fd);
+      handle(events[static_cast<std::size_t>(i)].data.u64);
     }
     ring_bells();
     end_liars();
@@ -142,27 +146,29 @@ void Control::end_rests() {
   const std::uint64_t t = now();
   if (listener_rests_until_ != 0 && t >= listener_rests_until_) {
     listener_rests_until_ = 0;
-    watch(listener_.fd(), EPOLLIN);
+    watch(listener_.fd(), EPOLLIN, kListenerTag);
   }
-  std::vector<int> late;
-  for (auto& [fd, c] : connections_) {
-    if (c.deadline != 0 && t >= c.deadline) late.push_back(fd);
+  std::vector<Serial> late;
+  for (auto& [serial, c] : connections_) {
+    if (c.deadline != 0 && t >= c.deadline) late.push_back(serial);
     if (c.rests_until != 0 && t >= c.rests_until) {
       c.rests_until = 0;
-      set_events(fd, EPOLLIN | EPOLLRDHUP);
+      set_events(c, EPOLLIN | EPOLLRDHUP);
     }
   }
-  for (int fd : late) {
+  for (const Serial serial : late) {
     ++offences_[SHMRING_OFFENCE_SILENCE];
-    drop(fd);
+    drop(serial);
   }
+  // Its process lives on without the connection: it left.
+  std::erase_if(departures_, [t](const auto& departure) { return t >= departure.second.deadline; });
 }
 
 // ms until something is due; -1: only an event wakes us.
 int Control::next_timeout() const {
   if (ring_->has_changes()) return kTick;
   const bool ended = shared_.ended_after.load(std::memory_order_relaxed) != 0;
-  for (const auto& [fd, c] : connections_)  // somebody is still to be told
+  for (const auto& [serial, c] : connections_)  // somebody is still to be told
     if (c.stage == Connection::Stage::reading && c.ring == ring_.get() &&
         (!c.told_offered || (ended && c.told_end == 0)))
       return kTick;
@@ -172,28 +178,30 @@ int Control::next_timeout() const {
         return lane->wanted.load(std::memory_order_relaxed) != Lane::Stage::active;
       }))
     due = std::min(due, now() + kLook);
-  for (const auto& [fd, connection] : connections_)
+  for (const auto& [serial, connection] : connections_)
     for (const std::uint64_t t : {connection.deadline, connection.rests_until})
       if (t != 0) due = std::min(due, t);
+  for (const auto& [serial, departure] : departures_) due = std::min(due, departure.deadline);
   if (due == UINT64_MAX) return -1;
   const std::uint64_t t = now();
   return due <= t ? 0 : static_cast<int>((due - t) / kMillisecond + 1);
 }
 
-void Control::handle(int fd) {
-  if (fd == event_.get()) {
+void Control::handle(std::uint64_t tag) {
+  const Serial serial = tag / 2;
+  if (tag == kWakeTag) {
     std::uint64_t count;
-    [[maybe_unused]] const auto got = ::read(fd, &count, sizeof count);
+    [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
     ring_bells();
-  } else if (fd == listener_.fd()) {
+  } else if (tag == kListenerTag) {
     accept_all();
-  } else if (const auto process = process_of_.find(fd); process != process_of_.end()) {
-    const int connection = process->second;
-    if (const auto found = connections_.find(connection); found != connections_.end() && found->second.lane)
-      end_lane(found->second, kProcessEnded);
-    drop(connection);
-  } else if (const auto found = connections_.find(fd); found != connections_.end()) {
-    serve(found->second);
+  } else if (const auto found = connections_.find(serial); found != connections_.end()) {
+    if (tag == process_tag(serial))
+      end_if_gone(serial);
+    else
+      serve(found->second);
+  } else if (const auto departed = departures_.find(serial); departed != departures_.end()) {
+    judge(serial, departed->second);
   }
 }
 
@@ -215,9 +223,10 @@ void Control::accept_all() {
     Peer peer = peer_of(socket.get());
     if (peer.starving) return rest_listener();  // without its process we could not tell when it is gone
     make_room_for_greeting();
-    const int fd = socket.get();
-    if (!watch(fd, EPOLLIN | EPOLLRDHUP)) continue;
-    Connection& c = connections_[fd];
+    const Serial serial = ++last_serial_;
+    if (!watch(socket.get(), EPOLLIN | EPOLLRDHUP, socket_tag(serial))) continue;
+    Connection& c = connections_[serial];
+    c.serial = serial;
     c.peer = std::move(peer);
     c.socket = std::move(socket);
     c.deadline = now() + kHandshakeTime;
@@ -241,16 +250,16 @@ void Control::make_room_for_greeting() {
   drop(oldest->first);
 }
 
-void Control::serve(Connection& c) {
-  const int fd = c.fd();
+Control::Served Control::serve(Connection& c) {
   std::array<std::byte, wire::kMaxMessage> buffer;
   // Bound: a peer that floods us is served a few messages a round, like everybody else.
   for (int i = 0; i < 4; ++i) {
-    const Received got = receive_message(fd, buffer);
-    if (got.kind == Received::Kind::nothing) return;
+    const Received got = receive_message(c.fd(), buffer);
+    if (got.kind == Received::Kind::nothing) return Served::none;
     if (got.kind == Received::Kind::closed) {
-      if (c.lane) end_lane(c, c.lane->pidfd && readable(c.lane->pidfd.get()) ? kProcessEnded : kHungUp);
-      return drop(fd);
+      end_lost_lane(c);
+      drop(c.serial);
+      return Served::ended;
     }
     const std::span<const std::byte> bytes(buffer.data(), got.size);
     const auto type = got.kind == Received::Kind::message ? wire::type_of(bytes) : std::nullopt;
@@ -265,13 +274,17 @@ void Control::serve(Connection& c) {
     } else if (type == wire::Type::ask && c.stage == Connection::Stage::observing) {
       next = send_stats(c);
     } else if (type == wire::Type::bye) {
-      if (c.lane) end_lane(c, "");
+      end_lane(c, "");
     } else {
       convict(c, kNonsense);
     }
-    if (next == Next::close) return drop(fd);
-    if (c.rests_until != 0) return;
+    if (next == Next::close) {
+      drop(c.serial);
+      return Served::ended;
+    }
+    if (c.rests_until != 0) return Served::none;
   }
+  return Served::some;
 }
 
 // It is told, where it can be; what is left of the connection is the caller's to drop.
@@ -284,8 +297,9 @@ void Control::convict(Connection& c, const Offence& offence) {
   end_lane(c, offence.sentence);
 }
 
-// The connection stays: what the reader holds is its own until it lets go or is gone.
-void Control::end_lane(Connection& c, const char* reason) {
+// What the reader holds is its own until it lets go of it, or its process is gone. Only the process's handle can say that it is: a
+// connection also ends while its process lives.
+void Control::end_lane(Connection& c, const std::string& reason) {
   if (c.stage != Connection::Stage::reading) return;
   const Lane::Stage stage = c.lane->wanted.load();
   if (stage < Lane::Stage::retired) {
@@ -295,39 +309,83 @@ void Control::end_lane(Connection& c, const char* reason) {
     name.gone_at = now();
     c.ring->want(*c.lane, Lane::Stage::retired);
   }
-  // Where the kernel cannot tell of the process's end, the hang-up has to do.
-  if (reason == kProcessEnded || (reason == kHungUp && !c.lane->pidfd)) c.ring->want(*c.lane, Lane::Stage::freed);
+  if (c.lane->pidfd && readable(c.lane->pidfd.get())) c.ring->want(*c.lane, Lane::Stage::freed);
 }
 
-void Control::drop(int fd) {
-  const auto found = connections_.find(fd);
+// Ends the lane of a connection that closed, or whose process ended, without a goodbye.
+void Control::end_lost_lane(Connection& c) {
+  if (c.stage != Connection::Stage::reading) return;
+  Lane& lane = *c.lane;
+  const bool was_reading = lane.wanted.load() < Lane::Stage::retired;
+  if (!lane.pidfd) {  // the kernel cannot tell of the process's end: the hang-up has to do
+    end_lane(c, kClosedUnexpectedly);
+    c.ring->want(lane, Lane::Stage::freed);
+  } else if (readable(lane.pidfd.get())) {
+    end_lane(c, reason_of_end(lane.pidfd, lane.process));
+  } else {
+    end_lane(c, "");
+    if (!was_reading) return;
+    // A process closes its descriptors shortly before it is gone. Until then its reader counts as attached.
+    Fd pidfd = lane.pidfd.duplicate();
+    if (!pidfd || !watch(pidfd.get(), EPOLLIN, process_tag(c.serial))) return;
+    if (departures_.size() >= kMaxDepartures) departures_.erase(departures_.begin());
+    departures_.emplace(c.serial, Departure{lane.grant.name, name_of(lane.grant.name).generation, lane.process,
+                                            std::move(pidfd), now() + kDepartureTime});
+  }
+}
+
+void Control::drop(Serial serial) {
+  const auto found = connections_.find(serial);
   if (found == connections_.end()) return;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   Connection& c = found->second;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.fd(), nullptr);
   if (c.lane && c.stage == Connection::Stage::reading) {
-    if (c.lane->wanted.load() < Lane::Stage::retired) end_lane(c, kHungUp);
+    end_lane(c, kClosedUnexpectedly);
     // Still alive and holding frames: only its end, or the last release, frees the lane. settle() watches for both.
-    if (c.lane->pidfd) {
-      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.lane->pidfd.get(), nullptr);
-      process_of_.erase(c.lane->pidfd.get());
-    }
-    ::shutdown(fd, SHUT_RDWR);
+    if (c.lane->pidfd) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.lane->pidfd.get(), nullptr);
+    ::shutdown(c.fd(), SHUT_RDWR);
   }
   connections_.erase(found);
 }
 
-// Before anybody is refused: whose process ended, or who hung up, has no say any more.
+// Ends a reader that hung up, or whose process ended. What it sent before is heard first: a goodbye that is still in the queue counts.
+void Control::end_if_gone(Serial serial) {
+  const auto found = connections_.find(serial);
+  if (found == connections_.end()) return;
+  Connection& c = found->second;
+  const bool ended = c.lane && c.lane->pidfd && readable(c.lane->pidfd.get());
+  if (!ended && !hung_up(c.fd())) return;
+  Served served = Served::some;
+  for (int i = 0; i < kQueuedMessages && served == Served::some; ++i) served = serve(c);
+  if (served == Served::ended) return;
+  // A child of its process may have the connection still open.
+  if (!ended) return;
+  end_lost_lane(c);
+  drop(serial);
+}
+
+// Before a reader is refused: those that are gone have no say any more.
 void Control::find_the_gone() {
-  std::vector<int> gone;
-  for (auto& [fd, c] : connections_) {
-    if (!c.lane) continue;
-    const bool ended = c.lane->pidfd && readable(c.lane->pidfd.get());
-    if (!ended && !hung_up(fd)) continue;
-    end_lane(c, ended ? kProcessEnded : kHungUp);
-    gone.push_back(fd);
-  }
-  for (int fd : gone) drop(fd);
+  std::vector<Serial> readers;
+  for (const auto& [serial, c] : connections_)
+    if (c.lane) readers.push_back(serial);
+  for (const Serial serial : readers) end_if_gone(serial);
   settle();
+}
+
+// A reader's process is gone after its connection.
+void Control::judge(Serial serial, const Departure& departure) {
+  if (!readable(departure.pidfd.get())) return;
+  const auto name = names_.find(departure.name);
+  if (name != names_.end() && name->second.generation == departure.generation)
+    wire::set_text(name->second.total.reason, reason_of_end(departure.pidfd, departure.process));
+  departures_.erase(serial);
+}
+
+bool Control::departs(const std::string& name, std::uint32_t generation) const {
+  return std::any_of(departures_.begin(), departures_.end(), [&](const auto& departure) {
+    return departure.second.name == name && departure.second.generation == generation;
+  });
 }
 
 void Control::ring_bells() {
@@ -338,15 +396,15 @@ void Control::ring_bells() {
 // To each reader once, and not before its lane has the frame that it starts with: that it is offered all that come; the end.
 void Control::announce() {
   const std::uint64_t after = shared_.ended_after.load();
-  for (auto& [fd, c] : connections_) {
+  for (auto& [serial, c] : connections_) {
     if (!has_first_frame(c)) continue;
-    if (!std::exchange(c.told_offered, true)) send_message(fd, wire::make<wire::Mapped>());
+    if (!std::exchange(c.told_offered, true)) send_message(c.fd(), wire::make<wire::Mapped>());
     if (c.told_end == after) continue;
     c.told_end = after;
     if (after == 0) continue;
     auto end = wire::make<wire::End>();
     end.after_sequence = after;
-    send_message(fd, end);
+    send_message(c.fd(), end);
     SHMRING_CRASH_POINT(end_told);
   }
 }
@@ -357,13 +415,13 @@ bool Control::has_first_frame(const Connection& c) const {
 }
 
 void Control::end_liars() {
-  std::vector<int> liars;
-  for (auto& [fd, c] : connections_)
-    if (c.lane && c.lane->offence.load(std::memory_order_acquire)) liars.push_back(fd);
-  for (int fd : liars) {
-    Connection& c = connections_.at(fd);
+  std::vector<Serial> liars;
+  for (auto& [serial, c] : connections_)
+    if (c.lane && c.lane->offence.load(std::memory_order_acquire)) liars.push_back(serial);
+  for (const Serial serial : liars) {
+    Connection& c = connections_.at(serial);
     convict(c, *c.lane->offence.load());
-    drop(fd);
+    drop(serial);
   }
 }
 
@@ -401,12 +459,12 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
   const std::lock_guard lock(mutex_);
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::again;
-  for (auto& [fd, c] : connections_) {
+  for (auto& [serial, c] : connections_) {
     if (!c.lane || c.ring != ring_.get()) continue;
     if (c.stage == Connection::Stage::mapping) {
       c.ring = nullptr;  // on_mapped() tells it: hanging up on a message of its own would lose ours
       // Which will take it for one that was here before.
-      if (Name& name = name_of(c.lane->grant.name); name.moving != c.lane->pid) ++name.generation;
+      if (Name& name = name_of(c.lane->grant.name); !comes_again(name, *c.lane)) ++name.generation;
       send_on(c);
       continue;
     }
@@ -415,7 +473,7 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
       send_on(c);
       readers_.fetch_sub(1, std::memory_order_relaxed);
     }
-    send_message(fd, bye);
+    send_message(c.fd(), bye);
   }
   SHMRING_CRASH_POINT(readers_sent_on);
   old_rings_.push_back(std::exchange(ring_, std::move(ring)));
@@ -424,8 +482,15 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
 
 void Control::send_on(const Connection& c) {
   Name& name = name_of(c.lane->grant.name);
-  name.moving = c.lane->pid;
+  name.moving = c.lane->process.pid;
+  name.moving_process = c.lane->pidfd ? c.lane->pidfd.duplicate() : Fd();
   name.moving_since = now();
+}
+
+// Whether the lane's reader is the one that was sent on. Its number is its own as long as its process lives.
+bool Control::comes_again(const Name& name, const Lane& lane) {
+  return name.moving != 0 && name.moving == lane.process.pid &&
+         !(name.moving_process && readable(name.moving_process.get()));
 }
 
 Control::Name& Control::name_of(const std::string& name) {

@@ -12,7 +12,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "client/publisher.hpp"
@@ -28,7 +27,9 @@ struct PublisherShared {
   Gate gate;
   Counter last_published_at;
   std::atomic<std::uint64_t> ended_after{0};       // the stream ended after this sequence; 0: it goes on
-  std::function<shmring_ring_stats()> ring_stats;  // the publishing side's figures; any thread
+  // Any thread: follows what readers took and released; adds the publishing side's numbers.
+  std::function<void()> collect;
+  std::function<void(shmring_ring_stats&)> fill_ring_stats;
 };
 
 class Control {
@@ -49,8 +50,16 @@ class Control {
   void add_stats(Publisher::Stats& stats) const;
 
  private:
+  // Names a connection for as long as the publisher lives. A descriptor's number cannot: within one batch of events it is closed and
+  // belongs to the next connection.
+  using Serial = std::uint64_t;
+  // What an event is about, as epoll keeps it: the publisher's own two descriptors, a connection's socket, the process at its other end.
+  static constexpr std::uint64_t kWakeTag = 0, kListenerTag = 1;
+  static constexpr std::uint64_t socket_tag(Serial serial) { return 2 * serial; }
+  static constexpr std::uint64_t process_tag(Serial serial) { return 2 * serial + 1; }
   struct Connection {
     enum class Stage { greeting, mapping, reading, observing } stage = Stage::greeting;
+    Serial serial = 0;
     ForeignFd socket;
     Peer peer;
     std::uint64_t deadline = 0;     // of the handshake
@@ -65,21 +74,33 @@ class Control {
   struct Name {
     std::uint32_t generation = 0;
     std::uint32_t moving = 0;        // the process that is to come again, because its ring was replaced …
+    Fd moving_process;               // … its handle, where there is one …
     std::uint64_t moving_since = 0;  // … and since when
     std::uint64_t gone_at = 0;
     shmring_lane_stats total{};
     Histogram age, hold;
   };
+  // A reader that hung up without a goodbye: how its process ends decides whether it is reported as dead or as having left.
+  struct Departure {
+    std::string name;
+    std::uint32_t generation;
+    ProcessId process;
+    Fd pidfd;
+    std::uint64_t deadline;
+  };
   // What is to be done with a connection after a message.
   enum class Next { keep, close };
+  // What serve() found: perhaps more messages, none for now, or the connection's end.
+  enum class Served { some, none, ended };
 
   Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,
           Fd epoll, Fd event);
   void run();
-  void handle(int fd);
+  void handle(std::uint64_t tag);
   void accept_all();
   void make_room_for_greeting();
-  void serve(Connection& connection);
+  Served serve(Connection& connection);
+  void end_if_gone(Serial serial);
   Next on_hello(Connection& connection, const wire::Hello& hello);
   Next on_mapped(Connection& connection);
   Next refuse(Connection& connection, Status status, const std::string& text);
@@ -88,9 +109,12 @@ class Control {
   void convict(Connection& connection, const Offence& offence);
   void rest_listener();
   void end_rests();
-  void end_lane(Connection& connection, const char* reason);
-  void drop(int fd);
+  void end_lane(Connection& connection, const std::string& reason);
+  void end_lost_lane(Connection& connection);
+  void drop(Serial serial);
   void find_the_gone();
+  void judge(Serial serial, const Departure& departure);
+  bool departs(const std::string& name, std::uint32_t generation) const;
   void ring_bells();
   void announce();
   bool has_first_frame(const Connection& connection) const;
@@ -99,11 +123,13 @@ class Control {
   void forget_freed(Ring& ring);
   std::string who_reads() const;
   void send_on(const Connection& connection);
+  static bool comes_again(const Name& name, const Lane& lane);
   Name& name_of(const std::string& name);
   int next_timeout() const;
-  bool watch(int fd, std::uint32_t events);
-  void set_events(int fd, std::uint32_t events);
+  bool watch(int fd, std::uint32_t events, std::uint64_t tag);
+  void set_events(const Connection& connection, std::uint32_t events);
   void rest(Connection& connection);
+  void collect_old_rings() const;
   void fill_stats(Publisher::Stats& stats) const;
 
   const PublisherOptions options_;
@@ -117,8 +143,9 @@ class Control {
   mutable std::mutex mutex_;
   std::shared_ptr<Ring> ring_;
   std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no gate
-  std::unordered_map<int, Connection> connections_;
-  std::unordered_map<int, int> process_of_;  // a pidfd's connection
+  Serial last_serial_ = 0;
+  std::map<Serial, Connection> connections_;
+  std::map<Serial, Departure> departures_;  // by the serial of the connection that was
   std::map<std::string, Name> names_;
   std::uint64_t listener_rests_until_ = 0;
   std::uint64_t refused_readers_ = 0;

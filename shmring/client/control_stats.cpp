@@ -26,7 +26,7 @@ void add_counters(shmring_lane_stats& stats, const Lane& lane) {
   stats.last_taken_seq = std::max(stats.last_taken_seq, lane.counters.taken_sequence.load(std::memory_order_relaxed));
   stats.policy = lane.grant.policy;
   stats.wake = lane.grant.wake;
-  stats.pid = lane.pid;
+  stats.pid = lane.process.pid;
   stats.depth = lane.grant.depth;
   stats.max_held = lane.grant.max_held;
   stats.consecutive_drops = lane.writer.consecutive_drops();
@@ -88,14 +88,12 @@ void Control::fill_stats(Publisher::Stats& stats) const {
         if (ended && lane.state == SHMRING_LANE_GONE) lane.state = SHMRING_LANE_RETIRED;
         if (!ended) lane.state = SHMRING_LANE_ACTIVE;
       }
+    if (departs(text, name.generation)) lane.state = SHMRING_LANE_ACTIVE;
     if (lane.state == SHMRING_LANE_ACTIVE) {
       lane.reason[0] = '\0';
       // Sent on to the new ring, where frames wait for it, and it does not come.
       if (name.moving != 0 && lane.unfinished_since == 0 && shared_.last_published_at.get() > name.moving_since)
         lane.unfinished_since = name.moving_since;
-    } else {
-      lane.dropped += lane.pending;
-      lane.pending = 0;
     }
     lane.age = age->summary();
     lane.hold = hold->summary();
@@ -108,13 +106,20 @@ void Control::fill_stats(Publisher::Stats& stats) const {
 
 void Control::add_stats(Publisher::Stats& stats) const {
   const std::lock_guard lock(mutex_);
+  collect_old_rings();
   fill_stats(stats);
+}
+
+void Control::collect_old_rings() const {
+  for (const auto& ring : old_rings_) ring->collect_all();
 }
 
 Control::Next Control::send_stats(Connection& c) {
   Publisher::Stats stats{};
-  stats.ring = shared_.ring_stats();
+  shared_.collect();
+  collect_old_rings();
   fill_stats(stats);
+  shared_.fill_ring_stats(stats.ring);
   auto head = wire::make<wire::Stats>();
   head.ring_size = sizeof stats.ring;
   head.lane_size = sizeof(shmring_lane_stats);

@@ -47,7 +47,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
        LaneBlock& block, std::uint32_t slots)
       : grant(std::move(granted)),
         index(number),
-        pid(peer.pid),
+        process(peer.process),
         pidfd(std::move(peer.pidfd)),
         socket(std::move(connection)),
         bell(std::move(doorbell)),
@@ -60,7 +60,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
 
   const Grant grant;
   const std::uint32_t index;
-  const std::uint32_t pid;
+  const ProcessId process;
   const Fd pidfd;
   const ForeignFd socket;
   Doorbell bell;

@@ -79,15 +79,21 @@ struct Publisher::Impl {
     ring->offer_nothing(t);
   }
 
-  shmring_ring_stats ring_stats() {
-    shmring_ring_stats s{};
-    s.struct_size = sizeof s;
-    std::shared_ptr<Ring> r;
+  // Carries out what the control thread wants of the lanes and follows what readers took and released.
+  void collect() {
+    bool settled;
     {
       const std::lock_guard lock(shared.gate);
-      r = ring;
-      r->collect_all();
+      settled = ring->settle(now());
+      if (settled) ring->mark_sleepers();
+      ring->collect_all();
     }
+    if (settled) control->wake();
+  }
+
+  void fill_ring_stats(shmring_ring_stats& s) {
+    s.struct_size = sizeof s;
+    const std::shared_ptr<Ring> r = current();
     const auto slots = r->slots();
     s.publisher_pid = static_cast<std::uint32_t>(::getpid());
     s.slots = r->geometry().slot_count;
@@ -106,7 +112,6 @@ struct Publisher::Impl {
     s.last_published_at = shared.last_published_at.get();
     const std::lock_guard lock(caps_mutex);
     std::strncpy(s.caps, caps.c_str(), sizeof s.caps - 1);
-    return s;
   }
 };
 
@@ -138,7 +143,8 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& optio
   auto ring = impl->make_ring(options.slot_size, options.loans);
   if (!ring) return ring.error();
   impl->ring = *ring;
-  impl->shared.ring_stats = [raw = impl.get()] { return raw->ring_stats(); };
+  impl->shared.collect = [raw = impl.get()] { raw->collect(); };
+  impl->shared.fill_ring_stats = [raw = impl.get()](shmring_ring_stats& stats) { raw->fill_ring_stats(stats); };
   auto control = Control::start(options, impl->shared, *ring);
   if (!control) return control.error();
   impl->control = *std::move(control);
@@ -267,8 +273,10 @@ void Publisher::set_latency(std::uint64_t latency) {
 
 Publisher::Stats Publisher::stats() const {
   Stats stats{};
-  stats.ring = impl_->ring_stats();
+  // The ring last: a reader's account never has more frames than the ring's.
+  impl_->collect();
   impl_->control->add_stats(stats);
+  impl_->fill_ring_stats(stats.ring);
   return stats;
 }
 

@@ -319,10 +319,10 @@ struct Reader::Impl {
     return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
   }
 
-  // `timeout`: how long the caller would wait.
-  [[gnu::hot]] Outcome step(shmring_frame*& frame, std::uint64_t timeout) {
+  // `timeout`: how long the caller would wait. `more`: see Attachment::take().
+  [[gnu::hot]] Outcome step(shmring_frame*& frame, std::uint64_t timeout, std::uint32_t more) {
     if (phase != Phase::attached) return search();
-    switch (attachment->take(frame)) {
+    switch (attachment->take(frame, more)) {
       case Attachment::Took::too_many:
         return too_many_held();
       case Attachment::Took::broken:
@@ -434,13 +434,13 @@ struct Reader::Impl {
     }
   }
 
-  [[gnu::hot]] Result<Frame> read(std::uint64_t timeout) {
+  [[gnu::hot]] Result<Frame> read(std::uint64_t timeout, std::uint32_t more = 0) {
     if (guard.in_child()) return forked();
     const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : now();
     for (std::uint32_t rounds = 1;; ++rounds) {
       if (interrupted.load(std::memory_order_relaxed)) return Error{SHMRING_INTERRUPTED, {}};
       shmring_frame* frame = nullptr;
-      Outcome outcome = step(frame, timeout);
+      Outcome outcome = step(frame, timeout, more);
       if (frame) return Frame(frame);
       if (outcome.status == SHMRING_OK) {
         if (rounds % 16 != 0 || (timeout == 0 ? rounds < kMaxRounds : start == 0 || now() - start < timeout)) continue;
@@ -512,13 +512,9 @@ Result<Frame> Reader::latest(std::uint64_t timeout) {
   auto newest = impl_->read(timeout);
   // Bound: a publisher that is faster than us does not keep us.
   for (std::uint32_t i = 0; newest && i < kMaxDepth; ++i) {
-    auto newer = impl_->read(0);
-    // Holding as many as granted: what is held last is let go of first.
-    if (newer.status() == SHMRING_TOO_MANY_HELD) {
-      *newest = Frame();
-      newer = impl_->read(0);
-    }
-    if (!newer) return *newest ? std::move(newest) : std::move(newer);
+    // One more than granted: the older one is let go of only when the newer one is here, so that no frame is lost if there is none.
+    auto newer = impl_->read(0, 1);
+    if (!newer) return newest;
     newest = std::move(newer);
   }
   return newest;

@@ -19,7 +19,8 @@ namespace shmring {
 class Counter {
  public:
   std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  // release: pairs with the fence in LaneWriter::account; what was counted before is seen by those who see this.
+  void set(std::uint64_t value) { value_.store(value, std::memory_order_release); }
   void add(std::uint64_t n = 1) { set(get() + n); }
 
  private:
@@ -111,6 +112,7 @@ class LaneWriter {
     const std::uint64_t tail = Ops::load(page_.tail, std::memory_order_acquire);
     if (tail == tail_) return true;
     if (tail - tail_ > head_.get() - tail_) return false;
+    delivered_.add(tail - tail_);
     for (; tail_ != tail; ++tail_) held_.push_back(queue_[place(tail_)]);
     consecutive_drops_.set(0);
     return true;
@@ -125,7 +127,6 @@ class LaneWriter {
       held_.push_back(queue_[place(tail_)]);
       evicted_.add();
     }
-    lost_tail_ = true;
   }
 
   // The process is gone: everything comes back.
@@ -135,18 +136,17 @@ class LaneWriter {
     held_.clear();
   }
 
-  // Any thread. The reader's tail, forced into the range that it can honestly be in.
+  // Any thread. What the reader took counts as delivered once absorb_taken() followed it; until then it is pending. Each of the three that
+  // are counted only ever grows, and all of them add up at every moment.
   struct Account {
     std::uint64_t offered, delivered, dropped, pending;
   };
   Account account() const {
-    const std::uint64_t evicted = evicted_.get(), refused = refused_.get(), head = head_.get(),
-                        offered = offered_.get();
-    std::uint64_t gone = lost_tail_.load(std::memory_order_relaxed) ? head : page_.tail.load(std::memory_order_relaxed);
-    if (gone > head) gone = head;
-    if (gone < evicted) gone = evicted;
-    const std::uint64_t queued = offered - refused;  // equals head but for an offer in progress
-    return {offered, gone - evicted, refused + evicted, queued > gone ? queued - gone : 0};
+    // A frame is offered before it is delivered or dropped, so these are read in the opposite order.
+    const std::uint64_t delivered = delivered_.get(), dropped = refused_.get() + evicted_.get();
+    std::atomic_thread_fence(std::memory_order_acquire);  // pairs with the releases in Counter::set
+    const std::uint64_t offered = offered_.get();
+    return {offered, delivered, dropped, offered - delivered - dropped};
   }
 
   std::uint64_t consecutive_drops() const { return consecutive_drops_.get(); }
@@ -193,8 +193,7 @@ class LaneWriter {
   std::uint64_t tail_ = 0;   // as far as the reader's tail has been followed
   std::vector<Item> queue_;  // what entry[] says, in memory that the reader cannot write
   Bounded<Item> held_;       // taken, not yet acknowledged
-  Counter head_, offered_, refused_, evicted_, consecutive_drops_;
-  std::atomic<bool> lost_tail_{false};
+  Counter head_, offered_, delivered_, refused_, evicted_, consecutive_drops_;
 };
 
 }  // namespace shmring

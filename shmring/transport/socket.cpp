@@ -53,7 +53,7 @@ Result<void> clear_path(const std::string& path) {
   auto probe = connect_to(path);
   if (!probe && probe.status() != SHMRING_DISCONNECTED) return probe.error();
   if (probe) {
-    std::uint32_t pid = peer_of(probe->get()).pid;
+    std::uint32_t pid = peer_of(probe->get()).process.pid;
     const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
     std::array<std::byte, wire::kMaxMessage> buffer;
     bool answered = false;
@@ -238,14 +238,13 @@ Peer peer_of(int socket) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return peer;
-  peer.pid = static_cast<std::uint32_t>(credentials.pid);
-  peer.uid = credentials.uid;
+  peer.process = {static_cast<std::uint32_t>(credentials.pid), credentials.uid};
   int fd = -1;
   size = sizeof fd;
   if (!pidfd_by_number && ::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0)
     peer.pidfd = Fd(fd);
-  else if (peer.pid != 0)  // 0: in a process namespace that we cannot see into
-    peer.pidfd = open_pidfd(peer.pid);
+  else if (peer.process.pid != 0)  // 0: in a process namespace that we cannot see into
+    peer.pidfd = open_pidfd(peer.process.pid);
   peer.starving = !peer.pidfd && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
   return peer;
 }

@@ -14,6 +14,7 @@
 #include "core/result.hpp"
 #include "transport/fd.hpp"
 #include "transport/foreign_fd.hpp"
+#include "transport/process.hpp"
 
 namespace shmring {
 
@@ -79,8 +80,7 @@ void force_descriptors_from_anybody(bool on);
 
 // Who is at the other end: of a reader's connection the reader; of a connection to a path whoever called listen().
 struct Peer {
-  std::uint32_t pid = 0;
-  std::uint32_t uid = 0;
+  ProcessId process;
   Fd pidfd;               // readable once the process is gone; invalid where the kernel cannot tell
   bool starving = false;  // invalid only because this process may open no more files
 };

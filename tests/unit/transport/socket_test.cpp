@@ -340,8 +340,8 @@ TEST_P(PeerOf, NamesTheProcessAndNoticesItsEnd) {
   ASSERT_EQ(::poll(&p, 1, 20'000), 1);
   const ForeignFd connection = listener->accept();
   const Peer peer = peer_of(connection.get());
-  EXPECT_EQ(peer.pid, static_cast<std::uint32_t>(child.pid()));
-  EXPECT_EQ(peer.uid, ::getuid());
+  EXPECT_EQ(peer.process.pid, static_cast<std::uint32_t>(child.pid()));
+  EXPECT_EQ(peer.process.uid, ::getuid());
   ASSERT_TRUE(peer.pidfd);
   EXPECT_FALSE(readable(peer.pidfd.get()));
   child.kill();
