@@ -49,7 +49,8 @@ std::string Control::who_reads() const {
   std::string text;
   for (const auto& [serial, c] : connections_)
     if (c.lane && c.ring == ring_.get() && c.lane->wanted.load() <= Lane::Stage::active)
-      text += (text.empty() ? "'" : ", '") + c.lane->grant.name + "' (process " + std::to_string(c.lane->process.pid) + ")";
+      text +=
+          (text.empty() ? "'" : ", '") + c.lane->grant.name + "' (process " + std::to_string(c.lane->process.pid) + ")";
   return text;
 }
 

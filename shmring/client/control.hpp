@@ -26,7 +26,7 @@ namespace shmring {
 struct PublisherShared {
   Gate gate;
   Counter last_published_at;
-  std::atomic<std::uint64_t> ended_after{0};       // the stream ended after this sequence; 0: it goes on
+  std::atomic<std::uint64_t> ended_after{0};  // the stream ended after this sequence; 0: it goes on
   // Any thread: follows what readers took and released; adds the publishing side's numbers.
   std::function<void()> collect;
   std::function<void(shmring_ring_stats&)> fill_ring_stats;

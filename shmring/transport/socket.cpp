@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "core/crash_point.hpp"
 #include "transport/path_lock.hpp"
@@ -193,8 +194,10 @@ Received receive_message(int socket, std::span<std::byte> buffer) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t got;
+  // A peer that closes with messages of ours unread leaves ECONNRESET, which is told once and before the messages that it sent itself.
+  bool reset = false;
   do got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (got < 0 && errno == EINTR);
+  while (got < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset, true))));
   if (got < 0) {
     result.kind = errno == EAGAIN ? Received::Kind::nothing : Received::Kind::closed;
     return result;

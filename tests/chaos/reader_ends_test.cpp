@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "child_process.hpp"
+#include "client/observer.hpp"
 #include "footprint.hpp"
 #include "ring_fixture.hpp"
 #include "transport/socket.hpp"
@@ -149,6 +151,71 @@ TEST_F(Ends, AForkThatDropsItsViewsWhileItsParentReadsOnTakesNothingAway) {
   while (parent.running()) expect_service(1), ::usleep(300);
   EXPECT_EQ(parent.wait()->code, 0);
   EXPECT_TRUE(all_slots_back());
+}
+
+// How a reader's process ends: by `end`, with a frame in hand, without closing the reader.
+class EndsWithoutAGoodbye : public Ends {
+ protected:
+  template <class End>
+  std::string reason_after(End end) {
+    auto worker = ChildProcess::fork([&] {
+      const auto reader = open(reader_options("worker"));
+      const auto frame = reader->read(kPatience);
+      end();
+      return 0;
+    });
+    EXPECT_TRUE(worker.wait(std::chrono::seconds(60)));
+    EXPECT_TRUE(support::eventually([&] { return !active("worker"); }));
+    const std::string reason = lane("worker").reason;
+    EXPECT_TRUE(all_slots_back());
+    return reason;
+  }
+};
+
+TEST_F(EndsWithoutAGoodbye, AProgramThatEndsByItselfHasLeft) {
+  EXPECT_EQ(reason_after([] { ::_exit(0); }), "");
+  EXPECT_EQ(reason_after([] { ::_exit(3); }), "");
+}
+
+TEST_F(EndsWithoutAGoodbye, AProcessThatIsKilledIsDeadAndItsSignalIsNamed) {
+  EXPECT_EQ(reason_after([] { ::raise(SIGKILL); }), "its process was killed by signal 9 (SIGKILL)");
+  EXPECT_EQ(reason_after([] {
+              std::signal(SIGTERM, SIG_DFL);
+              ::raise(SIGTERM);
+            }),
+            "its process was killed by signal 15 (SIGTERM)");
+}
+
+// While its publisher stands still a reader is closed and its process killed, and another one comes: the publisher finds the goodbye, the
+// hang-up, the process's end and a greeting, which asks who is gone, at once.
+TEST_F(Ends, AGoodbyeThatWaitsInTheQueueIsHeardBeforeTheEndIsJudged) {
+  honest.reset();
+  publisher.reset();
+  auto process = ChildProcess::spawn({RING_ACTOR, "publish", path, "max_readers=4"});
+  ASSERT_TRUE(process.says("publishing"));
+  auto leaving = ChildProcess::fork([&] {
+    auto reader = open(reader_options("leaving"));
+    if (!reader->read(kPatience)) return 1;
+    ::raise(SIGSTOP);
+    reader.reset();
+    ::raise(SIGKILL);
+    return 2;
+  });
+  int stopped = 0;
+  ASSERT_EQ(::waitpid(leaving.pid(), &stopped, WUNTRACED), leaving.pid());
+  process.stop();
+  const auto coming = open(reader_options("coming"));
+  EXPECT_EQ(coming->read(0).status(), SHMRING_TIMEOUT);  // its greeting is sent
+  leaving.resume();
+  EXPECT_EQ(leaving.wait()->signal, SIGKILL);
+  process.resume();
+  ASSERT_TRUE(coming->read(kPatience));
+  auto observer = Observer::open(path, kPatience);
+  ASSERT_TRUE(observer) << observer.error().text;
+  auto stats = (*observer)->stats(kPatience);
+  ASSERT_TRUE(stats) << stats.error().text;
+  ASSERT_EQ(stats->lanes.size(), 2u);
+  for (const auto& lane : stats->lanes) EXPECT_STREQ(lane.reason, "") << lane.name;
 }
 
 // Python's multiprocessing does that: nobody accepts on the socket, and nobody would ever answer.

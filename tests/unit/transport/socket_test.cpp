@@ -321,6 +321,17 @@ TEST(Messages, EndWithTheOtherSide) {
   EXPECT_FALSE(send_message(pair.b.get(), wire::make<wire::Ask>()));
 }
 
+// The kernel reports the peer's unread messages before those that the peer sent.
+TEST(Messages, ArriveFromAPeerThatClosedWithoutReadingOurs) {
+  Pair pair;
+  std::array<std::byte, 64> buffer;
+  ASSERT_TRUE(send_message(pair.b.get(), wire::make<wire::Mapped>()));
+  ASSERT_TRUE(send_message(pair.a.get(), wire::make<wire::Ask>()));
+  pair.a.reset();
+  EXPECT_EQ(receive_message(pair.b.get(), buffer).kind, Received::Kind::message);
+  EXPECT_EQ(receive_message(pair.b.get(), buffer).kind, Received::Kind::closed);
+}
+
 class PeerOf : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override { force_pidfd_by_number(GetParam()); }
