@@ -21,6 +21,8 @@ using capi::status_of;
 
 namespace {
 
+Status forked() { return fail(SHMRING_FORKED, "this publisher belongs to the parent process"); }
+
 // What a program says of a frame, which may know a shorter structure than we do; what publishing adds goes back to it.
 template <class Publish>
 shmring_status with_whole(shmring_frame_info* info, Publish publish) {
@@ -75,7 +77,12 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
   });
 }
 
-void shmring_publisher_close(shmring_publisher* publisher) { delete publisher; }
+void shmring_publisher_close(shmring_publisher* p) {
+  if (p && p->publisher->in_child())
+    p->publisher.reset();  // the rest stays: a thread of the parent may have been changing the list of loans
+  else
+    delete p;
+}
 
 shmring_status shmring_publisher_set_format(shmring_publisher* p, const shmring_format* format) {
   return guarded([&] {
@@ -113,6 +120,7 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
                                                       shmring_frame_info* info) {
   return guarded([&] {
     if (!p || !loan || !info) return fail(SHMRING_INVALID, "publisher, loan and info must not be NULL");
+    if (p->publisher->in_child()) return forked();
     Loan taken = p->take(*loan);
     if (!taken) return fail(SHMRING_INVALID, "this loan was published or discarded before");
     return with_whole(info, [&](auto& whole) { return status_of(p->publisher->publish(taken, whole)); });
@@ -120,7 +128,7 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
 }
 
 void shmring_publisher_discard(shmring_publisher* p, shmring_loan* loan) {
-  if (p && loan) p->take(*loan);
+  if (p && loan && !p->publisher->in_child()) p->take(*loan);
 }
 
 shmring_status shmring_publisher_write(shmring_publisher* p, const void* data, shmring_frame_info* info) {
@@ -133,6 +141,7 @@ shmring_status shmring_publisher_write(shmring_publisher* p, const void* data, s
 
 shmring_status shmring_publisher_end(shmring_publisher* p) {
   if (!p) return fail(SHMRING_INVALID, "publisher must not be NULL");
+  if (p->publisher->in_child()) return forked();
   p->publisher->end();
   return SHMRING_OK;
 }
@@ -141,6 +150,7 @@ shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats*
                                        size_t capacity, size_t* count) {
   return guarded([&] {
     if (!p) return fail(SHMRING_INVALID, "publisher must not be NULL");
+    if (p->publisher->in_child()) return forked();
     capi::copy_stats(p->publisher->stats(), ring, lanes, capacity, count);
     return SHMRING_OK;
   });
@@ -148,12 +158,16 @@ shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats*
 
 uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width,
                               uint32_t height, char* caps, size_t caps_size) {
-  std::string text;
-  if (!format || !caps || caps_size < 256) return 0;
-  const std::uint64_t size = describe_video(*format, text, pixel_format, width, height);
-  if (size == 0) return 0;
-  std::memcpy(caps, text.c_str(), text.size() + 1);
-  format->caps = caps;
+  std::uint64_t size = 0;
+  guarded([&] {
+    std::string text;
+    if (!format || !caps || caps_size < 256) return SHMRING_INVALID;
+    size = describe_video(*format, text, pixel_format, width, height);
+    if (size == 0) return SHMRING_INVALID;
+    std::memcpy(caps, text.c_str(), text.size() + 1);
+    format->caps = caps;
+    return SHMRING_OK;
+  });
   return size;
 }
 

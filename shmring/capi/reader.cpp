@@ -74,7 +74,10 @@ void shmring_reader_interrupt(shmring_reader* r, bool on) {
   if (r) r->reader->interrupt(on);
 }
 void shmring_reader_flush(shmring_reader* r) {
-  if (r) r->reader->flush();
+  guarded([&] {
+    if (r) r->reader->flush();
+    return SHMRING_OK;
+  });
 }
 int shmring_reader_fileno(shmring_reader* r) { return r ? r->reader->fileno() : -1; }
 bool shmring_reader_connected(shmring_reader* r) { return r && r->reader->connected(); }

@@ -15,6 +15,15 @@ Status fail(Status status, std::string text) {
   return status;
 }
 
+Status failed(const std::exception& thrown) noexcept {
+  try {
+    return fail(SHMRING_SYSTEM, thrown.what());
+  } catch (const std::exception&) {
+    last_error.clear();
+    return SHMRING_SYSTEM;
+  }
+}
+
 }  // namespace shmring::capi
 
 extern "C" {

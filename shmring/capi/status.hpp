@@ -14,6 +14,9 @@ namespace shmring::capi {
 // Remembers the sentence for shmring_last_error() of this thread.
 Status fail(Status status, std::string text);
 
+// The same for what was thrown; itself throws nothing.
+Status failed(const std::exception& thrown) noexcept;
+
 template <class T>
 Status status_of(const Result<T>& result) {
   return result ? SHMRING_OK : fail(result.status(), result.error().text);
@@ -27,7 +30,7 @@ Status guarded(Body&& body) noexcept {
   } catch (const std::bad_alloc&) {
     return fail(SHMRING_NO_MEMORY, {});  // its name is short enough to need no heap
   } catch (const std::exception& e) {
-    return fail(SHMRING_SYSTEM, e.what());
+    return failed(e);
   }
 }
 

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "core/crash_point.hpp"
@@ -41,15 +43,12 @@ constexpr Offence kDescriptors{SHMRING_OFFENCE_DESCRIPTORS, "it sent descriptors
 
 Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options, PublisherShared& shared,
                                                 std::shared_ptr<Ring> ring) {
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return system_error("epoll_create1");
+  Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event) return system_error("eventfd");
   auto listener = Listener::bind(options.path, options.perms);
   if (!listener) return listener.error();
-  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!epoll || !event) {
-    const Error error = system_error("epoll_create1");
-    listener->close();
-    return error;
-  }
   std::unique_ptr<Control> control(
       new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll), std::move(event)));
   if (!control->watch(control->listener_.fd(), EPOLLIN, kListenerTag) ||
@@ -59,8 +58,15 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  control->thread_ = std::thread(&Control::run, control.get());
+  Error error;
+  try {
+    control->thread_ = std::thread(&Control::run, control.get());
+  } catch (const std::system_error& e) {
+    error = {SHMRING_SYSTEM, std::string("starting a thread: ") + e.code().message() +
+                                 ": this user or service may have no more (ulimit -u, TasksMax)"};
+  }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error.status != SHMRING_OK) return error;
   ::pthread_setname_np(control->thread_.native_handle(), "shmring-control");
   return control;
 }
@@ -87,12 +93,9 @@ Control::~Control() {
   listener_.close();
 }
 
+// Whatever the parent's threads were changing at the fork is left as it is: only descriptors that never change are closed.
 void Control::abandon() {
-  if (thread_.joinable()) thread_.detach();
-  // The file, the sockets' goodbyes: all the parent's. Only this process's copies of the descriptors are closed.
-  Listener forgotten = std::move(listener_);
-  for (auto& [serial, connection] : connections_) connection.socket.trust();  // the last to close them is the parent
-  connections_.clear();
+  for (const int fd : {listener_.fd(), epoll_.get(), event_.get()}) ::close(fd);
 }
 
 void Control::wake() {
@@ -121,25 +124,33 @@ void Control::set_events(const Connection& c, std::uint32_t events) {
 }
 
 void Control::run() {
-  std::array<epoll_event, 32> events;
   while (!stop_) {
-    int timeout;
-    {
-      const std::lock_guard lock(mutex_);
-      timeout = next_timeout();
+    try {
+      round();
+    } catch (const std::bad_alloc&) {
+      ::poll(nullptr, 0, kTick);  // what could not be done now is done, or asked for, again
     }
-    const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
-    const std::lock_guard lock(mutex_);
-    for (int i = 0; i < n; ++i) {
-      ring_bells();  // before each: a worker waits for it, whoever else keeps us busy
-      handle(events[static_cast<std::size_t>(i)].data.u64);
-    }
-    ring_bells();
-    end_liars();
-    end_rests();
-    settle();
-    announce();
   }
+}
+
+void Control::round() {
+  std::array<epoll_event, 32> events;
+  int timeout;
+  {
+    const std::lock_guard lock(mutex_);
+    timeout = next_timeout();
+  }
+  const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
+  const std::lock_guard lock(mutex_);
+  for (int i = 0; i < n; ++i) {
+    ring_bells();  // before each: a worker waits for it, whoever else keeps us busy
+    handle(events[static_cast<std::size_t>(i)].data.u64);
+  }
+  ring_bells();
+  end_liars();
+  end_rests();
+  settle();
+  announce();
 }
 
 void Control::end_rests() {

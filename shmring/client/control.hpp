@@ -38,7 +38,7 @@ class Control {
                                                 std::shared_ptr<Ring> ring);
   // Says goodbye to everybody, removes the socket file.
   ~Control();
-  // In a forked child: forgets everything without touching what is the parent's.
+  // In a forked child, where the destructor must not run: closes what keeps the path busy, and touches nothing of the parent's.
   void abandon();
 
   // Any thread, one system call, never waits: there are bells to ring, or the end to announce.
@@ -96,6 +96,7 @@ class Control {
   Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,
           Fd epoll, Fd event);
   void run();
+  void round();
   void handle(std::uint64_t tag);
   void accept_all();
   void make_room_for_greeting();

@@ -152,13 +152,15 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& optio
 }
 
 Publisher::~Publisher() {
-  if (impl_->guard.in_child()) {
-    impl_->control->abandon();
-    (void)impl_->control.release();  // its thread, and whatever lock it held, stayed in the parent
-  }
+  if (!in_child()) return;
+  impl_->control->abandon();
+  (void)impl_.release();  // its locks may be held, and its lists be half changed, by threads that stayed in the parent
 }
 
+bool Publisher::in_child() const { return impl_->guard.in_child(); }
+
 Result<void> Publisher::set_format(const shmring_format& format) {
+  if (in_child()) return wrong(SHMRING_FORKED, kForked);
   auto stored = StoredFormat::make(format);
   if (!stored) return stored.error();
   const std::lock_guard lock(impl_->caps_mutex);
@@ -181,7 +183,7 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
   return {};
 }
 
-std::uint64_t Publisher::slot_size() const { return impl_->current()->geometry().slot_size; }
+std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->current()->geometry().slot_size; }
 
 [[gnu::hot]] Result<Loan> Publisher::loan(std::uint32_t spare) {
   if (impl_->guard.in_child()) return wrong(SHMRING_FORKED, kForked);
@@ -255,7 +257,9 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
   return publish(*lent, info);
 }
 
-void Publisher::count_dropped() { impl_->drop_for_all(impl_->no_slot); }
+void Publisher::count_dropped() {
+  if (!in_child()) impl_->drop_for_all(impl_->no_slot);
+}
 
 void Publisher::end() {
   if (impl_->guard.in_child()) return;
@@ -266,6 +270,7 @@ void Publisher::end() {
 }
 
 void Publisher::set_latency(std::uint64_t latency) {
+  if (in_child()) return;
   impl_->latency.store(latency);
   const std::lock_guard lock(impl_->shared.gate);
   impl_->ring->header().latency.store(latency, std::memory_order_relaxed);
@@ -273,6 +278,7 @@ void Publisher::set_latency(std::uint64_t latency) {
 
 Publisher::Stats Publisher::stats() const {
   Stats stats{};
+  if (in_child()) return stats;
   // The ring last: a reader's account never has more frames than the ring's.
   impl_->collect();
   impl_->control->add_stats(stats);
@@ -280,6 +286,6 @@ Publisher::Stats Publisher::stats() const {
   return stats;
 }
 
-std::uint32_t Publisher::readers() const { return impl_->control->readers(); }
+std::uint32_t Publisher::readers() const { return in_child() ? 0 : impl_->control->readers(); }
 
 }  // namespace shmring

@@ -96,6 +96,8 @@ class Publisher {
   Stats stats() const;
   // Attached readers now. Cheap.
   std::uint32_t readers() const;
+  // Whether this is the copy in a forked child: nothing can be done with it there but to destroy it, which leaves the parent's alone.
+  bool in_child() const;
 
  private:
   struct Impl;

@@ -84,6 +84,12 @@ struct Reader::Impl {
   std::atomic<std::uint64_t> missed{0}, last_sequence{0}, stale{0}, taken{0};
 
   ~Impl() { detach(true); }
+  // In a forked child, where the destructor must not run: a thread that stayed in the parent may hold the lock, or be changing any of this.
+  void abandon() {
+    for (const int fd : {epoll.get(), cancel.get(), socket.get(), bell.get(), publisher.get()})
+      if (fd >= 0) ::close(fd);
+    if (attachment) attachment->unref();
+  }
 
   // What a call comes to when there is no frame: OK means look again.
   struct Outcome {
@@ -91,22 +97,26 @@ struct Reader::Impl {
     std::string text{};
   };
 
-  void watch(int fd, std::uint32_t events) const {
+  // False: the user watches too much (fs.epoll.max_user_watches), or there is no memory; nothing would ever wake us.
+  bool watch(int fd, std::uint32_t events) const {
     epoll_event event{};
     event.events = events;
     event.data.fd = fd;
-    ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event);
+    return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+  }
+  [[gnu::cold]] Outcome not_watched() {
+    const Error error = system_error("epoll_ctl");
+    detach(true);
+    finder.retry_later();
+    return {error.status, options.path + ": " + error.text};
   }
 
   void detach(bool say_goodbye) {
-    if (socket && say_goodbye && !guard.in_child()) send_message(socket.get(), wire::make<wire::Bye>());
+    if (socket && say_goodbye) send_message(socket.get(), wire::make<wire::Bye>());
     SHMRING_CRASH_POINT(goodbye_sent);
-    if (!guard.in_child()) {
-      if (socket) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
-      if (bell) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, bell.get(), nullptr);
-      if (publisher) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, publisher.get(), nullptr);
-    }
-    if (guard.in_child()) socket.trust();  // the last to close it is the parent
+    if (socket) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
+    if (bell) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, bell.get(), nullptr);
+    if (publisher) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, publisher.get(), nullptr);
     socket.reset();
     bell.reset();
     publisher.reset();
@@ -116,10 +126,8 @@ struct Reader::Impl {
     offered.store(false, std::memory_order_relaxed);
     const std::lock_guard lock(mutex);
     if (!attachment) return;
-    if (!guard.in_child()) {
-      age.add(attachment->counters().age);
-      hold.add(attachment->counters().hold);
-    }
+    age.add(attachment->counters().age);
+    hold.add(attachment->counters().hold);
     former_pid = attachment->granted().publisher_pid;
     std::exchange(attachment, nullptr)->unref();
     SHMRING_CRASH_POINT(detached);
@@ -154,7 +162,7 @@ struct Reader::Impl {
         return {SHMRING_TIMEOUT};
       }
       socket = ForeignFd(*std::move(connected));
-      watch(socket.get(), EPOLLIN | EPOLLRDHUP);
+      if (!watch(socket.get(), EPOLLIN | EPOLLRDHUP)) return not_watched();
       phase = Phase::greeting;
       SHMRING_CRASH_POINT(hello_sent);
     }
@@ -239,9 +247,10 @@ struct Reader::Impl {
     }
     SHMRING_CRASH_POINT(mapped_sent);
     bell = std::move(got.descriptors[2]);
-    watch(bell.get(), EPOLLIN);
+    bool watched = watch(bell.get(), EPOLLIN);
     if (got.descriptors[3] && is_pidfd(got.descriptors[3].get())) publisher = got.descriptors[3].trust();
-    if (publisher) watch(publisher.get(), EPOLLIN);
+    if (publisher) watched = watch(publisher.get(), EPOLLIN) && watched;
+    if (!watched) return not_watched();
     finder.found();
     refused_since = 0;
     ended = moving = false;
@@ -483,7 +492,11 @@ shmring_format Frame::format() const {
 }
 
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Reader::~Reader() = default;
+Reader::~Reader() {
+  if (!impl_->guard.in_child()) return;
+  impl_->abandon();
+  (void)impl_.release();
+}
 
 Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& given) {
   ReaderOptions options = given;
@@ -497,12 +510,15 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& given) {
   if (wake > SHMRING_WAKE_ADAPTIVE) return {SHMRING_INVALID, "there is no such way to wake"};
   if (options.depth > kMaxDepth || options.max_held > kMaxHeld)
     return {SHMRING_INVALID, "depth and max-held are between 0 (as granted) and 256"};
-  Fd epoll(::epoll_create1(EPOLL_CLOEXEC)), cancel(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!epoll || !cancel) return system_error("epoll_create1");
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return system_error("epoll_create1");
+  Fd cancel(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!cancel) return system_error("eventfd");
   auto impl = std::make_unique<Impl>(options, std::move(epoll), std::move(cancel));
   if (auto ok = impl->finder.start(); !ok) return ok.error();
-  impl->watch(impl->cancel.get(), EPOLLIN);
-  for (int fd : impl->finder.descriptors()) impl->watch(fd, EPOLLIN);
+  bool watched = impl->watch(impl->cancel.get(), EPOLLIN);
+  for (int fd : impl->finder.descriptors()) watched = (fd < 0 || impl->watch(fd, EPOLLIN)) && watched;
+  if (!watched) return system_error("epoll_ctl");
   return std::unique_ptr<Reader>(new Reader(std::move(impl)));
 }
 
@@ -532,6 +548,7 @@ void Reader::flush() {
 }
 
 void Reader::interrupt(bool on) {
+  if (impl_->guard.in_child()) return;  // the parent would be woken
   impl_->interrupted.store(on, std::memory_order_relaxed);
   std::uint64_t count = 1;
   [[maybe_unused]] const auto done =
@@ -541,26 +558,31 @@ void Reader::interrupt(bool on) {
 int Reader::fileno() const { return impl_->epoll.get(); }
 
 bool Reader::connected() const {
+  if (impl_->guard.in_child()) return false;
   const std::lock_guard lock(impl_->mutex);
   return impl_->attachment != nullptr && impl_->offered.load(std::memory_order_relaxed);
 }
 
 std::uint64_t Reader::latency() const {
+  if (impl_->guard.in_child()) return 0;
   const std::lock_guard lock(impl_->mutex);
   return impl_->attachment ? impl_->attachment->latency() : 0;
 }
 
 std::uint32_t Reader::max_held() const {
+  if (impl_->guard.in_child()) return 0;
   const std::lock_guard lock(impl_->mutex);
   return impl_->attachment ? impl_->attachment->granted().max_held : 0;
 }
 
 std::uint32_t Reader::held() const {
+  if (impl_->guard.in_child()) return 0;
   const std::lock_guard lock(impl_->mutex);
   return impl_->attachment ? impl_->attachment->held() : 0;
 }
 
 shmring_reader_stats Reader::stats() const {
+  if (impl_->guard.in_child()) return {.struct_size = sizeof(shmring_reader_stats)};
   const std::lock_guard lock(impl_->mutex);
   shmring_reader_stats s = impl_->totals;
   s.struct_size = sizeof s;
@@ -571,7 +593,7 @@ shmring_reader_stats Reader::stats() const {
   auto age = std::make_unique<Histogram>(), hold = std::make_unique<Histogram>();
   age->add(impl_->age);
   hold->add(impl_->hold);
-  if (const Attachment* a = impl_->attachment; a && !impl_->guard.in_child()) {
+  if (const Attachment* a = impl_->attachment; a) {
     s.held = a->held();
     s.publisher_pid = a->granted().publisher_pid;
     s.policy = static_cast<shmring_policy>(a->granted().policy);

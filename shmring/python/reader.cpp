@@ -147,6 +147,7 @@ void Reader::bind(py::module_& module) {
       .def("flush",
            [](Reader& self) {
              shmring_reader* reader = self.get();
+             if (self.fork_.in_child()) return;
              const WithoutGil others_may_run;
              const std::lock_guard lock(self.busy_);
              if (!self.closed_) shmring_reader_flush(reader);

@@ -13,11 +13,12 @@ namespace shmring {
 Result<Doorbell> Doorbell::make() {
   Doorbell bell;
   bell.event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell.event_) return system_error("eventfd");
   bell.poll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!bell.poll_) return system_error("epoll_create1");
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;  // the reader cannot read the eventfd: each ring is told once
-  if (!bell.event_ || !bell.poll_ || ::epoll_ctl(bell.poll_.get(), EPOLL_CTL_ADD, bell.event_.get(), &event) != 0)
-    return system_error("eventfd");
+  if (::epoll_ctl(bell.poll_.get(), EPOLL_CTL_ADD, bell.event_.get(), &event) != 0) return system_error("epoll_ctl");
   return bell;
 }
 

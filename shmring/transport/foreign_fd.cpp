@@ -5,7 +5,7 @@
 #include <signal.h>
 
 #include <atomic>
-#include <system_error>
+#include <exception>
 #include <thread>
 
 namespace shmring {
@@ -21,7 +21,7 @@ std::atomic<std::size_t> closing_now{0};
 std::size_t ForeignFd::closing() { return closing_now; }
 
 ForeignFd::~ForeignFd() {
-  if (!fd_ || harmless_) return;
+  if (!fd_ || harmless_ || guard_.in_child()) return;  // in a child: the last to close it is the parent
   ++closing_now;
   sigset_t all, before;
   ::sigfillset(&all);
@@ -31,8 +31,8 @@ ForeignFd::~ForeignFd() {
       fd.reset();
       --closing_now;
     }).detach();
-  } catch (const std::system_error&) {
-    --closing_now;  // no thread is to be had: it was closed here
+  } catch (const std::exception&) {
+    --closing_now;  // neither a thread nor memory for one is to be had: it was closed here
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

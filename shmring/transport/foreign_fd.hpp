@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "transport/fd.hpp"
+#include "transport/fork_guard.hpp"
 
 namespace shmring {
 
@@ -20,6 +21,7 @@ class ForeignFd {
   ForeignFd& operator=(ForeignFd&& other) noexcept {
     std::swap(fd_, other.fd_);
     std::swap(harmless_, other.harmless_);
+    std::swap(guard_, other.guard_);
     return *this;
   }
   ~ForeignFd();
@@ -38,6 +40,7 @@ class ForeignFd {
  private:
   Fd fd_;
   bool harmless_ = false;
+  ForkGuard guard_;
 };
 
 }  // namespace shmring

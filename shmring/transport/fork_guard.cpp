@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "transport/fork_guard.hpp"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
-#include <cstdlib>
 #include <new>
 
 namespace shmring {
@@ -15,14 +15,27 @@ std::atomic<Word64*> page{nullptr};
 // Ordinary memory: a child goes on counting where its parent was, so its handles never look like the parent's.
 Word64 counter{0};
 
+// Where the kernel wipes no page (before Linux 4.14, in gVisor, forbidden by a filter): wiped by fork() itself, not by a bare clone().
+Word64 ordinary{0};
+[[maybe_unused]] const int at_fork =
+    ::pthread_atfork(nullptr, nullptr, [] { ordinary.store(0, std::memory_order_relaxed); });
+
+// Memory that is zero in every child; nullptr: there is none.
+void* make_page() {
+  void* made = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (made == MAP_FAILED) return nullptr;
+  if (::madvise(made, 4096, MADV_WIPEONFORK) == 0) return made;
+  ::munmap(made, 4096);
+  return nullptr;
+}
+
 Word64& wiped_word() {
   Word64* word = page.load(std::memory_order_acquire);  // pairs with the release below
   if (word) return *word;
-  void* made = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (made == MAP_FAILED || ::madvise(made, 4096, MADV_WIPEONFORK) != 0) std::abort();  // one page; Linux 4.14
-  auto* const fresh = new (made) Word64(0);
+  void* const made = make_page();
+  auto* const fresh = made ? new (made) Word64(0) : &ordinary;
   if (page.compare_exchange_strong(word, fresh, std::memory_order_acq_rel)) return *fresh;
-  ::munmap(made, 4096);
+  if (made) ::munmap(made, 4096);
   return *word;
 }
 

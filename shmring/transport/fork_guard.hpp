@@ -14,7 +14,8 @@ class ForkGuard {
   // Belongs to the calling process. Any thread, and in a child made at any moment of its parent's.
   ForkGuard();
 
-  // One load: the word is in a page that the kernel wipes in every child (MADV_WIPEONFORK), also one made by a bare system call.
+  // One load: the word is in a page that the kernel wipes in every child (MADV_WIPEONFORK), also one made by a bare system call. Where the
+  // kernel does not do that, the C library's fork() wipes it.
   bool in_child() const { return word_->load(std::memory_order_relaxed) != generation_; }
 
  private:

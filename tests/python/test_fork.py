@@ -74,6 +74,18 @@ def test_a_child_that_uses_the_parent_s_publisher_is_told_and_its_end_closes_not
     assert reader.read(10).seq == 1
 
 
+def test_a_child_ends_all_that_its_parent_opened_in_any_order(ring):
+    publisher, reader = ring
+    publisher.publish(pattern(6, 8))
+    frame, loan = reader.read(10), publisher.loan()
+    ends = [frame.release, loan.discard, reader.close, publisher.close]
+    for first in range(len(ends)):
+        assert in_child(lambda: [end() for end in ends[first:] + ends[:first]] and None) is None
+    np.testing.assert_array_equal(frame.array, pattern(6, 8))
+    assert publisher.publish(pattern(6, 8)) == 2
+    assert reader.read(10).seq == 2
+
+
 def test_a_child_forked_while_another_thread_waits_in_the_reader_does_not_hang(ring):
     publisher, reader = ring
     waiting = threading.Thread(target=reader.read)
