@@ -71,30 +71,30 @@ AnswerRef answer_of(GstQuery* query) {
   return answer;
 }
 
-Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown) {
+Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown, const GstBufferPool* in_use) {
   Demand demand;
   demand.branches = static_cast<guint>(answers.size()) + unknown;
   demand.complete = unknown == 0;
   gst_allocation_params_init(&demand.params);
-  guint pools = 0;
   for (const AnswerRef& answer : answers) {
     if (!answer) continue;
     join(demand.params, answer->params);
     demand.size = std::max(demand.size, answer->size);
     // Branches are at different frames, so each needs its own.
     demand.minimum += answer->minimum;
-    if (answer->pool) {
-      ++pools;
-      demand.pool = share(answer->pool.get());
-      demand.maximum = answer->maximum;
-    }
   }
-  demand.minimum += demand.branches + Demand::kOwn;
-  // A pool of limited size that the other branches could empty would make its own branch lose frames.
-  if (unknown != 0 || pools != 1 || (demand.maximum != 0 && demand.maximum < demand.minimum)) {
-    demand.pool.reset();
-    demand.maximum = 0;
+  demand.minimum += std::max(demand.branches, Demand::kRoom) + Demand::kOwn;
+  for (const AnswerRef& answer : answers) {
+    if (!answer || !answer->pool) continue;
+    const bool used = answer->pool.get() == in_use;
+    // A pool of limited size that the other branches could empty would make its own branch lose frames.
+    const bool large_enough = used || answer->maximum == 0 || answer->maximum >= demand.minimum;
+    if (!large_enough || (demand.pool && !used)) continue;
+    demand.pool = share(answer->pool.get());
+    demand.maximum = answer->maximum;
   }
+  // What one branch needs is not more than its pool has.
+  if (demand.maximum != 0) demand.minimum = std::min(demand.minimum, demand.maximum);
   if (unknown == 0) demand.metas = common_metas(answers);
   return demand;
 }
@@ -107,10 +107,9 @@ void answer(const Demand& demand, GstQuery* query) {
 }
 
 bool must_hear(const Demand& told, const Demand& now) {
-  return told.pool.get() != now.pool.get() || !same_metas(told, now) || now.minimum > told.minimum ||
-         now.size > told.size || now.params.flags != told.params.flags ||
-         (now.params.align & ~told.params.align) != 0 || now.params.prefix > told.params.prefix ||
-         now.params.padding > told.params.padding;
+  return told.pool.get() != now.pool.get() || !same_metas(told, now) || now.size > told.size ||
+         now.params.flags != told.params.flags || (now.params.align & ~told.params.align) != 0 ||
+         now.params.prefix > told.params.prefix || now.params.padding > told.params.padding;
 }
 
 }  // namespace supplier::latestframe

@@ -37,18 +37,21 @@ struct Demand {
   Owned<GstBufferPool> pool;
   bool complete = false;  // every branch has said what it wishes
 
-  // Buffers that the fan-out itself keeps: in the inbox, in the distribution thread, as the newest; and one for
-  // upstream to fill is every branch's own.
-  static constexpr guint kOwn = 3;
+  // Buffers that are not with a branch: one that upstream fills, in the inbox, in the distribution thread, the newest.
+  static constexpr guint kOwn = 4;
+  // So many branches are counted at least: one that joins later finds its buffer there already.
+  static constexpr guint kRoom = 4;
 };
 
-// `unknown`: branches that have not asked yet.
-Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown);
+// `unknown`: branches that have not asked yet. `in_use`: the pool that upstream was told before, or NULL; it stays as
+// long as its branch proposes it. Else it is that of the first branch which has one.
+Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown, const GstBufferPool* in_use = nullptr);
 
 // Puts it into upstream's query. The size of raw video is taken from the caps if no branch said one.
 void answer(const Demand& demand, GstQuery* query);
 
-// Whether upstream, told the one, must hear of the other.
+// Whether upstream, told the one, must hear of the other. More buffers alone are not worth it: a camera may stop for a
+// moment to allocate them, and does not run out of those it has (see PoolGuard).
 bool must_hear(const Demand& told, const Demand& now);
 
 }  // namespace supplier::latestframe

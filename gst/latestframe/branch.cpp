@@ -164,10 +164,14 @@ void Branch::begin(std::uint32_t epoch) {
     const std::uint32_t seen = newest.pulse.look();
     Step step = decide(seen, peer_is_ready(pad), shmring::now());
     if (step.kind == Step::Kind::leave) break;
-    if (step.kind == Step::Kind::wait)
+    if (step.kind == Step::Kind::wait) {
       newest.pulse.wait(seen);
-    else
-      settle(step, deliver(run, step));
+      continue;
+    }
+    settle(step, deliver(run, step));
+    if (!home_->guard().watching()) continue;
+    step = {};
+    home_->guard().give_back();
   }
   post_status(pad, GST_STREAM_STATUS_TYPE_LEAVE);
 }

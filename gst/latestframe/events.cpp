@@ -126,10 +126,12 @@ bool Fanout::sink_query(GstQuery* query) {
       negotiation_.accept_caps(query);
       return true;
     case GST_QUERY_ALLOCATION:
+      guard_.reconsider();
       negotiation_.allocation(query);
       ask_branches();
       return true;
     case GST_QUERY_DRAIN:
+      guard_.give_back();
       return true;
     default:
       // What is serialized would wait for the frames before it, that is for the branches.

@@ -56,6 +56,8 @@ void Fanout::stop() {
     std::swap(newest, newest_.item);
     std::swap(end, newest_.end);
   }
+  newest = {};
+  guard_.forget();
   // Queries reach a pad in any state, also now: they and this take turns by its stream lock.
   GST_PAD_STREAM_LOCK(sink_.get());
   stickies_.reset();
@@ -102,19 +104,51 @@ bool Fanout::keep_header(GstBuffer* buffer) {
 }
 
 [[gnu::hot]] void Fanout::publish_newest(ItemRef item) {
+  auto admitted = guard_.admit(std::move(item->frame), *item->stickies);
+  item->frame = std::move(admitted.frame);
+  if (admitted.tell) tell_shortage(item->frame != nullptr);
   {
     std::lock_guard hold(newest_.lock);
     newest_.reached = std::max(newest_.reached, item->sequence);
-    if (item->epoch == newest_.epoch) {
+    if (item->frame && item->epoch == newest_.epoch) {
       item->number = ++newest_.number;
       newest_.at = item->at;
       if (!item->delta) newest_.key_asked = false;
       std::swap(newest_.item, item);
     } else {
-      ++discarded_;  // a flush came in between
+      ++discarded_;  // a flush came in between, or it could not be copied
     }
   }
   newest_.pulse.beat();
+  if (!guard_.watching()) return;
+  item = {};
+  guard_.give_back();
+}
+
+// In a thread of its own, for an application's handler of messages may take its time.
+void Fanout::tell_shortage(bool copied) {
+  std::string holders;
+  for (const auto& member : members())
+    if (const auto seen = member.branch->watched().seen; seen.held != 0)
+      holders +=
+          (holders.empty() ? "" : ", ") + seen.pad + (seen.pad == seen.worker ? "" : " (worker " + seen.worker + ")");
+  const auto element = adopt(gst_pad_get_parent_element(sink_.get()));
+  if (!element) return;
+  const std::string buffers = std::to_string(guard_.buffers());
+  auto* text = new std::string(
+      "The source has " + buffers + " buffers, and downstream keeps all that it can spare (now inside a branch: " +
+      (holders.empty() ? "none" : holders) + "). " +
+      (copied
+           ? "Frames are copied until buffers come back, so that the source goes on; see \"copied\" in stats."
+           : "Frames are dropped until buffers come back, because their memory cannot be copied; see \"discarded\" in "
+             "stats.") +
+      " Mend the branches that keep frames, or give the source more buffers.");
+  gst_element_call_async(
+      element.get(),
+      [](GstElement* self, gpointer said) {
+        GST_ELEMENT_WARNING(self, RESOURCE, NO_SPACE_LEFT, ("%s", static_cast<std::string*>(said)->c_str()), (nullptr));
+      },
+      text, [](gpointer said) { delete static_cast<std::string*>(said); });
 }
 
 void Fanout::add(const std::shared_ptr<Branch>& branch) {
@@ -159,7 +193,7 @@ void Fanout::reconsider() {
 Flow Fanout::flow() {
   std::lock_guard hold(newest_.lock);
   return {received_.load(std::memory_order_relaxed), newest_.number, inbox_drops_.load(std::memory_order_relaxed),
-          discarded_};
+          discarded_, guard_.copied()};
 }
 
 void Fanout::watch(std::vector<Watched>& workers) {

@@ -13,6 +13,7 @@
 #include "latestframe/inbox.hpp"
 #include "latestframe/negotiation.hpp"
 #include "latestframe/newest.hpp"
+#include "latestframe/pool_guard.hpp"
 #include "latestframe/seeks.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
@@ -27,7 +28,8 @@ struct Flow {
   std::uint64_t received = 0;     // handed in
   std::uint64_t published = 0;    // became the newest frame
   std::uint64_t inbox_drops = 0;  // overwritten before the distribution thread saw them
-  std::uint64_t discarded = 0;    // by a flush or a stop, before they were published
+  std::uint64_t discarded = 0;    // by a flush or a stop, or for want of buffers, before they were published
+  std::uint64_t copied = 0;       // of those published, because the source ran short of buffers
 };
 
 class Fanout : public std::enable_shared_from_this<Fanout> {
@@ -60,6 +62,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   // For the branches.
   Newest& newest() { return newest_; }
   HealthMonitor& monitor() { return monitor_; }
+  PoolGuard& guard() { return guard_; }
   void ask_key();
   void reconfigure_upstream();
   // A branch's wishes changed, or a branch came or went: upstream is told if that changes what it should do.
@@ -77,6 +80,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   std::vector<Member> members_now() const;
   void distribute();
   void publish_newest(ItemRef item);
+  void tell_shortage(bool copied);
   const StickiesRef& stickies();
   void flush_start(Owned<GstEvent> event);
   void flush_stop(Owned<GstEvent> event);
@@ -99,6 +103,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   std::atomic<std::uint64_t> inbox_drops_{0};
 
   Inbox inbox_;
+  PoolGuard guard_;
   Newest newest_;
   std::vector<std::shared_ptr<Branch>> branches_;  // guarded by the lock of newest_
   std::uint64_t discarded_ = 0;                    // likewise

@@ -74,6 +74,11 @@ void Negotiation::accept_caps(GstQuery* query) {
 Demand Negotiation::demand(GstCaps* caps) {
   std::vector<AnswerRef> answers;
   guint unknown = 0;
+  Owned<GstBufferPool> in_use;
+  {
+    std::lock_guard hold(lock_);
+    if (told_) in_use = share(told_->pool.get());
+  }
   for (const auto& member : home_.members()) {
     Owned<GstCaps> asked_with;
     AnswerRef answer;
@@ -88,7 +93,7 @@ Demand Negotiation::demand(GstCaps* caps) {
     else
       ++unknown;
   }
-  return demand_of(answers, unknown);
+  return demand_of(answers, unknown, in_use.get());
 }
 
 void Negotiation::allocation(GstQuery* query) {

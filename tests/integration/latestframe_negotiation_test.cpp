@@ -163,6 +163,7 @@ TEST_F(LatestFrameNegotiation, APoolOfJustTheSizeThatWasAskedForIsNeverEmptiedBy
     ASSERT_TRUE(worker.await_stuck());
     for (int i = 0; i < 100; ++i) push();
   }
+  EXPECT_EQ(rig.figure("copied"), 0u);
   for (Worker& worker : workers) worker.free();
   for (Worker& worker : workers) EXPECT_TRUE(worker.got(number));
   rig.stop();

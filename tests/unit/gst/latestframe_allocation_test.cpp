@@ -33,6 +33,7 @@ TEST_F(LatestFrameAllocation, AddsUpWhatTheBranchesNeedAtOnceAndWhatTheFanOutKee
   const auto a = pool_of(2), b = pool_of(4, 3000);
   const Demand demand = demand_of({answer_of(a.get()), answer_of(b.get()), nullptr}, 1);
   EXPECT_EQ(demand.minimum, 2u + 4u + 4u + Demand::kOwn);
+  EXPECT_EQ(demand_of({answer_of(a.get())}, 0).minimum, 2u + Demand::kRoom + Demand::kOwn) << "others may join";
   EXPECT_EQ(demand.size, 3000u);
   EXPECT_FALSE(demand.complete);
 }
@@ -57,12 +58,15 @@ TEST_F(LatestFrameAllocation, DoesNotOfferAMetaThatTwoBranchesWantInDifferentWay
   EXPECT_EQ(demand_of({answer_of(a.get())}, 0).metas.size(), 1u);
 }
 
-TEST_F(LatestFrameAllocation, PassesOnThePoolOfTheOnlyBranchThatHasOne) {
-  const auto pool = adopt(gst_buffer_pool_new());
-  const auto owner = pool_of(2, 1000, pool.get()), plain = pool_of(2), second = pool_of(2, 1000, pool.get());
-  EXPECT_EQ(demand_of({answer_of(owner.get()), answer_of(plain.get())}, 0).pool.get(), pool.get());
-  EXPECT_EQ(demand_of({answer_of(owner.get()), answer_of(second.get())}, 0).pool.get(), nullptr) << "two of them";
-  EXPECT_EQ(demand_of({answer_of(owner.get())}, 1).pool.get(), nullptr) << "another branch may have one too";
+TEST_F(LatestFrameAllocation, PassesOnThePoolOfTheFirstBranchThatHasOneAndStaysWithIt) {
+  const auto pool = adopt(gst_buffer_pool_new()), other = adopt(gst_buffer_pool_new());
+  const auto owner = pool_of(2, 1000, pool.get()), plain = pool_of(2), second = pool_of(2, 1000, other.get());
+  EXPECT_EQ(demand_of({answer_of(plain.get()), answer_of(owner.get())}, 0).pool.get(), pool.get());
+  EXPECT_EQ(demand_of({answer_of(owner.get())}, 1).pool.get(), pool.get()) << "another branch may have one too";
+  const std::vector<AnswerRef> both{answer_of(second.get()), answer_of(owner.get())};
+  EXPECT_EQ(demand_of(both, 0).pool.get(), other.get());
+  EXPECT_EQ(demand_of(both, 0, pool.get()).pool.get(), pool.get()) << "upstream has it already";
+  EXPECT_EQ(demand_of({answer_of(second.get())}, 0, pool.get()).pool.get(), other.get()) << "its branch has left";
 }
 
 TEST_F(LatestFrameAllocation, DoesNotPassOnAPoolThatTheOtherBranchesCouldEmpty) {
@@ -70,6 +74,9 @@ TEST_F(LatestFrameAllocation, DoesNotPassOnAPoolThatTheOtherBranchesCouldEmpty) 
   const auto small = pool_of(2, 1000, pool.get(), 4), large = pool_of(2, 1000, pool.get(), 40);
   EXPECT_EQ(demand_of({answer_of(small.get()), nullptr}, 0).pool.get(), nullptr);
   EXPECT_EQ(demand_of({answer_of(large.get()), nullptr}, 0).pool.get(), pool.get());
+  const Demand used = demand_of({answer_of(small.get()), nullptr}, 0, pool.get());
+  EXPECT_EQ(used.pool.get(), pool.get()) << "upstream has it already, and does not run out of it";
+  EXPECT_EQ(used.minimum, 4u);
 }
 
 TEST_F(LatestFrameAllocation, TellsTheSizeOfRawVideoWhenNoBranchSaidOne) {
@@ -78,7 +85,7 @@ TEST_F(LatestFrameAllocation, TellsTheSizeOfRawVideoWhenNoBranchSaidOne) {
   guint size = 0;
   gst_query_parse_nth_allocation_pool(asked.get(), 0, nullptr, &size, nullptr, nullptr);
   EXPECT_EQ(size, 320u * 240u * 3u / 2u);
-  EXPECT_EQ(minimum_in(asked.get()), 1u + Demand::kOwn);
+  EXPECT_EQ(minimum_in(asked.get()), Demand::kRoom + Demand::kOwn);
 }
 
 TEST_F(LatestFrameAllocation, ProposesNoPoolWithoutASize) {
@@ -109,8 +116,8 @@ TEST_F(LatestFrameAllocation, AsksUpstreamAgainOnlyWhenItWouldDoSomethingElse) {
   gst_query_add_allocation_meta(meta.get(), GST_VIDEO_META_API_TYPE, nullptr);
   const auto demand = [](const Owned<GstQuery>& said) { return demand_of({answer_of(said.get())}, 0); };
   EXPECT_FALSE(must_hear(demand(two), demand(two)));
-  EXPECT_TRUE(must_hear(demand(two), demand(four)));
-  EXPECT_FALSE(must_hear(demand(four), demand(two))) << "more than enough is enough";
+  EXPECT_FALSE(must_hear(demand(two), demand(four))) << "more buffers alone are not worth it";
+  EXPECT_FALSE(must_hear(demand(four), demand(two)));
   EXPECT_TRUE(must_hear(demand(two), demand(meta)));
   EXPECT_TRUE(must_hear(demand(meta), demand(two)));
   EXPECT_TRUE(must_hear(demand(two), demand(large)));
