@@ -4,16 +4,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "transport/clock.hpp"
 #include "common/owned.hpp"
+#include "core/layout.hpp"
 
 namespace supplier {
 namespace {
 
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;
 constexpr gint kLargestSide = 1 << 20;  // as core/check.cpp has it
+constexpr std::size_t kLongestCaps = sizeof(shmring::FormatArea::caps) - 1;
 
 struct PixelFormat {
   GstVideoFormat gst;
@@ -49,6 +53,8 @@ constexpr Flag kFlags[] = {
     {GST_BUFFER_FLAG_MARKER, SHMRING_FRAME_MARKER, false},
     {GST_VIDEO_BUFFER_FLAG_TFF, SHMRING_FRAME_TOP_FIELD_FIRST, true},
     {GST_VIDEO_BUFFER_FLAG_INTERLACED, SHMRING_FRAME_INTERLACED, true},
+    {GST_VIDEO_BUFFER_FLAG_RFF, SHMRING_FRAME_REPEAT_FIRST_FIELD, true},
+    {GST_VIDEO_BUFFER_FLAG_ONEFIELD, SHMRING_FRAME_ONE_FIELD, true},
 };
 
 bool is_system_monotonic(GstClock* clock) {
@@ -89,27 +95,43 @@ std::uint64_t running_duration(GstClockTime duration, const GstSegment& segment)
   return rate == 1.0 ? duration : static_cast<std::uint64_t>(static_cast<double>(duration) / rate);
 }
 
+// Formats whose rows are not simply pixels side by side.
+bool has_simple_rows(const GstVideoInfo& video) {
+  const auto flags = GST_VIDEO_FORMAT_INFO_FLAGS(video.finfo);
+  return !(flags & (GST_VIDEO_FORMAT_FLAG_COMPLEX | GST_VIDEO_FORMAT_FLAG_TILED | GST_VIDEO_FORMAT_FLAG_PALETTE));
+}
+
+// Those that are not made of rows at all are only taken as caps say.
+bool has_rows(const GstVideoInfo& video) {
+  return !(GST_VIDEO_FORMAT_INFO_FLAGS(video.finfo) & (GST_VIDEO_FORMAT_FLAG_TILED | GST_VIDEO_FORMAT_FLAG_PALETTE));
+}
+
 // Bytes of a row that belong to the picture, and rows: what must lie within a frame.
 struct PlaneSize {
-  std::uint64_t row = 0;
-  std::uint64_t rows = 0;
+  std::int64_t row = 0;
+  std::int64_t rows = 0;
 };
 
 PlaneSize plane_size(const GstVideoInfo& video, guint plane) {
   PlaneSize size;
   for (guint component = 0; component < GST_VIDEO_INFO_N_COMPONENTS(&video); ++component) {
     if (GST_VIDEO_INFO_COMP_PLANE(&video, component) != plane) continue;
-    const auto width = static_cast<std::uint64_t>(GST_VIDEO_INFO_COMP_WIDTH(&video, component));
-    size.row = std::max(size.row, width * static_cast<std::uint64_t>(GST_VIDEO_INFO_COMP_PSTRIDE(&video, component)));
-    size.rows = std::max(size.rows, static_cast<std::uint64_t>(GST_VIDEO_INFO_COMP_HEIGHT(&video, component)));
+    const auto width = static_cast<std::int64_t>(GST_VIDEO_INFO_COMP_WIDTH(&video, component));
+    size.row = std::max(size.row, width * GST_VIDEO_INFO_COMP_PSTRIDE(&video, component));
+    size.rows = std::max(size.rows, static_cast<std::int64_t>(GST_VIDEO_INFO_COMP_HEIGHT(&video, component)));
   }
+  if (!has_simple_rows(video)) size.row = GST_VIDEO_INFO_PLANE_STRIDE(&video, plane);
   return size;
 }
 
-// Formats whose rows are not simply pixels side by side are only taken as caps say.
-bool has_simple_rows(const GstVideoInfo& video) {
-  const auto flags = GST_VIDEO_FORMAT_INFO_FLAGS(video.finfo);
-  return !(flags & (GST_VIDEO_FORMAT_FLAG_COMPLEX | GST_VIDEO_FORMAT_FLAG_TILED | GST_VIDEO_FORMAT_FLAG_PALETTE));
+// Whether the rows of a plane lie within a frame, from the last one upwards where the stride is negative.
+bool lies_within(const shmring_plane& plane, const PlaneSize& size, std::uint64_t frame_size) {
+  const std::int64_t stride = plane.stride;
+  if (size.rows == 0 || std::abs(stride) < size.row || plane.offset > frame_size || frame_size > G_MAXINT64 / 2)
+    return false;
+  const auto first = static_cast<std::int64_t>(plane.offset);
+  const std::int64_t last = first + (size.rows - 1) * stride;
+  return std::min(first, last) >= 0 && std::max(first, last) + size.row <= static_cast<std::int64_t>(frame_size);
 }
 
 bool same_planes(const shmring_frame_info& info, const GstVideoInfo& video) {
@@ -134,6 +156,52 @@ std::uint64_t distance(const GstVideoInfo& video, guint plane, std::int32_t stri
   return row * static_cast<std::uint64_t>(stride) + column;
 }
 
+// The first feature that frames in the ring do not have; NULL if there is none.
+const char* foreign_feature(const GstCapsFeatures* features) {
+  for (guint i = 0; features && i < gst_caps_features_get_size(features); ++i) {
+    const char* feature = gst_caps_features_get_nth(features, i);
+    if (std::string_view(feature) != GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY &&
+        std::string_view(feature) != GST_CAPS_FEATURE_FORMAT_INTERLACED)
+      return feature;
+  }
+  return nullptr;
+}
+
+std::string refusal_of(const std::string& feature) {
+  if (feature.starts_with("memory:"))
+    return "frames of " + feature +
+           " are not in memory that processes can share, put an element before this that downloads them";
+  if (feature.starts_with("meta:"))
+    return "what " + feature + " adds to a frame cannot cross the ring, put an element before this that applies it";
+  return "frames with the caps feature " + feature +
+         " cannot cross the ring, put an element before this that converts them";
+}
+
+// A format whose planes GStreamer can tell.
+bool is_known_format(const char* name) {
+  const GstVideoFormat format = name ? gst_video_format_from_string(name) : GST_VIDEO_FORMAT_UNKNOWN;
+  return format != GST_VIDEO_FORMAT_UNKNOWN && format != GST_VIDEO_FORMAT_ENCODED &&
+         gst_video_format_get_info(format)->n_planes > 0;
+}
+
+// Takes what no picture can have out of raw video's width and height. False: nothing is left.
+bool clamp_sides(GstStructure* structure) {
+  if (!gst_structure_has_name(structure, "video/x-raw")) return true;
+  GValue range = G_VALUE_INIT;
+  g_value_init(&range, GST_TYPE_INT_RANGE);
+  gst_value_set_int_range(&range, 1, kLargestSide);
+  bool possible = true;
+  for (const char* side : {"width", "height"}) {
+    const GValue* value = gst_structure_get_value(structure, side);
+    GValue left = G_VALUE_INIT;
+    if (!value) continue;
+    possible = possible && gst_value_intersect(&left, value, &range);
+    if (possible) gst_structure_take_value(structure, side, &left);
+  }
+  g_value_unset(&range);
+  return possible;
+}
+
 // Of a picture cut out of a larger one: caps are of the part, the planes begin where it begins.
 void encode_planes(GstBuffer* buffer, const GstVideoInfo& video, shmring_frame_info& info) {
   static_assert(SHMRING_MAX_PLANES == GST_VIDEO_MAX_PLANES);
@@ -146,7 +214,7 @@ void encode_planes(GstBuffer* buffer, const GstVideoInfo& video, shmring_frame_i
     if (crop && has_simple_rows(video))
       info.planes[plane].offset += distance(video, plane, meta->stride[plane], crop->x, crop->y);
   }
-  if (same_planes(info, video)) info.plane_count = 0;
+  if (same_planes(info, video) && info.size >= GST_VIDEO_INFO_SIZE(&video)) info.plane_count = 0;
 }
 
 }  // namespace
@@ -154,19 +222,18 @@ void encode_planes(GstBuffer* buffer, const GstVideoInfo& video, shmring_frame_i
 shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
   if (!caps || gst_caps_is_any(caps) || !gst_caps_is_fixed(caps))
     return {SHMRING_INVALID, "the caps of the frames are not fixed"};
-  const GstCapsFeatures* features = gst_caps_get_features(caps, 0);
-  if (features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)) {
-    const auto text = adopt(gst_caps_features_to_string(features));
-    return {SHMRING_INVALID,
-            std::string("frames of ") + text.get() +
-                " are not in memory that processes can share, put an element before this that downloads them"};
-  }
+  if (const char* feature = foreign_feature(gst_caps_get_features(caps, 0)))
+    return {SHMRING_INVALID, refusal_of(feature)};
 
   StreamFormat format;
   const auto text = adopt(gst_caps_to_string(caps));
   format.text_ = text.get();
+  if (format.text_.size() > kLongestCaps)
+    return {SHMRING_INVALID, "the caps have " + std::to_string(format.text_.size()) + " bytes, a ring carries " +
+                                 std::to_string(kLongestCaps)};
   const GstStructure* structure = gst_caps_get_structure(caps, 0);
   if (gst_structure_has_name(structure, "video/x-raw")) {
+    if (!is_known_format(gst_structure_get_string(structure, "format"))) return format;
     GstVideoInfo video;
     if (!gst_video_info_from_caps(&video, caps))
       return {SHMRING_INVALID, "these caps do not describe raw video: " + format.text_};
@@ -177,6 +244,11 @@ shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
               "a side of a picture has 1 to " + std::to_string(kLargestSide) + " pixels: " + format.text_};
     format.video_ = video;
     format.largest_frame_ = GST_VIDEO_INFO_SIZE(&video);
+    return format;
+  }
+  if (gst_structure_has_name(structure, "audio/x-raw")) {
+    GstAudioInfo audio;
+    if (gst_audio_info_from_caps(&audio, caps) && GST_AUDIO_INFO_BPF(&audio) > 0) format.audio_ = audio;
     return format;
   }
   gint width = 0;
@@ -190,13 +262,37 @@ shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
   return format;
 }
 
+Owned<GstCaps> crossing_caps(GstCaps* filter) {
+  if (!filter || gst_caps_is_any(filter)) return adopt(gst_caps_new_any());
+  auto crossing = adopt(gst_caps_new_empty());
+  const auto offer = [&](Owned<GstCaps> one) {
+    const bool crosses = gst_caps_is_fixed(one.get()) ? bool{StreamFormat::from_caps(one.get())}
+                                                      : !foreign_feature(gst_caps_get_features(one.get(), 0)) &&
+                                                            clamp_sides(gst_caps_get_structure(one.get(), 0));
+    if (crosses) gst_caps_append(crossing.get(), one.release());
+  };
+  for (guint i = 0; i < gst_caps_get_size(filter); ++i) {
+    const GstCapsFeatures* features = gst_caps_get_features(filter, i);
+    if (features && gst_caps_features_is_any(features)) {
+      for (const char* feature : {GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY, GST_CAPS_FEATURE_FORMAT_INTERLACED}) {
+        auto one = adopt(gst_caps_copy_nth(filter, i));
+        gst_caps_set_features(one.get(), 0, gst_caps_features_new(feature, nullptr));
+        offer(std::move(one));
+      }
+    } else {
+      offer(adopt(gst_caps_copy_nth(filter, i)));
+    }
+  }
+  return crossing;
+}
+
 shmring_format StreamFormat::ring_format() const {
   shmring_format format = SHMRING_FORMAT_INIT;
   format.caps = text_.c_str();
   if (!video_) return format;
   format.pixel_format = pixel_format(GST_VIDEO_INFO_FORMAT(&*video_));
   format.width = static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&*video_));
-  format.height = static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&*video_));
+  format.height = static_cast<std::uint32_t>(GST_VIDEO_INFO_FIELD_HEIGHT(&*video_));
   format.plane_count = std::min<std::uint32_t>(GST_VIDEO_INFO_N_PLANES(&*video_), SHMRING_MAX_PLANES);
   for (guint plane = 0; plane < format.plane_count; ++plane)
     format.planes[plane] = {GST_VIDEO_INFO_PLANE_OFFSET(&*video_, plane), GST_VIDEO_INFO_PLANE_STRIDE(&*video_, plane),
@@ -262,16 +358,18 @@ void decode(const shmring_frame_info& info, const StreamFormat& format, const Ti
 
 Layout layout(const shmring_frame_info& info, const StreamFormat& format) {
   const GstVideoInfo* video = format.video();
-  if (!video || info.plane_count == 0 || same_planes(info, *video)) return Layout::standard;
-  if (info.plane_count != GST_VIDEO_INFO_N_PLANES(video) || !has_simple_rows(*video)) return Layout::broken;
+  if (!video) return Layout::standard;
+  const bool whole = info.size >= GST_VIDEO_INFO_SIZE(video);
+  if (info.plane_count == 0) return whole ? Layout::standard : Layout::broken;
+  if (info.plane_count != GST_VIDEO_INFO_N_PLANES(video)) return Layout::broken;
+  if (whole && same_planes(info, *video)) return Layout::standard;
+  if (!has_rows(*video)) return Layout::broken;
+  bool downwards = true;
   for (guint plane = 0; plane < info.plane_count; ++plane) {
-    const auto [offset, stride, reserved] = info.planes[plane];
-    const PlaneSize size = plane_size(*video, plane);
-    if (stride < 0 || static_cast<std::uint64_t>(stride) < size.row || offset > info.size || size.rows == 0)
-      return Layout::broken;
-    if ((size.rows - 1) * static_cast<std::uint64_t>(stride) + size.row > info.size - offset) return Layout::broken;
+    if (!lies_within(info.planes[plane], plane_size(*video, plane), info.size)) return Layout::broken;
+    downwards = downwards && info.planes[plane].stride >= 0;
   }
-  return Layout::custom;
+  return downwards && has_simple_rows(*video) ? Layout::custom : Layout::foreign;
 }
 
 void add_planes(const shmring_frame_info& info, const StreamFormat& format, GstBuffer* buffer) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include <gst/audio/audio.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
@@ -22,23 +23,31 @@ namespace supplier {
 class StreamFormat {
  public:
   StreamFormat() = default;
-  // INVALID, with a sentence, for caps that are not fixed or whose frames are not in system memory.
+  // INVALID, with an error message, for caps that do not cross the ring: those that are not fixed, have features other
+  // than memory:SystemMemory and format:Interlaced, or describe no possible picture.
   static shmring::Result<StreamFormat> from_caps(const GstCaps* caps);
 
   // Whether there were caps.
   bool known() const { return !text_.empty(); }
   // For the ring; borrows from this object.
   shmring_format ring_format() const;
-  // NULL for everything but raw video.
+  // NULL for everything but raw video in a format that GStreamer knows. What has another crosses as bytes.
   const GstVideoInfo* video() const { return video_ ? &*video_ : nullptr; }
+  // NULL for everything but raw audio.
+  const GstAudioInfo* audio() const { return audio_ ? &*audio_ : nullptr; }
   // The largest frame to expect; 0 where caps do not tell.
   std::uint64_t largest_frame() const { return largest_frame_; }
 
  private:
   std::string text_;
   std::optional<GstVideoInfo> video_;
+  std::optional<GstAudioInfo> audio_;
   std::uint64_t largest_frame_ = 0;
 };
+
+// What of `filter` crosses the ring, in its order: the answer to a CAPS query. ANY for NULL and ANY, for which GStreamer
+// has no other word.
+Owned<GstCaps> crossing_caps(GstCaps* filter);
 
 // Ties an element's running time to CLOCK_MONOTONIC, for as long as its clock does not drift.
 class TimeBase {
@@ -80,6 +89,7 @@ void decode(const shmring_frame_info& info, const StreamFormat& format, const Ti
 enum class Layout {
   standard,  // as caps say, or not raw video
   custom,    // a GstVideoMeta must tell
+  foreign,   // within the frame, but not as readers expect rows: copy_picture() makes it standard
   broken,    // they do not lie within the frame: never hand it out
 };
 Layout layout(const shmring_frame_info& info, const StreamFormat& format);

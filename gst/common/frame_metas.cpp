@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
 namespace supplier {
@@ -65,7 +66,8 @@ std::span<const std::byte> MetasWriter::write(GstBuffer* buffer) {
   gpointer state = nullptr;
   while (const GstMeta* meta = gst_buffer_iterate_meta(buffer, &state)) {
     const GType api = meta->info->api;
-    if (api == GST_VIDEO_META_API_TYPE || api == GST_VIDEO_CROP_META_API_TYPE) continue;
+    if (api == GST_VIDEO_META_API_TYPE || api == GST_VIDEO_CROP_META_API_TYPE || api == GST_AUDIO_META_API_TYPE)
+      continue;
     const bool crosses = api == GST_REFERENCE_TIMESTAMP_META_API_TYPE
                              ? add_reference(*reinterpret_cast<const GstReferenceTimestampMeta*>(meta))
                              : add_serialized(*meta);

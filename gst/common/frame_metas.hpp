@@ -17,7 +17,7 @@
 namespace supplier {
 
 // GstReferenceTimestampMeta crosses with every GStreamer; with 1.24 and newer also each meta that gst_meta_serialize()
-// knows. GstVideoMeta and GstVideoCropMeta do not: they are the frame's planes.
+// knows. GstVideoMeta, GstVideoCropMeta and GstAudioMeta do not: the frame's bytes and planes say the same.
 class MetasWriter {
  public:
   // As many of the buffer's metas as can cross and find room; borrowed until the next call.

@@ -19,11 +19,13 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 -m videotestsrc is-live=true num-buffers=90 ! queue ! framehealth worker=sink stall-timeout=2000000000
+ * gst-launch-1.0 -m videotestsrc is-live=true num-buffers=90 ! video/x-raw,format=I420 ! queue ! framehealth
+ *   worker=sink stall-timeout=2000000000
  * ! fakesink
  * ]| prints a message when the worker becomes ok.
  * |[
- * gst-launch-1.0 -m videotestsrc is-live=true num-buffers=60 ! queue ! framehealth interval=500000000 ! identity
+ * gst-launch-1.0 -m videotestsrc is-live=true num-buffers=60 ! video/x-raw,format=I420 ! queue ! framehealth
+ *   interval=500000000 ! identity
  * sleep-time=50000 ! fakesink
  * ]| reports every half second how long the work takes (`hold-p50`).
  *

@@ -14,12 +14,14 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 videotestsrc is-live=true num-buffers=60 ! latestframe name=l  l. ! videoconvert ! fakesink  l. !
+ * gst-launch-1.0 videotestsrc is-live=true num-buffers=60 ! video/x-raw,format=I420 ! latestframe name=l
+ *   l. ! videoconvert ! fakesink  l. !
  * identity sleep-time=200000 ! fakesink
  * ]|
  * Two branches; the second takes 200 ms for a frame and always gets the newest.
  * |[
- * gst-launch-1.0 -m videotestsrc is-live=true num-buffers=60 ! latestframe name=l src_0::worker=person
+ * gst-launch-1.0 -m videotestsrc is-live=true num-buffers=60 ! video/x-raw,format=I420 ! latestframe name=l
+ *   src_0::worker=person
  * src_1::worker=scene src_1::max-drop-rate=0.5  l.src_0 ! fakesink  l.src_1 ! identity sleep-time=200000 ! fakesink
  * ]|
  * The health of two named workers as messages.

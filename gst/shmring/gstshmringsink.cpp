@@ -14,11 +14,12 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 videotestsrc is-live=true ! video/x-raw,width=640,height=480 ! shmringsink socket-path=cam.sock
+ * gst-launch-1.0 videotestsrc is-live=true ! video/x-raw,format=I420,width=640,height=480 ! shmringsink
+ *   socket-path=cam.sock
  * ]| Publishes test pictures to one reader.
  * |[
- * gst-launch-1.0 videotestsrc is-live=true ! jpegenc ! shmringsink socket-path=cam.sock slot-size=200000 max-readers=3
- *   drop-policy=latest
+ * gst-launch-1.0 videotestsrc is-live=true ! video/x-raw,format=I420 ! jpegenc ! shmringsink socket-path=cam.sock
+ *   slot-size=200000 max-readers=3 drop-policy=latest
  * ]| Publishes JPEG pictures of at most 200 kB to three readers, each of which gets the newest one whenever it is free.
  */
 #include "shmring/gstshmringsink.h"
@@ -46,6 +47,7 @@ enum Property : guint {
   kMaxHeld,
   kSlots,
   kSlotSize,
+  kMaxSlotSize,
   kMaxReaders,
   kDropPolicy,
   kNumClients,
@@ -86,6 +88,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kSlotSize:
       options.slot_size = g_value_get_uint64(value);
       break;
+    case kMaxSlotSize:
+      impl(object).max_slot_size = g_value_get_uint64(value);
+      break;
     case kMaxReaders:
       options.max_readers = g_value_get_uint(value);
       break;
@@ -123,6 +128,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kSlotSize:
       g_value_set_uint64(value, options.slot_size);
+      break;
+    case kMaxSlotSize:
+      g_value_set_uint64(value, impl(object).max_slot_size);
       break;
     case kMaxReaders:
       g_value_set_uint(value, options.max_readers);
@@ -171,13 +179,24 @@ void install_properties(GObjectClass* klass) {
   /**
    * GstShmRingSink:slot-size:
    *
-   * The largest frame. 0: raw video is as large as its caps say; other frames with a width and a height are smaller
-   * than as I420; for anything else four times the first frame, at least 64 KiB. A larger frame is dropped, counted and
-   * reported once.
+   * Size of the largest frame, which stays as it is. 0: raw video is as large as its caps say; other frames with a width
+   * and a height are expected to be smaller than as I420; for anything else the first slots have four times the size of
+   * the first frame, at least 64 KiB. A frame that outgrows such a guess gets a new ring with larger slots, up to
+   * #GstShmRingSink:max-slot-size. A frame that does not fit is dropped, counted and reported once.
    */
-  add(kSlotSize, g_param_spec_uint64("slot-size", "Slot size",
-                                     "The largest frame in bytes (0 = from caps, or from the first frame)", 0,
-                                     G_GUINT64_CONSTANT(1) << 32, defaults.slot_size, set_before_start));
+  add(kSlotSize,
+      g_param_spec_uint64("slot-size", "Slot size",
+                          "Size of the largest frame in bytes (0 = from caps or the first frame, and growing)", 0,
+                          G_GUINT64_CONSTANT(1) << 32, defaults.slot_size, set_before_start));
+  /**
+   * GstShmRingSink:max-slot-size:
+   *
+   * Limit of the slots' growth where #GstShmRingSink:slot-size is 0. Raw video is not bounded by it, only by its caps.
+   */
+  add(kMaxSlotSize, g_param_spec_uint64(
+                        "max-slot-size", "Maximum slot size",
+                        "Size in bytes up to which slots grow with the frames, other than raw video, if slot-size is 0",
+                        1, G_GUINT64_CONSTANT(1) << 32, supplier::Sink::kMaxSlotSize, set_before_start));
   add(kMaxReaders, g_param_spec_uint("max-readers", "Maximum readers", "How many readers may attach (1 = exclusive)", 1,
                                      SHMRING_MAX_READERS, defaults.max_readers, set_before_start));
   add(kDropPolicy,
@@ -189,7 +208,7 @@ void install_properties(GObjectClass* klass) {
    * GstShmRingSink:stats:
    *
    * A #GstStructure named "application/x-shmringsink-stats": `offered` = `published` + `dropped-no-slot` +
-   * `dropped-too-large`; `copied` of the published (the others were written in place), `streamed` of these past the
+   * `dropped-too-large` + `dropped-malformed`; `copied` of the published (the others were written in place), `streamed` of these past the
    * caches; `slots` = `slots-free` + `slots-owned` + `slots-loaned`; `slot-size`, `memory` (bytes), `rings`, `readers`,
    * `refused-readers`, `liars`, `last-published-at`; all #guint64. `offences` is a structure: how many peers were sent
    * away for each way to break the rules. `lanes` is a #GST_TYPE_ARRAY with a structure for each reader that is or was
@@ -222,6 +241,15 @@ gboolean event(GstBaseSink* self, GstEvent* event) {
   const gboolean handled = parent()->event(self, event);
   if (gap && handled) impl(self).gap_passed(pts, duration);
   return handled;
+}
+
+// The base class would answer from what get_caps() offers without a filter, which is ANY.
+gboolean query(GstBaseSink* self, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) != GST_QUERY_ACCEPT_CAPS) return parent()->query(self, query);
+  GstCaps* caps = nullptr;
+  gst_query_parse_accept_caps(query, &caps);
+  gst_query_set_accept_caps_result(query, bool{supplier::StreamFormat::from_caps(caps)});
+  return TRUE;
 }
 
 gboolean send_event(GstElement* self, GstEvent* event) {
@@ -266,6 +294,8 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
     impl(self).stop();
     return TRUE;
   };
+  sink->get_caps = [](GstBaseSink*, GstCaps* filter) { return supplier::crossing_caps(filter).release(); };
+  sink->query = query;
   sink->set_caps = [](GstBaseSink* self, GstCaps* caps) -> gboolean { return impl(self).set_caps(caps); };
   sink->propose_allocation = [](GstBaseSink* self, GstQuery* query) -> gboolean {
     return impl(self).propose_allocation(query);

@@ -12,7 +12,8 @@
  * ## Example launch lines
  * |[
  * gst-launch-1.0 shmringsrc socket-path=cam.sock ! videoconvert ! autovideosink
- * ]| Shows what `gst-launch-1.0 videotestsrc is-live=true ! shmringsink socket-path=cam.sock` publishes.
+ * ]| Shows what `gst-launch-1.0 videotestsrc is-live=true ! video/x-raw,format=I420 ! shmringsink socket-path=cam.sock`
+ * publishes.
  * |[
  * gst-launch-1.0 shmringsrc socket-path=cam.sock worker=detector drop-policy=latest ! videoconvert ! fakesink
  * ]| Always takes the newest frame, under a name of its own in the publisher's health messages.
@@ -176,10 +177,10 @@ void install_properties(GObjectClass* klass) {
    * GstShmRingSrc:stats:
    *
    * A #GstStructure named "application/x-shmringsrc-stats": `connected` (#gboolean); `publisher-pid`, `attachments`
-   * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied` of
-   * the taken, `held` now, `depth`, `max-held`, `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max`
-   * (publish to take, ns), `hold-p50`, `hold-p99`, `hold-max` (take to release, ns), `liars` (publishers left because they
-   * broke the rules), all #guint64; `drop-policy` and `wake` as granted.
+   * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied` and
+   * `malformed` (dropped, because they are not what their caps say) of the taken, `held` now, `depth`, `max-held`,
+   * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`,
+   * `hold-max` (take to release, ns), `liars` (publishers left because they broke the rules), all #guint64; `drop-policy` and `wake` as granted.
    */
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Figures of this reader", GST_TYPE_STRUCTURE, shown));
 }

@@ -55,12 +55,13 @@ Owned<GstStructure> sink_stats(const shmring::Publisher::Stats& stats, bool expe
       "application/x-shmringsink-stats", "offered", G_TYPE_UINT64, guint64{ring.sequence}, "published", G_TYPE_UINT64,
       guint64{ring.published}, "copied", G_TYPE_UINT64, guint64{ring.copied}, "streamed", G_TYPE_UINT64,
       guint64{ring.streamed}, "dropped-no-slot", G_TYPE_UINT64, guint64{ring.no_slot}, "dropped-too-large",
-      G_TYPE_UINT64, guint64{ring.too_large}, "slot-size", G_TYPE_UINT64, guint64{ring.slot_size}, "slots",
-      G_TYPE_UINT64, guint64{ring.slots}, "slots-free", G_TYPE_UINT64, guint64{ring.free_slots}, "slots-owned",
-      G_TYPE_UINT64, guint64{ring.owned}, "slots-loaned", G_TYPE_UINT64, guint64{ring.loaned}, "memory", G_TYPE_UINT64,
-      guint64{ring.memory}, "rings", G_TYPE_UINT64, guint64{ring.rings}, "readers", G_TYPE_UINT64, guint64{ring.lanes},
-      "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers}, "liars", G_TYPE_UINT64, guint64{ring.liars},
-      "last-published-at", G_TYPE_UINT64, guint64{ring.last_published_at}, nullptr));
+      G_TYPE_UINT64, guint64{ring.too_large}, "dropped-malformed", G_TYPE_UINT64, guint64{ring.malformed}, "slot-size",
+      G_TYPE_UINT64, guint64{ring.slot_size}, "slots", G_TYPE_UINT64, guint64{ring.slots}, "slots-free", G_TYPE_UINT64,
+      guint64{ring.free_slots}, "slots-owned", G_TYPE_UINT64, guint64{ring.owned}, "slots-loaned", G_TYPE_UINT64,
+      guint64{ring.loaned}, "memory", G_TYPE_UINT64, guint64{ring.memory}, "rings", G_TYPE_UINT64, guint64{ring.rings},
+      "readers", G_TYPE_UINT64, guint64{ring.lanes}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers},
+      "liars", G_TYPE_UINT64, guint64{ring.liars}, "last-published-at", G_TYPE_UINT64, guint64{ring.last_published_at},
+      nullptr));
 
   auto offences = adopt(gst_structure_new_empty("offences"));
   for (std::size_t i = 0; i < SHMRING_OFFENCES; ++i)

@@ -83,6 +83,13 @@ shmring::Result<void> Outlet::write(std::span<const std::span<const std::byte>> 
   return publisher_->write(parts, info);
 }
 
+void Outlet::count_malformed() {
+  const std::shared_lock alive(life_);
+  if (!publisher_) return;
+  const std::lock_guard turn(turn_);
+  publisher_->count_malformed();
+}
+
 void Outlet::end() {
   const std::shared_lock alive(life_);
   if (!publisher_) return;

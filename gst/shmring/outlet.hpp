@@ -36,6 +36,8 @@ class Outlet {
   shmring::Result<shmring::Loan> loan(std::uint64_t size);
   shmring::Result<void> publish(shmring::Loan& loan, shmring_frame_info& info);
   shmring::Result<void> write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info);
+  // Counts a frame that is not what its caps say.
+  void count_malformed();
   void end();
   void set_latency(std::uint64_t latency);
 

@@ -10,6 +10,7 @@
 
 #include <gst/video/video.h>
 
+#include "common/audio_samples.hpp"
 #include "shmring/lanes.hpp"
 #include "shmring/ringmemory.hpp"
 #include "shmring/ringpool.hpp"
@@ -23,8 +24,10 @@ namespace {
 // Frames that upstream may be filling, or that other branches still share, while more are published without copying; one
 // of them is for copies. Upstream can ask for more by its pool's configuration.
 constexpr std::uint32_t kLoans = 3;
-// Where caps do not tell how large frames are: so much room for frames larger than the first one.
-constexpr std::uint64_t kHeadroom = 4;
+// Where caps do not tell how large frames are: room for frames so many times larger than the first one, and than one
+// that did not fit.
+constexpr std::uint64_t kFirstHeadroom = 4;
+constexpr std::uint64_t kHeadroom = 2;
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;
 
 // Memory of a buffer mapped for reading, piece by piece: nothing is merged.
@@ -94,13 +97,17 @@ bool Sink::tell(const shmring::Error& error) {
 bool Sink::start() {
   GST_OBJECT_LOCK(element_);
   shmring::PublisherOptions wanted = options;
+  most_room_ = max_slot_size;
   GST_OBJECT_UNLOCK(element_);
   // Of few slots readers get theirs first.
   if (wanted.slots != 0) wanted.loans = std::clamp<std::uint32_t>(wanted.slots, 4, 3 + kLoans) - 3;
   if (wanted.path.empty()) return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
   if (auto opened = outlet_->open(wanted); !opened) return tell(opened.error());
   format_ = {};
-  sized_ = told_too_large_ = false;
+  size_given_ = wanted.slot_size != 0;
+  room_ = 0;
+  told_too_large_ = false;
+  told_damaged_ = {};
   flowing_ = false;
   known_readers_ = 0;
   monitor_.forget();
@@ -124,7 +131,8 @@ bool Sink::set_caps(GstCaps* caps) {
     return false;
   }
   format_ = *std::move(format);
-  sized_ = told_too_large_ = false;
+  room_ = 0;
+  told_too_large_ = false;
   if (auto set = outlet_->set_format(format_.ring_format()); !set) return tell(set.error());
   return true;
 }
@@ -133,11 +141,11 @@ bool Sink::propose_allocation(GstQuery* query) {
   GstCaps* caps = nullptr;
   gboolean need_pool = FALSE;
   gst_query_parse_allocation(query, &caps, &need_pool);
-  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
-  if (!caps || !need_pool) return true;
-  // Only frames of one known size can be made in slots beforehand.
+  if (!caps) return true;
   auto format = StreamFormat::from_caps(caps);
   if (!format || !format->video()) return true;
+  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  if (!need_pool) return true;
   const auto pool = adopt(ring_pool_new(outlet_));
   const auto size = static_cast<guint>(format->largest_frame());
   GstStructure* config = gst_buffer_pool_get_config(pool.get());
@@ -146,74 +154,86 @@ bool Sink::propose_allocation(GstQuery* query) {
   return true;
 }
 
-// Once for each format, with its first frame, if no pool did it.
+// Makes the slots large enough: with the first frame of a format, and again where one outgrows what was guessed from it.
 bool Sink::require(std::uint64_t frame_size) {
-  if (sized_) return true;
-  const std::uint64_t size = format_.largest_frame() ? std::max(format_.largest_frame(), frame_size)
-                                                     : std::bit_ceil(std::max(kSmallestGuess, kHeadroom * frame_size));
+  if (frame_size <= room_ && room_ != 0) return true;
+  std::uint64_t size = std::max(format_.largest_frame(), frame_size);
+  if (!format_.video()) {
+    if (room_ != 0)
+      size = std::bit_ceil(kHeadroom * frame_size);
+    else if (format_.largest_frame() == 0)
+      size = std::bit_ceil(std::max(kSmallestGuess, kFirstHeadroom * frame_size));
+    size = std::min(size, most_room_);
+  }
   if (auto made = outlet_->require(size); !made) return tell(made.error());
-  sized_ = true;
+  room_ = outlet_->slot_size();
   return true;
 }
 
+bool Sink::ready() {
+  if (format_.known()) return true;
+  GST_ELEMENT_ERROR(element_, CORE, NEGOTIATION,
+                    ("Cannot publish: frames come without caps, by which readers would know what they are, put a "
+                     "capsfilter or a typefind before this."),
+                    (nullptr));
+  return false;
+}
+
 GstFlowReturn Sink::render(GstBuffer* buffer) {
-  if (!format_.known()) {
-    GST_ELEMENT_ERROR(element_, CORE, NEGOTIATION,
-                      ("Cannot publish: frames come without caps, by which readers would know what they are, put a "
-                       "capsfilter or a typefind before this."),
-                      (nullptr));
-    return GST_FLOW_NOT_NEGOTIATED;
-  }
-  if (!require(gst_buffer_get_size(buffer))) return GST_FLOW_ERROR;
-  auto info = encode(buffer, format_, element_->segment, time_.of(GST_ELEMENT(element_)));
-  if (layout(info, format_) == Layout::broken) {
-    GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
-                      ("Cannot publish: the planes of a picture do not lie within its %" G_GUINT64_FORMAT " bytes.",
-                       guint64{info.size}),
-                      (nullptr));
-    return GST_FLOW_ERROR;
-  }
-  const auto metas = metas_.write(buffer);
-  info.metadata = metas.data();
-  info.metadata_size = metas.size();
-  const GstFlowReturn flow = publish(buffer, info);
+  if (!ready()) return GST_FLOW_NOT_NEGOTIATED;
+  const GstFlowReturn flow = publish(buffer);
   flowing_ = true;
   watch_readers();
   return flow;
+}
+
+GstFlowReturn Sink::publish(GstBuffer* buffer) {
+  const gsize size = gst_buffer_get_size(buffer);
+  if (size == 0 && (format_.video() || format_.audio())) return drop(Damage::empty, buffer);
+  auto info = encode(buffer, format_, element_->segment, time_.of(GST_ELEMENT(element_)));
+  const Layout planes = layout(info, format_);
+  if (planes == Layout::broken) return drop(info.plane_count == 0 ? Damage::size : Damage::planes, buffer);
+  const Samples samples = format_.audio() ? samples_in(buffer, *format_.audio()) : Samples::plain;
+  if (samples == Samples::broken) return drop(Damage::size, buffer);
+  if (!require(size)) return GST_FLOW_ERROR;
+  const auto metas = metas_.write(buffer);
+  info.metadata = metas.data();
+  info.metadata_size = metas.size();
+  if (planes == Layout::foreign) return publish_plain(buffer, info);
+  if (samples == Samples::scattered) return publish_samples(buffer, info);
+  return publish(buffer, info);
 }
 
 GstFlowReturn Sink::publish(GstBuffer* buffer, shmring_frame_info& info) {
   if (shmring::Loan* loan = loan_in(buffer)) {
     const auto published = outlet_->publish(*loan, info);
     if (published) make_read_only(gst_buffer_peek_memory(buffer, 0));
-    if (published.status() != SHMRING_INVALID) return settle(published);
+    if (published.status() != SHMRING_INVALID) return settle(published, info.size);
     // Of a ring that was replaced since: copied like any other.
   }
+  if (format_.video() && info.size > outlet_->slot_size() &&
+      GST_VIDEO_INFO_SIZE(format_.video()) <= outlet_->slot_size())
+    return publish_plain(buffer, info);  // it fits without the padding around its picture
   return copy(buffer, info);
 }
 
 GstFlowReturn Sink::copy(GstBuffer* buffer, shmring_frame_info& info) {
-  Owned<GstBuffer> smaller;
-  if (format_.video() && gst_buffer_get_size(buffer) > outlet_->slot_size() &&
-      (smaller = without_padding(buffer, info))) {
-    buffer = smaller.get();
-    info.plane_count = 0;
-  }
   const MappedParts mapped(buffer);
-  if (!mapped.complete()) {
-    GST_ELEMENT_ERROR(
-        element_, STREAM, FAILED,
-        ("Cannot publish: the memory of a frame cannot be read, put an element before this that downloads it."),
-        (nullptr));
-    return GST_FLOW_ERROR;
-  }
-  return settle(outlet_->write(mapped.parts(), info));
+  if (!mapped.complete()) return drop(Damage::unreadable, buffer);
+  const auto written = outlet_->write(mapped.parts(), info);
+  return settle(written, info.size);
 }
 
-// A picture that only fits into a slot without what is around it. NULL if that is not so.
-Owned<GstBuffer> Sink::without_padding(GstBuffer* buffer, const shmring_frame_info& info) {
+// A picture in the layout that its caps stand for.
+GstFlowReturn Sink::publish_plain(GstBuffer* buffer, shmring_frame_info& info) {
+  const auto picture = plain(buffer, info);
+  if (!picture) return drop(Damage::unreadable, buffer);
+  info.plane_count = 0;
+  return copy(picture.get(), info);
+}
+
+Owned<GstBuffer> Sink::plain(GstBuffer* buffer, const shmring_frame_info& info) {
   const gsize size = GST_VIDEO_INFO_SIZE(format_.video());
-  if (size > outlet_->slot_size()) return nullptr;
   auto picture = adopt(gst_buffer_new());
   gst_buffer_append_memory(picture.get(), memory_of(spare_->take(size), 0, size));
   const auto bare = adopt(gst_buffer_copy_region(buffer, GST_BUFFER_COPY_MEMORY, 0, static_cast<gsize>(-1)));
@@ -222,16 +242,56 @@ Owned<GstBuffer> Sink::without_padding(GstBuffer* buffer, const shmring_frame_in
   return picture;
 }
 
+// Samples in the layout that their caps stand for, gathered from where a GstAudioMeta says they are.
+GstFlowReturn Sink::publish_samples(GstBuffer* buffer, shmring_frame_info& info) {
+  const MappedSamples mapped(buffer, *format_.audio());
+  if (!mapped.complete()) return drop(Damage::unreadable, buffer);
+  const auto written = outlet_->write(mapped.parts(), info);
+  return settle(written, info.size);
+}
+
+// A frame that is not whole costs no other one anything: it is counted, and each kind of damage is reported once.
+GstFlowReturn Sink::drop(Damage why, GstBuffer* buffer) {
+  outlet_->count_malformed();
+  GST_DEBUG_OBJECT(element_, "dropping malformed %" GST_PTR_FORMAT, buffer);
+  if (std::exchange(told_damaged_[static_cast<std::size_t>(why)], true)) return GST_FLOW_OK;
+  const auto size = std::to_string(gst_buffer_get_size(buffer));
+  std::string text;
+  switch (why) {
+    case Damage::empty:
+      text = "it is empty";
+      break;
+    case Damage::size:
+      text = format_.video()
+                 ? "it has " + size + " bytes, its caps need " + std::to_string(GST_VIDEO_INFO_SIZE(format_.video()))
+                 : "its " + size + " bytes are not the samples that its caps and its GstAudioMeta describe";
+      break;
+    case Damage::planes:
+      text = "the planes of its GstVideoMeta do not lie within its " + size + " bytes";
+      break;
+    case Damage::unreadable:
+      text = "its memory cannot be read, put an element before this that downloads it";
+      break;
+  }
+  GST_ELEMENT_WARNING(element_, STREAM, FORMAT, ("A malformed frame is dropped: %s.", text.c_str()),
+                      ("further ones of this kind are only counted, see dropped-malformed in stats"));
+  return GST_FLOW_OK;
+}
+
 // A frame that found no slot is counted and gone; the stream goes on.
-GstFlowReturn Sink::settle(const shmring::Result<void>& result) {
+GstFlowReturn Sink::settle(const shmring::Result<void>& result, std::uint64_t frame_size) {
   switch (result.status()) {
     case SHMRING_OK:
     case SHMRING_FULL:
       return GST_FLOW_OK;
     case SHMRING_TOO_LARGE:
       if (!std::exchange(told_too_large_, true))
-        GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("A frame is dropped: %s.", result.error().text.c_str()),
-                            ("further frames that are too large are only counted, see stats"));
+        GST_ELEMENT_WARNING(
+            element_, RESOURCE, SETTINGS,
+            ("A frame is dropped: it has %" G_GUINT64_FORMAT " bytes, a slot %" G_GUINT64_FORMAT
+             ": set %s to the size of the largest frame.",
+             guint64{frame_size}, guint64{outlet_->slot_size()}, size_given_ ? "slot-size" : "max-slot-size"),
+            ("further frames that are too large are only counted, see dropped-too-large in stats"));
       return GST_FLOW_OK;
     default:
       tell(result.error());
@@ -251,7 +311,7 @@ void Sink::event_comes(GstEvent* event) {
 void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   if (!format_.known() || format_.video() || !require(0)) return;
   auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
-  settle(outlet_->write({}, info));
+  settle(outlet_->write({}, info), 0);
 }
 
 // How old frames are when they come here: what upstream adds, or what the pipeline settled on if we wait for that

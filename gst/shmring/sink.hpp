@@ -2,6 +2,7 @@
 // What shmringsink does; gstshmringsink.cpp is its face to GObject.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -29,6 +30,8 @@ class Sink {
   shmring::PublisherOptions options;  // as the properties say; guarded by the element's object lock
   HealthProperties health;
   LaneLimits lane_limits;
+  static constexpr std::uint64_t kMaxSlotSize = 64 << 20;
+  std::uint64_t max_slot_size = kMaxSlotSize;  // guarded like the options
 
   bool start();
   void stop();
@@ -36,6 +39,7 @@ class Sink {
   bool set_caps(GstCaps* caps);
   bool propose_allocation(GstQuery* query);
   GstFlowReturn render(GstBuffer* buffer);
+  GstFlowReturn render_list(GstBufferList* list);
   // Before and after the base class has handled it.
   void event_comes(GstEvent* event);
   void gap_passed(GstClockTime pts, GstClockTime duration);
@@ -46,12 +50,21 @@ class Sink {
   Owned<GstStructure> stats() const;
 
  private:
+  // Why a frame is no frame of its caps.
+  enum class Damage { empty, size, planes, unreadable };
+  static constexpr std::size_t kDamages = 4;
+
   bool tell(const shmring::Error& error);
   bool require(std::uint64_t frame_size);
+  bool ready();
+  GstFlowReturn publish(GstBuffer* buffer);
   GstFlowReturn publish(GstBuffer* buffer, shmring_frame_info& info);
+  GstFlowReturn publish_plain(GstBuffer* buffer, shmring_frame_info& info);
+  GstFlowReturn publish_samples(GstBuffer* buffer, shmring_frame_info& info);
   GstFlowReturn copy(GstBuffer* buffer, shmring_frame_info& info);
-  Owned<GstBuffer> without_padding(GstBuffer* buffer, const shmring_frame_info& info);
-  GstFlowReturn settle(const shmring::Result<void>& result);
+  Owned<GstBuffer> plain(GstBuffer* buffer, const shmring_frame_info& info);
+  GstFlowReturn drop(Damage why, GstBuffer* buffer);
+  GstFlowReturn settle(const shmring::Result<void>& result, std::uint64_t frame_size);
   void watch_readers();
   void look(std::vector<Watched>& workers);
 
@@ -64,8 +77,11 @@ class Sink {
   StreamFormat format_;
   MetasWriter metas_;
   TimeKeeper time_;
-  bool sized_ = false;  // the slots are large enough for format_
+  std::uint64_t room_ = 0;       // frames of format_ up to this size need no look at the slots
+  bool size_given_ = false;      // by slot-size
+  std::uint64_t most_room_ = 0;  // max-slot-size
   bool told_too_large_ = false;
+  std::array<bool, kDamages> told_damaged_{};
 
   std::atomic<guint> known_readers_{0};  // as last notified
   std::atomic<bool> flowing_{false};     // between the first frame and the end of the stream

@@ -7,6 +7,7 @@
 
 #include <gst/video/video.h>
 
+#include "common/audio_samples.hpp"
 #include "common/health_properties.hpp"
 #include "shmring/ringmemory.hpp"
 
@@ -62,7 +63,7 @@ bool Source::start() {
   format_ = {};
   caps_.reset();
   format_id_.reset();
-  last_sequence_ = told_latency_ = copied_ = 0;
+  last_sequence_ = told_latency_ = copied_ = malformed_ = 0;
   told_waiting_ = takes_video_meta_ = false;
   return true;
 }
@@ -190,33 +191,36 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
       if (flow = adopt_format(frame); flow != GST_FLOW_OK) return flow;
     if (skip_gap(frame.info())) continue;
     auto made = buffer_of(std::move(frame));
-    if (!made) return GST_FLOW_ERROR;
+    if (!made) continue;  // it is no frame of its caps
     *buffer = made.release();
     return GST_FLOW_OK;
   }
 }
 
-Owned<GstBuffer> Source::broken_planes(std::uint64_t size) {
-  GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
-                    ("Cannot read %s: the planes of a frame do not lie within its %" G_GUINT64_FORMAT " bytes.",
-                     path_.c_str(), guint64{size}),
-                    (nullptr));
+// A frame that is not what its caps say costs nothing but itself.
+Owned<GstBuffer> Source::drop_malformed(const shmring_frame_info& info) {
+  if (malformed_.fetch_add(1, std::memory_order_relaxed) == 0)
+    GST_ELEMENT_WARNING(
+        element_, STREAM, FORMAT,
+        ("A malformed frame from %s is dropped: its %" G_GUINT64_FORMAT " bytes are not what its caps describe.",
+         path_.c_str(), guint64{info.size}),
+        ("further ones are only counted, see malformed in stats"));
   return nullptr;
 }
 
 Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   const shmring_frame_info info = frame.info();
   const Layout planes = layout(info, format_);
-  if (planes == Layout::broken) return broken_planes(info.size);
+  if (planes == Layout::broken) return drop_malformed(info);
 
   Owned<GstBuffer> buffer;
   const bool hoarded =
       reader_->held() >= reader_->max_held();  // this one is the last that may be held: it must come free
   if (info.size == 0) {
     buffer = adopt(gst_buffer_new());
-  } else if (hoarded || (planes == Layout::custom && !takes_video_meta_)) {
+  } else if (hoarded || planes == Layout::foreign || (planes == Layout::custom && !takes_video_meta_)) {
     buffer = copy_of(frame, planes);
-    if (!buffer) return broken_planes(info.size);
+    if (!buffer) return drop_malformed(info);
   } else {
     buffer = adopt(gst_buffer_new());
     gst_buffer_append_memory(buffer.get(), memory_of(std::move(frame)));
@@ -227,6 +231,7 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
       !metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
     GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",
                        guint64{info.sequence});
+  if (format_.audio() && !add_samples_meta(buffer.get(), *format_.audio())) return drop_malformed(info);
   // Decoders and parsers must know of missing frames; a picture stands alone.
   if (!format_.video() && last_sequence_ != 0 && info.sequence != last_sequence_ + 1)
     GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
@@ -238,7 +243,7 @@ Owned<GstBuffer> Source::copy_of(const shmring::Frame& frame, Layout planes) {
   copied_.fetch_add(1, std::memory_order_relaxed);
   const auto bytes = frame.bytes();
   auto copy = adopt(gst_buffer_new());
-  const bool tight = planes == Layout::custom && !takes_video_meta_;
+  const bool tight = planes == Layout::foreign || (planes == Layout::custom && !takes_video_meta_);
   const gsize size = tight ? GST_VIDEO_INFO_SIZE(format_.video()) : bytes.size();
   Block block = spare_->take(size);
   if (!tight) {
@@ -272,14 +277,15 @@ Owned<GstStructure> Source::stats() const {
       "application/x-shmringsrc-stats", "connected", G_TYPE_BOOLEAN, connected, "publisher-pid", G_TYPE_UINT64,
       guint64{reader.publisher_pid}, "attachments", G_TYPE_UINT64, guint64{reader.attachments}, "taken", G_TYPE_UINT64,
       guint64{reader.taken}, "stale", G_TYPE_UINT64, guint64{reader.stale}, "missed", G_TYPE_UINT64,
-      guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "held",
-      G_TYPE_UINT64, guint64{reader.held}, "drop-policy", G_TYPE_STRING, policy_name(reader.policy), "wake",
-      G_TYPE_STRING, wake_name(reader.wake), "depth", G_TYPE_UINT64, guint64{reader.depth}, "max-held", G_TYPE_UINT64,
-      guint64{reader.max_held}, "last-sequence", G_TYPE_UINT64, guint64{reader.last_sequence}, "latency", G_TYPE_UINT64,
-      guint64{latency}, "age-p50", G_TYPE_UINT64, guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64,
-      guint64{reader.age.p99}, "age-max", G_TYPE_UINT64, guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64,
-      guint64{reader.hold.p50}, "hold-p99", G_TYPE_UINT64, guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64,
-      guint64{reader.hold.max}, "liars", G_TYPE_UINT64, guint64{reader.liars}, nullptr));
+      guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "malformed",
+      G_TYPE_UINT64, guint64{malformed_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held},
+      "drop-policy", G_TYPE_STRING, policy_name(reader.policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth",
+      G_TYPE_UINT64, guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence",
+      G_TYPE_UINT64, guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50",
+      G_TYPE_UINT64, guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max",
+      G_TYPE_UINT64, guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99",
+      G_TYPE_UINT64, guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max}, "liars",
+      G_TYPE_UINT64, guint64{reader.liars}, nullptr));
 }
 
 }  // namespace supplier

@@ -58,7 +58,7 @@ class Source {
   GstFlowReturn adopt_format(const shmring::Frame& frame);
   bool skip_gap(const shmring_frame_info& info);
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
-  Owned<GstBuffer> broken_planes(std::uint64_t size);
+  Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
   Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
 
   GstBaseSrc* const element_;
@@ -87,6 +87,7 @@ class Source {
   bool told_waiting_ = false;
   bool takes_video_meta_ = false;
   std::atomic<std::uint64_t> copied_{0};
+  std::atomic<std::uint64_t> malformed_{0};
 };
 
 }  // namespace supplier

@@ -40,7 +40,7 @@ struct Publisher::Impl {
   PublisherShared shared;
   std::shared_ptr<Ring> ring;  // changed and, outside of the publishing thread, read under the gate
   std::unique_ptr<StoredFormat> format;
-  Counter sequence, published, no_slot, too_large, copied, streamed;
+  Counter sequence, published, no_slot, too_large, malformed, copied, streamed;
   Copier copier;
   std::atomic<std::uint64_t> latency{0};
   std::mutex caps_mutex;  // between set_format and stats only
@@ -107,6 +107,7 @@ struct Publisher::Impl {
     s.published = published.get();
     s.no_slot = no_slot.get();
     s.too_large = too_large.get();
+    s.malformed = malformed.get();
     s.copied = copied.get();
     s.streamed = streamed.get();
     s.last_published_at = shared.last_published_at.get();
@@ -259,6 +260,10 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
 
 void Publisher::count_dropped() {
   if (!in_child()) impl_->drop_for_all(impl_->no_slot);
+}
+
+void Publisher::count_malformed() {
+  if (!in_child()) impl_->drop_for_all(impl_->malformed);
 }
 
 void Publisher::end() {

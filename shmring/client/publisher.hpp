@@ -84,6 +84,8 @@ class Publisher {
   Result<void> write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info);
   // Counts a frame that was offered but cannot be published (no slot): every active lane's account sees it.
   void count_dropped();
+  // Counts a frame that was offered but is not what its format says.
+  void count_malformed();
 
   // End of stream for every reader, after what was published.
   void end();

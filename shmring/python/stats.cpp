@@ -85,10 +85,10 @@ py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_
                   "owned"_a = ring.owned, "loaned"_a = ring.loaned, "max_readers"_a = ring.max_readers,
                   "rings"_a = ring.rings, "slot_size"_a = ring.slot_size, "memory"_a = ring.memory,
                   "sequence"_a = ring.sequence, "published"_a = ring.published, "no_slot"_a = ring.no_slot,
-                  "too_large"_a = ring.too_large, "copied"_a = ring.copied, "streamed"_a = ring.streamed,
-                  "refused_readers"_a = ring.refused_readers, "liars"_a = ring.liars, "offences"_a = offences,
-                  "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps), "readers"_a = ring.lanes,
-                  "lanes"_a = workers);
+                  "too_large"_a = ring.too_large, "malformed"_a = ring.malformed, "copied"_a = ring.copied,
+                  "streamed"_a = ring.streamed, "refused_readers"_a = ring.refused_readers, "liars"_a = ring.liars,
+                  "offences"_a = offences, "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps),
+                  "readers"_a = ring.lanes, "lanes"_a = workers);
 }
 
 py::dict inspect(const std::string& path, const py::object& timeout) {

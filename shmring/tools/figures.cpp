@@ -146,6 +146,7 @@ std::string to_json(const std::string& path, const Figures& figures, std::uint64
                        {"published", ring.published},
                        {"no_slot", ring.no_slot},
                        {"too_large", ring.too_large},
+                       {"malformed", ring.malformed},
                        {"copied", ring.copied},
                        {"streamed", ring.streamed},
                        {"refused_readers", ring.refused_readers},
@@ -178,8 +179,8 @@ std::string to_text(const std::string& path, const Figures& figures, std::uint64
   text += fmt::format("slots    {} of {}: {} free, {} owned, {} loaned; {} of shared memory{}\n", ring.slots,
                       size(ring.slot_size), ring.free_slots, ring.owned, ring.loaned, size(ring.memory),
                       ring.rings > 1 ? fmt::format(", {} rings", ring.rings) : "");
-  text += fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} copied{}\n",
-                      ring.sequence, ring.published, ring.no_slot, ring.too_large, ring.copied,
+  text += fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} malformed, {} copied{}\n",
+                      ring.sequence, ring.published, ring.no_slot, ring.too_large, ring.malformed, ring.copied,
                       ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
   text += fmt::format("readers  {} of {}, {} refused, {} broke the rules{}\n", ring.lanes, ring.max_readers,
                       ring.refused_readers, ring.liars, offences(ring));

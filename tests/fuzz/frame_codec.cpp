@@ -61,7 +61,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   info.flags = input.take<std::uint32_t>();
   info.plane_count = input.up_to(SHMRING_MAX_PLANES);
   for (shmring_plane& plane : info.planes) plane = {input.number(), static_cast<std::int32_t>(input.number()), 0};
-  if (supplier::layout(info, *format) != Layout::custom) return 0;
+  const Layout planes = supplier::layout(info, *format);
+  if (info.plane_count == 0 || (planes != Layout::custom && planes != Layout::foreign)) return 0;
   std::vector<std::uint8_t> bytes(info.size);
   const auto buffer = adopt(gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, bytes.data(), bytes.size(), 0,
                                                         bytes.size(), nullptr, nullptr));

@@ -373,15 +373,6 @@ TEST_F(ShmRing, a_frame_that_is_too_large_is_refused_counted_and_reported_once) 
   EXPECT_EQ(number(lane.get(), "dropped"), 3u);
 }
 
-TEST_F(ShmRing, caps_that_no_other_process_could_use_are_an_error_that_says_what_to_do) {
-  Harness in = sink();
-  in.caps("video/x-raw(memory:GLMemory),format=RGBA,width=8,height=8,framerate=1/1");
-  EXPECT_NE(in.push(frame(1)), GST_FLOW_OK);
-  const std::string error = in.error();
-  EXPECT_NE(error.find("memory:GLMemory"), std::string::npos) << error;
-  EXPECT_NE(error.find("downloads"), std::string::npos) << error;
-}
-
 TEST_F(ShmRing, frames_without_caps_are_an_error_that_says_what_to_do) {
   support::Pipeline in("fakesrc sizetype=fixed num-buffers=3 ! shmringsink socket-path=" + path());
   in.set_state(GST_STATE_PLAYING);

@@ -97,6 +97,8 @@ typedef enum shmring_pixel_format SHMRING_INT {
 #define SHMRING_FRAME_MARKER (1u << 5)
 #define SHMRING_FRAME_TOP_FIELD_FIRST (1u << 6)
 #define SHMRING_FRAME_INTERLACED (1u << 7)
+#define SHMRING_FRAME_REPEAT_FIRST_FIELD (1u << 8)
+#define SHMRING_FRAME_ONE_FIELD (1u << 9) /* one field of a picture: with TOP_FIELD_FIRST the top one */
 
 typedef struct shmring_plane {
   uint64_t offset; /* of the plane's first byte in the frame's data */
@@ -224,6 +226,7 @@ typedef struct shmring_ring_stats {
   char caps[256];                      /* the present format's caps, cut at the end if longer */
   uint64_t offences[SHMRING_OFFENCES]; /* how many peers were sent away for each shmring_offence */
   uint64_t streamed;                   /* of `copied`: past the caches, as large frames are where that is faster */
+  uint64_t malformed;                  /* frames refused because they are not what their format says */
 } shmring_ring_stats;
 
 /* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */

@@ -43,6 +43,8 @@ class Flag(enum.IntFlag):
     MARKER = 1 << 5
     TOP_FIELD_FIRST = 1 << 6
     INTERLACED = 1 << 7
+    REPEAT_FIRST_FIELD = 1 << 8
+    ONE_FIELD = 1 << 9
 
 
 class Reader(_shmring.Reader):

@@ -46,6 +46,8 @@ class Flag(enum.IntFlag):
     MARKER = 32
     TOP_FIELD_FIRST = 64
     INTERLACED = 128
+    REPEAT_FIRST_FIELD = 256
+    ONE_FIELD = 512
 
 class _Times(TypedDict):
     count: int
@@ -109,6 +111,7 @@ class _RingStats(TypedDict):
     published: int
     no_slot: int
     too_large: int
+    malformed: int
     copied: int
     streamed: int
     refused_readers: int

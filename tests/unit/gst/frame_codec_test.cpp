@@ -101,12 +101,55 @@ TEST_F(FrameCodec, compressed_pictures_are_expected_to_be_smaller_than_as_i420) 
 }
 
 TEST_F(FrameCodec, caps_that_no_ring_can_carry_are_refused_with_a_sentence) {
-  EXPECT_NE(refusal("video/x-raw").find("raw video"), std::string::npos);
+  EXPECT_NE(refusal("video/x-raw,format=I420").find("raw video"), std::string::npos);
+  EXPECT_NE(refusal("video/x-raw,format=I420,width=8,height=8,interlace-mode=alternate").find("raw video"),
+            std::string::npos);
   EXPECT_NE(refusal("video/x-raw,width=[1,2]").find("not fixed"), std::string::npos);
   EXPECT_NE(refusal("ANY").find("not fixed"), std::string::npos);
   EXPECT_NE(refusal("video/x-raw(memory:GLMemory),format=RGBA,width=8,height=8").find("memory:GLMemory"),
             std::string::npos);
+  EXPECT_NE(refusal("video/x-raw(meta:GstVideoOverlayComposition),format=RGBA,width=8,height=8")
+                .find("meta:GstVideoOverlayComposition"),
+            std::string::npos);
+  EXPECT_NE(refusal("video/x-test(other:Thing)").find("other:Thing"), std::string::npos);
+  EXPECT_NE(refusal("application/x-long,text=" + std::string(20'000, 'x')).find("20"), std::string::npos);
   EXPECT_FALSE(StreamFormat::from_caps(nullptr));
+}
+
+TEST_F(FrameCodec, raw_video_without_a_format_that_is_known_crosses_as_bytes) {
+  for (const char* text : {"video/x-raw", "video/x-raw,width=8,height=8", "video/x-raw,format=X_NEW,width=8,height=8",
+                           "video/x-raw,format=ENCODED,width=8,height=8"}) {
+    const StreamFormat made = format(text);
+    EXPECT_EQ(made.video(), nullptr) << text;
+    EXPECT_EQ(made.ring_format().pixel_format, SHMRING_BYTES) << text;
+    EXPECT_EQ(made.ring_format().width, 0u) << text;
+  }
+}
+
+// Each frame of such a stream is one field: half as many rows.
+TEST_F(FrameCodec, alternate_fields_have_the_rows_of_a_field) {
+  const StreamFormat fields =
+      format("video/x-raw(format:Interlaced),format=GRAY8,width=8,height=6,framerate=25/1,interlace-mode=alternate");
+  EXPECT_EQ(fields.ring_format().height, 3u);
+  EXPECT_EQ(fields.largest_frame(), 8u * 3);
+}
+
+TEST_F(FrameCodec, what_a_caps_query_offers_is_what_is_taken) {
+  const auto offered = [](const std::string& filter) {
+    const auto offer = supplier::crossing_caps(caps(filter).get());
+    const auto text = adopt(gst_caps_to_string(offer.get()));
+    return std::string(text.get());
+  };
+  EXPECT_TRUE(gst_caps_is_any(supplier::crossing_caps(nullptr).get()));
+  EXPECT_EQ(offered("ANY"), "ANY");
+  EXPECT_EQ(offered("EMPTY"), "EMPTY");
+  EXPECT_EQ(offered("video/x-raw(memory:DMABuf); video/x-raw(memory:GLMemory), width=8; image/jpeg"), "image/jpeg");
+  EXPECT_EQ(offered("video/x-raw(memory:SystemMemory, meta:GstVideoOverlayComposition); video/x-raw"), "video/x-raw");
+  EXPECT_EQ(offered("audio/x-raw(ANY), rate=[1, 2]"), offered("audio/x-raw, rate=[1, 2]; "
+                                                              "audio/x-raw(format:Interlaced), rate=[1, 2]"));
+  EXPECT_EQ(offered("video/x-raw, width=[-5, 2147483647], height=0"), "EMPTY");
+  EXPECT_EQ(offered("video/x-raw, width=[-5, 2147483647]"), "video/x-raw, width=(int)[ 1, 1048576 ]");
+  EXPECT_EQ(offered("video/x-raw, format=I420, width=8"), "EMPTY") << "fixed, but no picture";
 }
 
 TEST_F(FrameCodec, on_the_system_clock_running_time_and_monotonic_time_differ_by_the_base_time) {
@@ -209,7 +252,8 @@ TEST_F(FrameCodec, every_flag_passes_and_video_flags_only_for_video) {
   const StreamFormat video = format("video/x-raw,format=GRAY8,width=8,height=8,framerate=1/1");
   const guint common[] = {GST_BUFFER_FLAG_DELTA_UNIT, GST_BUFFER_FLAG_DISCONT, GST_BUFFER_FLAG_CORRUPTED,
                           GST_BUFFER_FLAG_GAP,        GST_BUFFER_FLAG_HEADER,  GST_BUFFER_FLAG_MARKER};
-  const guint of_video[] = {GST_VIDEO_BUFFER_FLAG_TFF, GST_VIDEO_BUFFER_FLAG_INTERLACED};
+  const guint of_video[] = {GST_VIDEO_BUFFER_FLAG_TFF, GST_VIDEO_BUFFER_FLAG_INTERLACED, GST_VIDEO_BUFFER_FLAG_RFF,
+                            GST_VIDEO_BUFFER_FLAG_ONEFIELD};
   const auto passes = [&](guint flag, const StreamFormat& stream) {
     const auto from = adopt(gst_buffer_new());
     GST_BUFFER_FLAG_SET(from.get(), flag);
@@ -229,8 +273,9 @@ TEST_F(FrameCodec, every_flag_passes_and_video_flags_only_for_video) {
 
 TEST_F(FrameCodec, planes_as_caps_say_are_not_repeated) {
   const StreamFormat video = format("video/x-raw,format=I420,width=64,height=32,framerate=1/1");
-  gst_buffer_add_video_meta(buffer_.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 32);
-  const auto info = encode(buffer_.get(), video, segment_, TimeBase());
+  const auto buffer = adopt(gst_buffer_new_allocate(nullptr, 64 * 32 * 3 / 2, nullptr));
+  gst_buffer_add_video_meta(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 32);
+  const auto info = encode(buffer.get(), video, segment_, TimeBase());
   EXPECT_EQ(info.plane_count, 0u);
   EXPECT_EQ(layout(info, video), Layout::standard);
 }
@@ -302,8 +347,48 @@ TEST_F(FrameCodec, planes_that_leave_the_frame_are_broken) {
   EXPECT_EQ(with(0, -30), Layout::broken);
   EXPECT_EQ(with(UINT64_MAX, 30), Layout::broken);
   EXPECT_EQ(with(0, INT32_MAX), Layout::broken);
+  EXPECT_EQ(with(0, INT32_MIN), Layout::broken);
   info.plane_count = 2;
   EXPECT_EQ(with(0, 30), Layout::broken);
+}
+
+TEST_F(FrameCodec, a_frame_shorter_than_its_caps_is_broken) {
+  const StreamFormat video = format("video/x-raw,format=RGB,width=10,height=4,framerate=1/1");  // 32 bytes a row
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = 32 * 4;
+  EXPECT_EQ(layout(info, video), Layout::standard);
+  info.size -= 1;
+  EXPECT_EQ(layout(info, video), Layout::broken);
+  info.size = 0;
+  EXPECT_EQ(layout(info, video), Layout::broken);
+  // The padding behind the last row is no part of the picture, but only a GstVideoMeta says so.
+  const auto buffer = adopt(gst_buffer_new_allocate(nullptr, 32 * 4 - 2, nullptr));
+  gst_buffer_add_video_meta(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB, 10, 4);
+  EXPECT_EQ(layout(encode(buffer.get(), video, segment_, TimeBase()), video), Layout::custom);
+}
+
+TEST_F(FrameCodec, rows_that_readers_do_not_expect_are_copied_into_those_they_do) {
+  const StreamFormat rgb = format("video/x-raw,format=RGB,width=10,height=4,framerate=1/1");
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = 32 * 4;
+  info.plane_count = 1;
+  info.planes[0] = {32 * 3, -32, 0};  // from the last row upwards
+  EXPECT_EQ(layout(info, rgb), Layout::foreign);
+  info.planes[0] = {32 * 3 + 3, -32, 0};
+  EXPECT_EQ(layout(info, rgb), Layout::broken);
+
+  const StreamFormat v210 = format("video/x-raw,format=v210,width=48,height=4,framerate=1/1");  // 128 bytes a row
+  info.size = 192 * 4;
+  info.planes[0] = {0, 192, 0};
+  EXPECT_EQ(layout(info, v210), Layout::foreign);
+  info.planes[0] = {0, 256, 0};
+  EXPECT_EQ(layout(info, v210), Layout::broken);
+
+  const StreamFormat tiles = format("video/x-raw,format=NV12_4L4,width=64,height=16,framerate=1/1");
+  info.size = 1 << 20;
+  info.plane_count = 2;
+  info.planes[0] = {0, 1, 0};
+  EXPECT_EQ(layout(info, tiles), Layout::broken) << "only as caps say";
 }
 
 }  // namespace
