@@ -1,34 +1,54 @@
 # shellcheck shell=bash disable=SC2086  # package lists are words
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Sourced by tests/run and examples/demo: installs groups of .ci/packages, only what is missing.
+# Sourced by tests/run, examples/demo and their like, under `set -e` or not: installs groups of .ci/packages, only what is missing, and
+# shows what a long command is at.
 
-# install_packages LOG GROUP…  Quiet; what apt-get says goes to LOG. Touches nothing, and needs no network, when all is there.
-install_packages() {
-  local log=$1 root group wanted missing sudo='' LC_ALL=C
+# follow LOG COMMAND…  Runs COMMAND with its output in LOG and shows the last line of LOG every ten seconds.
+follow() {
+  local log=$1 status=0 ticker never
   shift
-  root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-  wanted=$(for group; do sed -n "s/^$group //p" "$root/packages"; done | sort -u)
-  missing=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u |
-    comm -13 - <(printf '%s\n' $wanted))
+  exec {never}<> <(:) # nothing ever comes from it: `read` waits without a process that would outlive us
+  while read -rt 10 -u "$never" || kill -0 $$ 2>/dev/null; do
+    tail -n 1 "$log" | tr -d '\r' | cut -c1-100 | sed 's/^/    … /'
+  done &
+  ticker=$!
+  "$@" >>"$log" 2>&1 </dev/null || status=$?
+  kill "$ticker" 2>/dev/null || :
+  wait "$ticker" 2>/dev/null || :
+  exec {never}>&-
+  return $status
+}
+
+# missing_packages GROUP…  Prints what of the groups is not installed. dpkg-query fails where it does not know one of them.
+missing_packages() {
+  local group wanted installed
+  wanted=$(for group; do sed -n "s/^$group //p" "$(dirname "${BASH_SOURCE[0]}")/packages"; done | sort -u)
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null) || :
+  comm -23 <(printf '%s\n' $wanted) <(sed -n 's/^installed //p' <<<"$installed" | sort -u)
+}
+
+# install_packages LOG GROUP…  What apt-get says goes to LOG. Touches nothing, and needs no network, when all is there.
+install_packages() {
+  local log=$1 missing size sudo='' LC_ALL=C
+  shift
+  missing=$(missing_packages "$@")
   [ -n "$missing" ] || return 0
+  missing=$(tr '\n' ' ' <<<"$missing")
   if ! command -v apt-get >/dev/null; then
     echo "not a Debian system; install what corresponds to:" $missing >&2
     return 1
   fi
   if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo >/dev/null; then
-      echo "run as root: apt-get install" $missing >&2
+      echo "run as root: apt-get update && apt-get install --no-install-recommends" $missing >&2
       return 1
     fi
     sudo=sudo
   fi
   echo "installing:" $missing
-  {
-    $sudo apt-get -q update &&
-      $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
-        --no-install-recommends install $missing
-  } >>"$log" 2>&1 </dev/null || {
-    tail -n 20 "$log" >&2
-    return 1
-  }
+  local install="apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $missing"
+  follow "$log" $sudo apt-get -q update || { tail -n 20 "$log" >&2 && return 1; }
+  size=$($sudo $install --print-uris 2>>"$log" | awk '$1 ~ /^\x27/ { bytes += $3 } END { print int(bytes / 1e6) }') || :
+  echo "    that is ${size:-?} MB to fetch"
+  follow "$log" $sudo env DEBIAN_FRONTEND=noninteractive $install || { tail -n 20 "$log" >&2 && return 1; }
 }
