@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import tempfile
 
-from tap import Tap
+from tap import ROOT, Tap
 
 PROGRAM = """
 #include <shmring/shmring.h>
@@ -59,6 +59,13 @@ def main(build, cc):
         tap.check("a C program compiles with what pkg-config says", problem(compiled))
         if compiled.returncode == 0:
             tap.check("and runs", problem(run(str(program), env=environment), "full"))
+
+        # What `meson install` itself ends with, where it goes into the system and not into a package's tree.
+        said = run(str(ROOT / ".ci/after-install"), "/opt/nowhere/lib", "/opt/nowhere/python", env={"PATH": os.environ["PATH"]})
+        printed = said.stdout
+        tap.check("the lines that a prefix of one's own needs are printed",
+                  "" if said.returncode == 0 and all(f"export {name}=/opt/nowhere/" in printed for name in
+                                                     ("LD_LIBRARY_PATH", "GST_PLUGIN_PATH", "PYTHONPATH")) else printed + said.stderr)
 
         plugins = {str((root / path[1:]).parent) for path in files if "/gstreamer-1.0/" in path}
         environment.update(GST_PLUGIN_PATH=":".join(plugins), GST_REGISTRY=str(pathlib.Path(folder) / "registry"))

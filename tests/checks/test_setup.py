@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the two set-up commands do where nothing is installed: dpkg-query knows no package, apt-get is this test's."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+PACKAGES = [line.split() for line in (ROOT / ".ci/packages").read_text(encoding="utf-8").splitlines()
+            if line and not line.startswith("#")]
+
+# Under the options of examples/demo and under those of tests/run.
+STRICT, LAX = "set -euo pipefail", "set -uo pipefail"
+
+
+def sourced(options, commands, tmp_path, **tools):
+    """Runs shell commands behind .ci/setup.sh; `tools` are scripts that stand in for commands of these names."""
+    for name, body in tools.items():
+        tool = tmp_path / name.replace("_", "-")
+        tool.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        tool.chmod(0o755)
+    script = f"{options}\n. {ROOT}/.ci/setup.sh\n{commands}\necho went on\n"
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60,
+                          env=dict(os.environ, PATH=f"{tmp_path}:{os.environ['PATH']}", LOG=str(tmp_path / "log")))
+
+
+def of(*groups):
+    return sorted({package for group, package in PACKAGES if group in groups})
+
+
+@pytest.mark.parametrize("options", [STRICT, LAX])
+def test_all_packages_are_installed_where_none_is_known(options, tmp_path):
+    said = sourced(options, 'install_packages "$LOG" build run', tmp_path, dpkg_query="exit 1", id="echo 0",
+                   apt_get=f'echo "$@" >>{tmp_path}/asked')
+    assert said.returncode == 0 and "went on" in said.stdout, said.stdout + said.stderr
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
+    assert asked[0].endswith("update")
+    assert sorted(set(asked[-1].split()) & set(of("build", "run"))) == of("build", "run")
+
+
+@pytest.mark.parametrize("options", [STRICT, LAX])
+def test_only_what_is_missing_is_installed(options, tmp_path):
+    known = "\n".join(f"echo installed {package}" for package in of("build", "run") if package != "meson")
+    said = sourced(options, "missing_packages build run", tmp_path, dpkg_query=f"{known}\nexit 1")
+    assert said.stdout.split("\n")[:2] == ["meson", "went on"], said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("options", [STRICT, LAX])
+def test_nothing_is_asked_of_apt_where_all_is_there(options, tmp_path):
+    known = "\n".join(f"echo installed {package}" for package in of("build"))
+    said = sourced(options, 'install_packages "$LOG" build', tmp_path, dpkg_query=known, apt_get="exit 1")
+    assert said.stdout == "went on\n" and said.returncode == 0
+
+
+def test_a_user_without_rights_is_given_the_line_for_root(tmp_path):
+    said = sourced(STRICT, 'PATH=${PATH%%:*}:/nowhere; install_packages "$LOG" build || exit 3', tmp_path, dpkg_query="exit 1",
+                   id="echo 1000", apt_get="exit 0", **{name: f'exec /usr/bin/{name} "$@"' for name in
+                                                        ("sed", "sort", "comm", "tr", "dirname", "cat")})
+    assert said.returncode == 3
+    assert "run as root: apt-get update && apt-get install --no-install-recommends" in said.stderr
+    assert set(of("build")) <= set(said.stderr.split())
+
+
+def test_what_apt_says_is_shown_when_it_fails(tmp_path):
+    said = sourced(STRICT, 'install_packages "$LOG" build || exit 4', tmp_path, dpkg_query="exit 1", id="echo 0",
+                   apt_get='echo "E: no network"; exit 100')
+    assert said.returncode == 4 and "E: no network" in said.stderr
+
+
+def test_the_status_of_what_is_followed_is_its_own(tmp_path):
+    assert "status 7" in sourced(STRICT, 'follow "$LOG" sh -c "exit 7" || echo status $?', tmp_path).stdout
+    assert "status 0" in sourced(STRICT, 'follow "$LOG" true; echo status $?', tmp_path).stdout
