@@ -324,6 +324,18 @@ GstClockTime TimeBase::to_running_time(std::uint64_t monotonic) const {
   return static_cast<GstClockTime>(std::max<GstClockTimeDiff>(0, static_cast<GstClockTimeDiff>(monotonic) - shift_));
 }
 
+std::uint32_t flags_of(GstBuffer* buffer, const StreamFormat& format) {
+  std::uint32_t flags = 0;
+  for (const Flag& flag : kFlags)
+    if ((format.video() || !flag.video) && GST_BUFFER_FLAG_IS_SET(buffer, flag.gst)) flags |= flag.ring;
+  return flags;
+}
+
+void set_flags(GstBuffer* buffer, std::uint32_t flags, const StreamFormat& format) {
+  for (const Flag& flag : kFlags)
+    if ((format.video() || !flag.video) && (flags & flag.ring)) GST_BUFFER_FLAG_SET(buffer, flag.gst);
+}
+
 shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const GstSegment& segment,
                           const TimeBase& time) {
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
@@ -332,8 +344,7 @@ shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const G
   info.dts = monotonic(GST_BUFFER_DTS(buffer), segment, time);
   info.duration = running_duration(GST_BUFFER_DURATION(buffer), segment);
   info.offset = GST_BUFFER_OFFSET(buffer);
-  for (const Flag& flag : kFlags)
-    if ((format.video() || !flag.video) && GST_BUFFER_FLAG_IS_SET(buffer, flag.gst)) info.flags |= flag.ring;
+  info.flags = flags_of(buffer, format);
   if (format.video()) encode_planes(buffer, *format.video(), info);
   return info;
 }
@@ -352,8 +363,7 @@ void decode(const shmring_frame_info& info, const StreamFormat& format, const Ti
   GST_BUFFER_DTS(buffer) = time.to_running_time(info.dts);
   GST_BUFFER_DURATION(buffer) = info.duration;
   GST_BUFFER_OFFSET(buffer) = info.sequence;
-  for (const Flag& flag : kFlags)
-    if ((format.video() || !flag.video) && (info.flags & flag.ring)) GST_BUFFER_FLAG_SET(buffer, flag.gst);
+  set_flags(buffer, info.flags, format);
 }
 
 Layout layout(const shmring_frame_info& info, const StreamFormat& format) {

@@ -35,6 +35,7 @@ class StreamFormat {
   const GstVideoInfo* video() const { return video_ ? &*video_ : nullptr; }
   // NULL for everything but raw audio.
   const GstAudioInfo* audio() const { return audio_ ? &*audio_ : nullptr; }
+  bool is_raw() const { return video_ || audio_; }
   // The largest frame to expect; 0 where caps do not tell.
   std::uint64_t largest_frame() const { return largest_frame_; }
 
@@ -74,6 +75,10 @@ class TimeKeeper {
   Owned<GstClock> clock_;
   bool system_ = false;  // it is CLOCK_MONOTONIC itself
 };
+
+// A buffer's flags as a set of SHMRING_FRAME_*, and back.
+std::uint32_t flags_of(GstBuffer* buffer, const StreamFormat& format);
+void set_flags(GstBuffer* buffer, std::uint32_t flags, const StreamFormat& format);
 
 // Times, flags, offset and planes of a buffer. Planes are given only where they differ from those of the format. A time
 // that cannot be tied to CLOCK_MONOTONIC for want of a clock is now.

@@ -11,7 +11,7 @@
 namespace supplier {
 namespace {
 
-enum Kind : std::uint32_t { kReferenceTimestamp = 1, kSerialized = 2 };
+enum Kind : std::uint32_t { kReferenceTimestamp = 1, kSerialized = 2, kParts = 3 };
 
 struct Header {
   std::uint32_t kind;
@@ -61,8 +61,15 @@ bool is_serialized_meta(std::span<const std::byte> record) {
 
 }  // namespace
 
-std::span<const std::byte> MetasWriter::write(GstBuffer* buffer) {
+std::span<const std::byte> MetasWriter::write(GstBuffer* buffer, std::span<const FramePart> parts) {
+  static_assert(sizeof(Header) + kMostParts * sizeof(FramePart) <= SHMRING_METADATA_SIZE);
   used_ = 0;
+  if (!parts.empty()) {
+    std::byte* to = bytes_.data();
+    store(to, Header{kParts, static_cast<std::uint32_t>(parts.size_bytes())});
+    std::memcpy(to, parts.data(), parts.size_bytes());
+    used_ = sizeof(Header) + parts.size_bytes();
+  }
   gpointer state = nullptr;
   while (const GstMeta* meta = gst_buffer_iterate_meta(buffer, &state)) {
     const GType api = meta->info->api;
@@ -108,11 +115,13 @@ bool MetasWriter::add_serialized([[maybe_unused]] const GstMeta& meta) {
 
 bool MetasReader::add_to(GstBuffer* buffer, std::span<const std::byte> metadata) {
   bool sense = true;
+  parts_.clear();
   while (!metadata.empty()) {
     Header header;
     if (!load(metadata, header) || header.size > metadata.size()) return false;
     const auto record = metadata.first(header.size);
     metadata = metadata.subspan(header.size);
+    if (header.kind == kParts) sense &= read_parts(record);
     if (header.kind == kReferenceTimestamp) sense &= add_reference(buffer, record);
 #if GST_CHECK_VERSION(1, 24, 0)
     if (header.kind != kSerialized) continue;
@@ -123,6 +132,13 @@ bool MetasReader::add_to(GstBuffer* buffer, std::span<const std::byte> metadata)
 #endif
   }
   return sense;
+}
+
+bool MetasReader::read_parts(std::span<const std::byte> record) {
+  if (record.size() % sizeof(FramePart) != 0) return false;
+  parts_.resize(record.size() / sizeof(FramePart));
+  if (!record.empty()) std::memcpy(parts_.data(), record.data(), record.size());
+  return true;
 }
 
 bool MetasReader::add_reference(GstBuffer* buffer, std::span<const std::byte> record) {

@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <gst/gst.h>
 
 #include <shmring/types.h>
 
+#include "common/frame_parts.hpp"
 #include "common/owned.hpp"
 
 namespace supplier {
@@ -21,7 +23,8 @@ namespace supplier {
 class MetasWriter {
  public:
   // As many of the buffer's metas as can cross and find room; borrowed until the next call.
-  std::span<const std::byte> write(GstBuffer* buffer);
+  // `parts`: the buffers that the frame is made of, if they are several.
+  std::span<const std::byte> write(GstBuffer* buffer, std::span<const FramePart> parts = {});
 
  private:
   bool add_reference(const GstReferenceTimestampMeta& meta);
@@ -37,10 +40,14 @@ class MetasReader {
  public:
   // False: some of it makes no sense, and is left out.
   bool add_to(GstBuffer* buffer, std::span<const std::byte> metadata);
+  // The buffers that the last frame is made of; none if it is one.
+  std::span<const FramePart> parts() const { return parts_; }
 
  private:
   bool add_reference(GstBuffer* buffer, std::span<const std::byte> record);
+  bool read_parts(std::span<const std::byte> record);
 
+  std::vector<FramePart> parts_;
   std::string reference_text_;  // of the last timestamp, and what it means
   Owned<GstCaps> reference_;
 };

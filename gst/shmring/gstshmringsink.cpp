@@ -302,6 +302,7 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
   };
   sink->event = event;
   sink->render = [](GstBaseSink* self, GstBuffer* buffer) { return impl(self).render(buffer); };
+  sink->render_list = [](GstBaseSink* self, GstBufferList* list) { return impl(self).render_list(list); };
 }
 
 static void gst_shm_ring_sink_init(GstShmRingSink* self) {

@@ -11,6 +11,7 @@
 #include <gst/video/video.h>
 
 #include "common/audio_samples.hpp"
+#include "common/frame_parts.hpp"
 #include "shmring/lanes.hpp"
 #include "shmring/ringmemory.hpp"
 #include "shmring/ringpool.hpp"
@@ -29,36 +30,6 @@ constexpr std::uint32_t kLoans = 3;
 constexpr std::uint64_t kFirstHeadroom = 4;
 constexpr std::uint64_t kHeadroom = 2;
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;
-
-// Memory of a buffer mapped for reading, piece by piece: nothing is merged.
-class MappedParts {
- public:
-  explicit MappedParts(GstBuffer* buffer) {
-    static_assert(kMost >= 16, "a GstBuffer has at most 16 memories");
-    const guint count = gst_buffer_n_memory(buffer);
-    for (guint i = 0; i < count && i < kMost; ++i) {
-      GstMemory* memory = gst_buffer_peek_memory(buffer, i);
-      if (!gst_memory_map(memory, &maps_[i], GST_MAP_READ)) return;
-      parts_[mapped_++] = std::as_bytes(std::span(maps_[i].data, maps_[i].size));
-    }
-    complete_ = true;
-  }
-  ~MappedParts() {
-    for (guint i = 0; i < mapped_; ++i) gst_memory_unmap(maps_[i].memory, &maps_[i]);
-  }
-  MappedParts(const MappedParts&) = delete;
-  MappedParts& operator=(const MappedParts&) = delete;
-
-  bool complete() const { return complete_; }
-  std::span<const std::span<const std::byte>> parts() const { return {parts_.data(), mapped_}; }
-
- private:
-  static constexpr guint kMost = 16;
-  std::array<GstMapInfo, kMost> maps_;
-  std::array<std::span<const std::byte>, kMost> parts_;
-  guint mapped_ = 0;
-  bool complete_ = false;
-};
 
 // The loan that is this buffer and nothing else.
 shmring::Loan* loan_in(GstBuffer* buffer) {
@@ -187,6 +158,50 @@ GstFlowReturn Sink::render(GstBuffer* buffer) {
   return flow;
 }
 
+// Packets of one moment are one frame, so that a burst of them takes one place in a lane; shmringsrc makes a list of
+// them again.
+GstFlowReturn Sink::render_list(GstBufferList* list) {
+  if (!ready()) return GST_FLOW_NOT_NEGOTIATED;
+  GstFlowReturn flow = GST_FLOW_OK;
+  const std::uint64_t room = size_given_ ? outlet_->slot_size() : most_room_;
+  for (guint at = 0, next; flow == GST_FLOW_OK && at < gst_buffer_list_length(list); at = next) {
+    next = format_.is_raw() ? at + 1 : end_of_unit(list, at, room);
+    if (at != 0) flow = wait_for(gst_buffer_list_get(list, at));  // the base class has waited for the first
+    if (flow == GST_FLOW_OK)
+      flow = next == at + 1 ? publish(gst_buffer_list_get(list, at)) : publish_unit(list, at, next);
+  }
+  flowing_ = true;
+  watch_readers();
+  return flow;
+}
+
+GstFlowReturn Sink::wait_for(GstBuffer* buffer) {
+  if (!gst_base_sink_get_sync(element_) || element_->segment.format != GST_FORMAT_TIME) return GST_FLOW_OK;
+  const GstClockTime time =
+      gst_segment_to_running_time(&element_->segment, GST_FORMAT_TIME, GST_BUFFER_DTS_OR_PTS(buffer));
+  return GST_CLOCK_TIME_IS_VALID(time) ? gst_base_sink_wait(element_, time, nullptr) : GST_FLOW_OK;
+}
+
+GstFlowReturn Sink::publish_unit(GstBufferList* list, guint begin, guint end) {
+  GstBuffer* first = gst_buffer_list_get(list, begin);
+  auto info = encode(first, format_, element_->segment, time_.of(GST_ELEMENT(element_)));
+  info.size = 0;
+  unit_.clear();
+  for (guint i = begin; i < end; ++i) {
+    GstBuffer* buffer = gst_buffer_list_get(list, i);
+    if (!mapped_.add(buffer)) return drop(Damage::unreadable, buffer);
+    unit_.push_back({static_cast<std::uint32_t>(gst_buffer_get_size(buffer)), flags_of(buffer, format_)});
+    info.size += unit_.back().size;
+    info.flags |= unit_.back().flags & SHMRING_FRAME_MARKER;
+    if (!(unit_.back().flags & SHMRING_FRAME_DELTA_UNIT)) info.flags &= ~SHMRING_FRAME_DELTA_UNIT;
+  }
+  if (!require(info.size)) return GST_FLOW_ERROR;
+  const auto metas = metas_.write(first, unit_);
+  info.metadata = metas.data();
+  info.metadata_size = metas.size();
+  return write_mapped(info);
+}
+
 GstFlowReturn Sink::publish(GstBuffer* buffer) {
   const gsize size = gst_buffer_get_size(buffer);
   if (size == 0 && (format_.video() || format_.audio())) return drop(Damage::empty, buffer);
@@ -218,9 +233,13 @@ GstFlowReturn Sink::publish(GstBuffer* buffer, shmring_frame_info& info) {
 }
 
 GstFlowReturn Sink::copy(GstBuffer* buffer, shmring_frame_info& info) {
-  const MappedParts mapped(buffer);
-  if (!mapped.complete()) return drop(Damage::unreadable, buffer);
-  const auto written = outlet_->write(mapped.parts(), info);
+  const bool readable = mapped_.add(buffer);
+  return readable ? write_mapped(info) : drop(Damage::unreadable, buffer);
+}
+
+GstFlowReturn Sink::write_mapped(shmring_frame_info& info) {
+  const auto written = outlet_->write(mapped_.parts(), info);
+  mapped_.clear();
   return settle(written, info.size);
 }
 
@@ -252,6 +271,7 @@ GstFlowReturn Sink::publish_samples(GstBuffer* buffer, shmring_frame_info& info)
 
 // A frame that is not whole costs no other one anything: it is counted, and each kind of damage is reported once.
 GstFlowReturn Sink::drop(Damage why, GstBuffer* buffer) {
+  mapped_.clear();
   outlet_->count_malformed();
   GST_DEBUG_OBJECT(element_, "dropping malformed %" GST_PTR_FORMAT, buffer);
   if (std::exchange(told_damaged_[static_cast<std::size_t>(why)], true)) return GST_FLOW_OK;

@@ -18,6 +18,7 @@
 #include "common/owned.hpp"
 #include "shmring/blocks.hpp"
 #include "shmring/lane_limits.hpp"
+#include "shmring/mapped_parts.hpp"
 #include "shmring/outlet.hpp"
 
 namespace supplier {
@@ -61,7 +62,10 @@ class Sink {
   GstFlowReturn publish(GstBuffer* buffer, shmring_frame_info& info);
   GstFlowReturn publish_plain(GstBuffer* buffer, shmring_frame_info& info);
   GstFlowReturn publish_samples(GstBuffer* buffer, shmring_frame_info& info);
+  GstFlowReturn publish_unit(GstBufferList* list, guint begin, guint end);
+  GstFlowReturn wait_for(GstBuffer* buffer);
   GstFlowReturn copy(GstBuffer* buffer, shmring_frame_info& info);
+  GstFlowReturn write_mapped(shmring_frame_info& info);
   Owned<GstBuffer> plain(GstBuffer* buffer, const shmring_frame_info& info);
   GstFlowReturn drop(Damage why, GstBuffer* buffer);
   GstFlowReturn settle(const shmring::Result<void>& result, std::uint64_t frame_size);
@@ -76,6 +80,8 @@ class Sink {
   // The streaming thread's.
   StreamFormat format_;
   MetasWriter metas_;
+  MappedParts mapped_;  // empty between frames
+  std::vector<FramePart> unit_;
   TimeKeeper time_;
   std::uint64_t room_ = 0;       // frames of format_ up to this size need no look at the slots
   bool size_given_ = false;      // by slot-size

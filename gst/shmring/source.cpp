@@ -192,7 +192,10 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
     if (skip_gap(frame.info())) continue;
     auto made = buffer_of(std::move(frame));
     if (!made) continue;  // it is no frame of its caps
-    *buffer = made.release();
+    if (auto list = list_of_parts(made.get()))
+      gst_base_src_submit_buffer_list(element_, list.release());
+    else
+      *buffer = made.release();
     return GST_FLOW_OK;
   }
 }
@@ -227,8 +230,7 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     if (planes == Layout::custom) add_planes(info, format_, buffer.get());
   }
   decode(info, format_, time_.of(GST_ELEMENT(element_)), buffer.get());
-  if (info.metadata_size != 0 &&
-      !metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
+  if (!metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
     GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",
                        guint64{info.sequence});
   if (format_.audio() && !add_samples_meta(buffer.get(), *format_.audio())) return drop_malformed(info);
@@ -237,6 +239,11 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
   last_sequence_ = info.sequence;
   return buffer;
+}
+
+// The list that a frame was published as; NULL where it was one buffer.
+Owned<GstBufferList> Source::list_of_parts(GstBuffer* frame) {
+  return metas_.parts().size() > 1 ? list_of(frame, metas_.parts(), format_) : nullptr;
 }
 
 Owned<GstBuffer> Source::copy_of(const shmring::Frame& frame, Layout planes) {

@@ -59,6 +59,7 @@ class Source {
   bool skip_gap(const shmring_frame_info& info);
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
   Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
+  Owned<GstBufferList> list_of_parts(GstBuffer* frame);
   Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
 
   GstBaseSrc* const element_;

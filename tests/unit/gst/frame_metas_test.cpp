@@ -121,4 +121,30 @@ TEST_F(FrameMetas, BytesThatAreNoneAreLeftOutHoweverTheyAreCutOrChanged) {
     }
 }
 
+TEST_F(FrameMetas, the_buffers_of_a_frame_pass_with_its_metas) {
+  add_timestamp("timestamp/x-ntp", 5);
+  const std::vector<supplier::FramePart> parts = {{100, 0}, {0, SHMRING_FRAME_HEADER}, {7, SHMRING_FRAME_MARKER}};
+  const auto span = writer_.write(from_.get(), parts);
+  const std::vector<std::byte> bytes(span.begin(), span.end());
+  MetasReader reader;
+  EXPECT_TRUE(reader.add_to(to_.get(), bytes));
+  EXPECT_EQ(timestamp("timestamp/x-ntp"), 5u);
+  ASSERT_EQ(reader.parts().size(), 3u);
+  EXPECT_EQ(reader.parts()[2].size, 7u);
+  EXPECT_EQ(reader.parts()[2].flags, SHMRING_FRAME_MARKER);
+  EXPECT_TRUE(reader.add_to(to_.get(), {}));
+  EXPECT_TRUE(reader.parts().empty()) << "those of the last frame only";
+}
+
+TEST_F(FrameMetas, parts_that_are_not_the_whole_frame_are_refused) {
+  const auto frame = adopt(gst_buffer_new_allocate(nullptr, 10, nullptr));
+  const auto refused = [&](std::vector<supplier::FramePart> parts) {
+    return list_of(frame.get(), parts, supplier::StreamFormat()) == nullptr;
+  };
+  EXPECT_FALSE(refused({{4, 0}, {0, 0}, {6, 0}}));
+  EXPECT_TRUE(refused({{4, 0}, {5, 0}}));
+  EXPECT_TRUE(refused({{4, 0}, {7, 0}}));
+  EXPECT_TRUE(refused({{UINT32_MAX, 0}, {UINT32_MAX, 0}}));
+}
+
 }  // namespace
