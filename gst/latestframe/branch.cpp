@@ -165,7 +165,7 @@ void Branch::begin(std::uint32_t epoch) {
     Step step = decide(seen, peer_is_ready(pad), shmring::now());
     if (step.kind == Step::Kind::leave) break;
     if (step.kind == Step::Kind::wait) {
-      newest.pulse.wait(seen);
+      newest.pulse.wait(seen, step.until);
       continue;
     }
     settle(step, deliver(run, step));
@@ -262,7 +262,7 @@ void Branch::open(const Newest& newest) {
       negotiate(run, *step.stickies);
       return GST_FLOW_OK;
     case Step::Kind::ask_key:
-      home_->ask_key();
+      home_->ask_key_now();
       return GST_FLOW_OK;
     default:
       complain();

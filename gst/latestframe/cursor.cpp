@@ -17,12 +17,14 @@ void Cursor::open(const Newest& newest, bool anew) {
   }
   events_.clear();
   question_ = {};
+  needs_key_ = false;
 }
 
 void Cursor::close(const Newest& newest) {
   account_.close(newest.number);
   events_.clear();
   question_ = {};
+  needs_key_ = false;
 }
 
 void Cursor::flush(const Newest& newest) {
@@ -30,6 +32,7 @@ void Cursor::flush(const Newest& newest) {
   broken_ = true;
   events_.clear();
   question_ = {};
+  needs_key_ = false;
 }
 
 void Cursor::post(OneShot event) {
@@ -64,16 +67,26 @@ void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
       return step;
     }
     if (!unseen) break;
-    const bool wanted = take(newest, now, max_age, step);
-    if (wanted || step.kind == Step::Kind::ask_key) return step;
+    if (take(newest, now, max_age, step)) return step;
   }
   if (newest.end.serial != 0 && newest.end.serial != end_told_ && newest.reached >= newest.end.position) {
     end_told_ = newest.end.serial;
     step.kind = Step::Kind::end;
     step.event = share(newest.end.event.get());
     step.stickies = newest.end.stickies;
+    return step;
   }
+  if (needs_key_ || newest.keys.has_kept()) rest(newest, now, step);
   return step;
+}
+
+void Cursor::rest(Newest& newest, std::uint64_t now, Step& step) {
+  if (!newest.keys.ask(now)) {
+    step.until = newest.keys.next_at();
+    return;
+  }
+  needs_key_ = false;
+  step.kind = Step::Kind::ask_key;
 }
 
 bool Cursor::take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step& step) {
@@ -82,7 +95,7 @@ bool Cursor::take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step
   sequence_ = item.sequence;
   if (broken_ && item.delta) {
     account_.drop(item.number);
-    if (!std::exchange(newest.key_asked, true)) step.kind = Step::Kind::ask_key;
+    needs_key_ = true;  // again with each of them: the request may be lost, and so may the frame that answers it
     return false;
   }
   account_.take(item.number);
@@ -95,7 +108,7 @@ bool Cursor::take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step
   step.item = newest.item;
   step.stickies = item.stickies;
   step.gap = broken_;
-  if (!item.is_event()) broken_ = false;
+  if (!item.is_event()) broken_ = needs_key_ = false;
   return true;
 }
 

@@ -34,6 +34,7 @@ struct Step {
   StickiesRef stickies;          // what must have been sent before
   bool gap = false;              // frames before this one are missing
   bool resend = false;           // send all sticky events again
+  std::uint64_t until = 0;       // of wait: look again at this time; 0: when something has changed
   unsigned activation = 0;       // of the pad: what belongs to an earlier one is over
   std::uint64_t generation = 0;  // of the branch: each gets the stream's headers
 };
@@ -59,12 +60,15 @@ class Cursor {
   Step next(Newest& newest, std::uint64_t now, std::uint64_t max_age);
 
  private:
+  // Waits, or asks for a key frame for this branch or for requests that were kept.
+  void rest(Newest& newest, std::uint64_t now, Step& step);
   // Whether the newest frame is to be pushed; it is accounted for in any case.
   bool take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step& step);
 
   Account account_;
   std::uint64_t sequence_ = 0;  // of the last frame seen
   bool broken_ = false;         // frames are missing since the last one pushed
+  bool needs_key_ = false;      // frames were dropped for want of a key frame since one was last asked for
   std::deque<OneShot> events_;
   OneShot question_;  // without stickies: none
   std::uint64_t events_dropped_ = 0;

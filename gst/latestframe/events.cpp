@@ -2,6 +2,8 @@
 // Events and queries of the pads: what is kept for the branches, what is answered here, what goes upstream.
 #include <utility>
 
+#include <gst/video/video.h>
+
 #include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
 
@@ -110,6 +112,9 @@ bool Fanout::source_event(Branch& branch, Owned<GstEvent> event) {
       return true;
     case GST_EVENT_SEEK:
       if (!seeks_.first(gst_event_get_seqnum(event.get()))) return true;
+      break;
+    case GST_EVENT_CUSTOM_UPSTREAM:
+      if (gst_video_event_is_force_key_unit(event.get())) return pass_key_request(std::move(event));
       break;
     default:
       break;

@@ -49,8 +49,10 @@ void Fanout::stop() {
   ItemRef inboxed = inbox_.clear();
   ItemRef newest;
   End end;
+  Owned<GstEvent> request;
   {
     std::lock_guard hold(newest_.lock);
+    request = newest_.keys.forget();
     if (inboxed) ++discarded_;
     newest_.reached = received_.load(std::memory_order_relaxed);
     std::swap(newest, newest_.item);
@@ -113,7 +115,6 @@ bool Fanout::keep_header(GstBuffer* buffer) {
     if (item->frame && item->epoch == newest_.epoch) {
       item->number = ++newest_.number;
       newest_.at = item->at;
-      if (!item->delta) newest_.key_asked = false;
       std::swap(newest_.item, item);
     } else {
       ++discarded_;  // a flush came in between, or it could not be copied
@@ -180,8 +181,38 @@ std::vector<Fanout::Member> Fanout::members_now() const {
   return members;
 }
 
-void Fanout::ask_key() {
-  gst_pad_push_event(sink_.get(), gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+void Fanout::ask_key_now() {
+  Owned<GstEvent> request;
+  {
+    std::lock_guard hold(newest_.lock);
+    request = newest_.keys.take_kept();
+  }
+  if (!request) request = adopt(gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+  // It may be for several, and one that lost frames needs all headers.
+  request = adopt(gst_event_make_writable(request.release()));
+  gst_structure_set(gst_event_writable_structure(request.get()), "all-headers", G_TYPE_BOOLEAN, TRUE, nullptr);
+  gst_pad_push_event(sink_.get(), request.release());
+}
+
+// A decoder or an application asks. What is for a certain time goes through once: of a file's next part, for example.
+bool Fanout::pass_key_request(Owned<GstEvent> request) {
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;
+  if (!gst_video_event_parse_upstream_force_key_unit(request.get(), &running_time, nullptr, nullptr))
+    return gst_pad_push_event(sink_.get(), request.release());
+  Owned<GstEvent> replaced;
+  bool now = false;
+  {
+    std::lock_guard hold(newest_.lock);
+    if (GST_CLOCK_TIME_IS_VALID(running_time)) {
+      if (!newest_.keys.first_for(running_time)) return true;
+      now = true;
+    } else if (now = newest_.keys.ask(shmring::now()); !now) {
+      replaced = newest_.keys.keep(std::move(request));
+    }
+  }
+  if (now) return gst_pad_push_event(sink_.get(), request.release());
+  newest_.pulse.beat();  // a branch that rests sends it in time
+  return true;
 }
 
 void Fanout::reconfigure_upstream() { gst_pad_push_event(sink_.get(), gst_event_new_reconfigure()); }

@@ -63,7 +63,8 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   Newest& newest() { return newest_; }
   HealthMonitor& monitor() { return monitor_; }
   PoolGuard& guard() { return guard_; }
-  void ask_key();
+  // The time has come, see KeyRequests.
+  void ask_key_now();
   void reconfigure_upstream();
   // A branch's wishes changed, or a branch came or went: upstream is told if that changes what it should do.
   void reconsider();
@@ -82,6 +83,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   void publish_newest(ItemRef item);
   void tell_shortage(bool copied);
   const StickiesRef& stickies();
+  bool pass_key_request(Owned<GstEvent> request);
   void flush_start(Owned<GstEvent> event);
   void flush_stop(Owned<GstEvent> event);
   void end(Owned<GstEvent> event);

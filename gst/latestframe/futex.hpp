@@ -37,11 +37,11 @@ class Pulse {
  public:
   std::uint32_t look() const { return word_.load(std::memory_order_seq_cst); }
 
-  // Sleeps unless there was a beat since `seen` was looked at.
-  void wait(std::uint32_t seen) {
+  // Sleeps until `deadline`, unless there was a beat since `seen` was looked at.
+  void wait(std::uint32_t seen, std::uint64_t deadline = kForever) {
     // seq_cst on both words: either beat() counts this sleeper, or the kernel finds that the word is not `seen`.
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
-    futex::wait(word_, seen);
+    futex::wait(word_, seen, deadline);
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
   }
 

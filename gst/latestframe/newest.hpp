@@ -6,6 +6,7 @@
 
 #include "latestframe/futex.hpp"
 #include "latestframe/item.hpp"
+#include "latestframe/key_requests.hpp"
 
 namespace supplier::latestframe {
 
@@ -31,7 +32,7 @@ struct Newest {
   std::uint32_t epoch = 0;    // odd while upstream flushes
   End end;
   std::uint64_t ends = 0;  // how many there were
-  bool key_asked = false;  // a key frame was asked for and has not come
+  KeyRequests keys;
 };
 
 }  // namespace supplier::latestframe

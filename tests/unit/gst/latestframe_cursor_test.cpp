@@ -20,7 +20,6 @@ class LatestFrameCursor : public support::GstFixture {
     item->at = at;
     item->number = ++newest_.number;
     newest_.reached = sequence_;
-    if (!delta) newest_.key_asked = false;
     newest_.item = item;
   }
   void lose() { ++sequence_; }  // overwritten in the inbox
@@ -178,7 +177,7 @@ TEST_F(LatestFrameCursor, TellsALateBranchTheLastFrameAndTheEnd) {
   EXPECT_EQ(next().kind, Kind::end);
 }
 
-TEST_F(LatestFrameCursor, SkipsDeltaUnitsAfterALossUntilAKeyFrameAndAsksForItOnce) {
+TEST_F(LatestFrameCursor, SkipsDeltaUnitsAfterALossUntilAKeyFrameAndAsksForIt) {
   sut_.open(newest_, true);
   publish();
   EXPECT_EQ(next().kind, Kind::frame);
@@ -207,14 +206,35 @@ TEST_F(LatestFrameCursor, BeginsWithAKeyFrame) {
   EXPECT_EQ(next().kind, Kind::frame);
 }
 
-TEST_F(LatestFrameCursor, AsksForAKeyFrameOnceForAllBranches) {
+TEST_F(LatestFrameCursor, AsksForAKeyFrameOnceForAllBranchesAndAgainWhileOneWaits) {
+  constexpr std::uint64_t kPause = KeyRequests::kInterval;
   Cursor other;
   publish();
   publish(true);
   sut_.open(newest_, true);
   other.open(newest_, true);
-  EXPECT_EQ(next().kind, Kind::ask_key);
-  EXPECT_EQ(other.next(newest_, 0, 0).kind, Kind::wait);
+  EXPECT_EQ(next(1).kind, Kind::ask_key);
+  Step step = other.next(newest_, 2, 0);
+  EXPECT_EQ(step.kind, Kind::wait);
+  EXPECT_EQ(step.until, 1 + kPause) << "its own request is not forgotten";
+  EXPECT_EQ(next(3).until, 0u) << "it was asked for";
+  EXPECT_EQ(other.next(newest_, kPause, 0).kind, Kind::wait);
+  EXPECT_EQ(other.next(newest_, 1 + kPause, 0).kind, Kind::ask_key);
+  publish(true);  // the request, or what answered it, was lost
+  EXPECT_EQ(next(2 * kPause).kind, Kind::wait);
+  EXPECT_EQ(next(2 * kPause + 1).kind, Kind::ask_key);
+  publish();
+  EXPECT_EQ(other.next(newest_, 3 * kPause, 0).kind, Kind::frame);
+  EXPECT_EQ(other.next(newest_, 9 * kPause, 0).kind, Kind::wait) << "it waits no more";
+}
+
+TEST_F(LatestFrameCursor, SendsARequestThatWasKeptWhenItsTimeHasCome) {
+  sut_.open(newest_, true);
+  EXPECT_TRUE(newest_.keys.ask(1));
+  EXPECT_FALSE(newest_.keys.ask(2));
+  newest_.keys.keep(adopt(gst_event_new_reconfigure()));
+  EXPECT_EQ(next(3).until, 1 + KeyRequests::kInterval);
+  EXPECT_EQ(next(1 + KeyRequests::kInterval).kind, Kind::ask_key);
 }
 
 TEST_F(LatestFrameCursor, RefusesAFrameThatIsTooOld) {
