@@ -17,6 +17,7 @@
 using namespace shmring;
 using capi::fail;
 using capi::guarded;
+using capi::not_initialised;
 using capi::status_of;
 
 namespace {
@@ -27,7 +28,7 @@ Status forked() { return fail(SHMRING_FORKED, "this publisher belongs to the par
 template <class Publish>
 shmring_status with_whole(shmring_frame_info* info, Publish publish) {
   shmring_frame_info whole = SHMRING_FRAME_INFO_INIT;
-  std::memcpy(&whole, info, info->struct_size ? std::min(info->struct_size, sizeof whole) : sizeof whole);
+  std::memcpy(&whole, info, std::min(info->struct_size, sizeof whole));
   const shmring_status status = publish(whole);
   info->sequence = whole.sequence;
   info->size = whole.size;
@@ -63,11 +64,15 @@ extern "C" {
 shmring_status shmring_publisher_open(const shmring_publisher_options* given, shmring_publisher** out) {
   return guarded([&] {
     shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
+    if (given && given->struct_size == 0)
+      return not_initialised("shmring_publisher_options", "SHMRING_PUBLISHER_OPTIONS_INIT");
     if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
     if (!o.path || !out)
       return fail(SHMRING_INVALID, "options, their path and the place for the publisher must not be NULL");
     *out = nullptr;
-    if (static_cast<unsigned>(o.policy) > SHMRING_LATEST) return fail(SHMRING_INVALID, "there is no such policy");
+    if (static_cast<unsigned>(o.policy) > SHMRING_LATEST)
+      return fail(SHMRING_INVALID, "policy " + std::to_string(static_cast<unsigned>(o.policy)) +
+                                       " is unknown: use SHMRING_DROP_NEWEST, SHMRING_DROP_OLDEST or SHMRING_LATEST");
     auto opened =
         Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);
@@ -87,6 +92,7 @@ void shmring_publisher_close(shmring_publisher* p) {
 shmring_status shmring_publisher_set_format(shmring_publisher* p, const shmring_format* format) {
   return guarded([&] {
     if (!p || !format) return fail(SHMRING_INVALID, "publisher and format must not be NULL");
+    if (format->struct_size == 0) return not_initialised("shmring_format", "SHMRING_FORMAT_INIT");
     shmring_format f = SHMRING_FORMAT_INIT;
     std::memcpy(&f, format, std::min(format->struct_size, sizeof f));
     return status_of(p->publisher->set_format(f));
@@ -123,6 +129,7 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
     if (p->publisher->in_child()) return forked();
     Loan taken = p->take(*loan);
     if (!taken) return fail(SHMRING_INVALID, "this loan was published or discarded before");
+    if (info->struct_size == 0) return not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
     return with_whole(info, [&](auto& whole) { return status_of(p->publisher->publish(taken, whole)); });
   });
 }
@@ -134,6 +141,7 @@ void shmring_publisher_discard(shmring_publisher* p, shmring_loan* loan) {
 shmring_status shmring_publisher_write(shmring_publisher* p, const void* data, shmring_frame_info* info) {
   return guarded([&] {
     if (!p || !info || (!data && info->size)) return fail(SHMRING_INVALID, "publisher, data and info must not be NULL");
+    if (info->struct_size == 0) return not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
     const std::span<const std::byte> part(static_cast<const std::byte*>(data), info->size);
     return with_whole(info, [&](auto& whole) { return status_of(p->publisher->write({&part, 1}, whole)); });
   });

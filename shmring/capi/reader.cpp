@@ -10,12 +10,14 @@
 #include "capi/stats.hpp"
 #include "capi/status.hpp"
 #include "client/attachment.hpp"
+#include "client/finder.hpp"
 #include "client/observer.hpp"
 #include "client/reader.hpp"
 
 using namespace shmring;
 using capi::fail;
 using capi::guarded;
+using capi::not_initialised;
 using capi::status_of;
 
 struct shmring_reader {
@@ -40,6 +42,8 @@ extern "C" {
 shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_reader** out) {
   return guarded([&] {
     shmring_reader_options o = SHMRING_READER_OPTIONS_INIT;
+    if (given && given->struct_size == 0)
+      return not_initialised("shmring_reader_options", "SHMRING_READER_OPTIONS_INIT");
     if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
     if (!o.path || !out)
       return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
@@ -50,6 +54,11 @@ shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_
     *out = new shmring_reader{*std::move(opened)};
     return SHMRING_OK;
   });
+}
+
+shmring_status shmring_reader_check_path(const char* path) {
+  return guarded(
+      [&] { return path ? status_of(Finder::check_place(path)) : fail(SHMRING_INVALID, "path must not be NULL"); });
 }
 
 void shmring_reader_close(shmring_reader* reader) { delete reader; }

@@ -8,10 +8,20 @@
 namespace shmring::capi {
 namespace {
 thread_local std::string last_error;
+
+// For statuses that are returned without a text of their own, some of them often.
+const char* sentence_of(Status status) {
+  if (status == SHMRING_FULL)
+    return "no slot is free: frames that readers hold or loans have them all; release some, or raise slots or loans";
+  return shmring_status_name(status);
 }
+}  // namespace
 
 Status fail(Status status, std::string text) {
-  last_error = text.empty() ? shmring_status_name(status) : std::move(text);
+  if (text.empty())
+    last_error.assign(sentence_of(status));  // in the place that it has
+  else
+    last_error = std::move(text);
   return status;
 }
 
@@ -22,6 +32,10 @@ Status failed(const std::exception& thrown) noexcept {
     last_error.clear();
     return SHMRING_SYSTEM;
   }
+}
+
+Status not_initialised(const char* structure, const char* macro) {
+  return fail(SHMRING_INVALID, std::string(structure) + ".struct_size is 0: initialise the structure with " + macro);
 }
 
 }  // namespace shmring::capi

@@ -22,6 +22,9 @@ Status status_of(const Result<T>& result) {
   return result ? SHMRING_OK : fail(result.status(), result.error().text);
 }
 
+// A structure whose struct_size was never set.
+Status not_initialised(const char* structure, const char* macro);
+
 // Runs a call's body; no exception crosses into C.
 template <class Body>
 Status guarded(Body&& body) noexcept {

@@ -91,9 +91,11 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
   while (index < ring_->geometry().lane_count && taken()) ++index;
   const std::uint32_t slots = ring_->geometry().slot_count, left = slots > used ? slots - used : 0;
   if (index == ring_->geometry().lane_count || left < 2)
-    return refuse(c, SHMRING_REFUSED,
-                  "of " + std::to_string(slots) + " slots " + std::to_string(left) +
-                      " are left, a reader needs 2: frames of readers that went are still held, or slots is too small");
+    return refuse(
+        c, SHMRING_REFUSED,
+        "of " + std::to_string(slots) + " slots " + std::to_string(left) +
+            " are left, a reader needs 2: readers that closed still hold frames, or slots is too small; keep copies of "
+            "frames (in Python frame.copy()), release them, or raise slots");
 
   Lane::Grant grant;
   grant.name = name;

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t kFirst = 1'000'000, kLongest = 100'000'000;  // ns
 }
 
+Result<void> Finder::check_place(const std::string& path) { return shmring::check_place(path); }
+
 Result<void> Finder::start() {
   timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_) return system_error("timerfd_create");

@@ -17,6 +17,8 @@ class Finder {
  public:
   explicit Finder(std::string path) : path_(std::move(path)) {}
   Result<void> start();
+  // Fails where no publisher can ever be: a folder or a file of another kind is there, or the folder is missing.
+  static Result<void> check_place(const std::string& path);
 
   // Readable when a try is due; empties itself in due().
   std::array<int, 2> descriptors() const { return {timer_.get(), inotify_.get()}; }

@@ -322,7 +322,7 @@ struct Reader::Impl {
   [[gnu::cold, gnu::noinline]] Outcome too_many_held() const {
     return {SHMRING_TOO_MANY_HELD,
             "this reader holds " + std::to_string(attachment->held()) +
-                " frames, as many as it was granted: release one first, or ask for a larger max-held"};
+                " frames, as many as it was granted: release one first, keep copies, or ask for a larger max-held"};
   }
   [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
     return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
@@ -500,16 +500,22 @@ Reader::~Reader() {
 
 Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& given) {
   ReaderOptions options = given;
-  if (auto ok = check_path(options.path); !ok) return ok.error();
+  if (auto ok = options.reconnect ? check_path(options.path) : check_place(options.path); !ok) return ok.error();
   if (options.name.empty()) options.name = default_name();
   if (!wire::valid_name(options.name))
-    return {SHMRING_INVALID, "a reader's name is UTF-8, 1 to 63 bytes, without control characters"};
+    return {SHMRING_INVALID, "a reader's name has 1 to 63 bytes of UTF-8 without control characters"};
   // Unsigned: to the compiler an enum without negative values may still hold some.
   const auto policy = static_cast<unsigned>(options.policy), wake = static_cast<unsigned>(options.wake);
-  if (policy > SHMRING_LATEST && policy != SHMRING_POLICY_DEFAULT) return {SHMRING_INVALID, "there is no such policy"};
-  if (wake > SHMRING_WAKE_ADAPTIVE) return {SHMRING_INVALID, "there is no such way to wake"};
+  if (policy > SHMRING_LATEST && policy != SHMRING_POLICY_DEFAULT)
+    return {SHMRING_INVALID,
+            "policy " + std::to_string(policy) +
+                " is unknown: use SHMRING_DROP_NEWEST, SHMRING_DROP_OLDEST, SHMRING_LATEST or SHMRING_POLICY_DEFAULT"};
+  if (wake > SHMRING_WAKE_ADAPTIVE)
+    return {SHMRING_INVALID,
+            "wake " + std::to_string(wake) + " is unknown: use SHMRING_WAKE_BLOCK or SHMRING_WAKE_ADAPTIVE"};
   if (options.depth > kMaxDepth || options.max_held > kMaxHeld)
-    return {SHMRING_INVALID, "depth and max-held are between 0 (as granted) and 256"};
+    return {SHMRING_INVALID, "depth " + std::to_string(options.depth) + " and max-held " +
+                                 std::to_string(options.max_held) + ": each is between 0 (as granted) and 256"};
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return system_error("epoll_create1");
   Fd cancel(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -2,9 +2,6 @@
 // The exception classes themselves are Python: shmring/_errors.py.
 #include "errors.hpp"
 
-#include <cmath>
-#include <cstdint>
-
 namespace py = pybind11;
 
 namespace shmring::python {
@@ -33,14 +30,5 @@ void raise(shmring_status status) { raise(status, shmring_last_error()); }
 void raise(shmring_status status, const std::string& text) { raise_type(shmring_status_name(status), text); }
 
 void raise_closed(const char* what) { raise_type("closed", std::string("the ") + what + " is closed"); }
-
-std::uint64_t nanoseconds(const py::object& seconds) {
-  if (seconds.is_none()) return SHMRING_WAIT_FOREVER;
-  const double value = PyFloat_AsDouble(seconds.ptr());
-  if (value == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-  if (std::isnan(value) || value < 0) raise(SHMRING_INVALID, "a time is a number of seconds, 0 or more");
-  // 2^33 s are 270 years; more is for ever.
-  return value < 8589934592.0 ? static_cast<std::uint64_t>(value * 1e9) : SHMRING_WAIT_FOREVER;
-}
 
 }  // namespace shmring::python

@@ -23,6 +23,12 @@ inline void check(shmring_status status) {
   if (status != SHMRING_OK) raise(status);
 }
 
+// A new reference from Python's C API; NULL says that an error is set.
+inline pybind11::object owned(PyObject* reference) {
+  if (reference == nullptr) throw pybind11::error_already_set();
+  return pybind11::reinterpret_steal<pybind11::object>(reference);
+}
+
 // A function as Python itself calls it: what `call` throws becomes the error that is set.
 template <class Call>
 PyObject* guarded(Call call) {
@@ -37,8 +43,5 @@ PyObject* guarded(Call call) {
   }
   return nullptr;
 }
-
-// Seconds, as everywhere in Python, to the library's nanoseconds. None waits for ever.
-std::uint64_t nanoseconds(const pybind11::object& seconds);
 
 }  // namespace shmring::python

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 
+#include "arguments.hpp"
 #include "errors.hpp"
 #include "numpy.hpp"
 #include "stats.hpp"
@@ -18,6 +19,7 @@ struct Frame {
   PyObject ob_base;
   PyObject* hold;   // the capsule; NULL once released
   PyObject* array;  // made when first asked for
+  bool copies;      // arrays are writable copies
   shmring_frame_info info;
 };
 
@@ -73,21 +75,26 @@ PyObject* get_size_of_image(PyObject* self, void*) {
   return guarded([&] { return py::int_(format_in(of(self)).*member); });
 }
 
+py::object copy_of(const py::object& array) { return owned(numpy().new_copy(array.ptr(), Numpy::c_order)); }
+
+py::object view_of(const Frame& frame) {
+  const Pixels pixels(frame);
+  View view;
+  std::string why;
+  if (!whole_view(format_in(frame), frame.info, view, why)) raise(SHMRING_INVALID, why);
+  return make_array(pixels.data, view, pixels.owner, false);
+}
+
 PyObject* get_array(PyObject* self, void*) {
   Frame& frame = of(self);
   if (frame.array == nullptr) {
     PyObject* made = guarded([&] {
-      const Pixels pixels(frame);
-      View view;
-      std::string why;
-      if (!whole_view(format_in(frame), frame.info, view, why)) raise(SHMRING_INVALID, why);
-      return make_array(pixels.data, view, pixels.owner, false);
+      py::object view = view_of(frame);
+      return frame.copies ? copy_of(view) : view;
     });
     if (made == nullptr) return nullptr;
-    if (frame.array != nullptr ||
-        frame.hold == nullptr) {  // another thread was quicker, or released the frame meanwhile
-      return made;
-    }
+    // Another thread may have been quicker, or have released the frame meanwhile.
+    if (frame.array != nullptr || frame.hold == nullptr) return made;
     frame.array = made;
   }
   Py_INCREF(frame.array);
@@ -95,25 +102,34 @@ PyObject* get_array(PyObject* self, void*) {
 }
 
 PyObject* get_planes(PyObject* self, void*) {
-  Frame& frame = of(self);
+  const Frame& frame = of(self);
   return guarded([&] {
     const Pixels pixels(frame);
     Planes planes;
     std::string why;
     if (!plane_views(format_in(frame), frame.info, planes, why)) raise(SHMRING_INVALID, why);
-    return make_arrays(pixels.data, planes, pixels.owner, false);
+    py::tuple arrays = make_arrays(pixels.data, planes, pixels.owner, false);
+    if (!frame.copies) return arrays;
+    py::tuple copies(arrays.size());
+    for (std::size_t i = 0; i < arrays.size(); ++i) copies[i] = copy_of(arrays[i]);
+    return copies;
   });
+}
+
+PyObject* copy(PyObject* self, PyObject*) {
+  return guarded([&] { return copy_of(view_of(of(self))); });
+}
+
+PyObject* refuse_pickle(PyObject*, PyObject*) {
+  PyErr_SetString(PyExc_TypeError,
+                  "a frame cannot leave its process: send frame.copy(), or open a Reader in the other process");
+  return nullptr;
 }
 
 PyObject* release(PyObject* self, PyObject*) {
   Py_CLEAR(of(self).array);
   Py_CLEAR(of(self).hold);
   Py_RETURN_NONE;
-}
-
-PyObject* enter(PyObject* self, PyObject*) {
-  Py_INCREF(self);
-  return self;
 }
 
 // The view's owner is the capsule, not the frame: so it outlives release(), as arrays do.
@@ -155,7 +171,8 @@ void dealloc(PyObject* self) {
 using Info = shmring_frame_info;
 
 PyGetSetDef properties[] = {
-    {"array", get_array, nullptr, "The image as a read-only numpy array, without a copy", nullptr},
+    {"array", get_array, nullptr,
+     "The image as a read-only numpy array, without a copy; OpenCV must not draw into it, see copy()", nullptr},
     {"planes", get_planes, nullptr, "One array a plane", nullptr},
     {"seq", get_number<&Info::sequence>, nullptr, "Counts every frame offered to the ring, from 1", nullptr},
     {"pts", get_time<&Info::pts>, nullptr, "When it was captured or is to be shown, ns, or None", nullptr},
@@ -174,9 +191,13 @@ PyGetSetDef properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyMethodDef methods[] = {
-    {"release", release, METH_NOARGS, "Lets go of the frame; arrays made from it keep the slot until they die"},
-    {"__enter__", enter, METH_NOARGS, nullptr},
+    method("copy", copy,
+           "copy($self, /)\n--\n\nThe image as an array of its own, which can be written to and keeps no slot"),
+    method("release", release,
+           "release($self, /)\n--\n\nLets go of the frame; arrays made from it keep the slot until they die"),
+    method("__enter__", enter, nullptr),
     {"__exit__", release, METH_VARARGS, nullptr},
+    method("__reduce__", refuse_pickle, nullptr),
     {nullptr, nullptr, 0, nullptr}};
 
 PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
@@ -218,7 +239,7 @@ py::tuple make_arrays(const void* memory, const Planes& planes, const py::handle
   return arrays;
 }
 
-py::object make_frame(shmring_frame* frame) {
+py::object make_frame(shmring_frame* frame, bool copies) {
   auto hold = py::reinterpret_steal<py::object>(PyCapsule_New(frame, nullptr, release_capsule));
   if (!hold) {
     shmring_frame_release(frame);
@@ -228,6 +249,7 @@ py::object make_frame(shmring_frame* frame) {
   if (made == nullptr) throw py::error_already_set();
   made->hold = hold.release().ptr();
   made->array = nullptr;
+  made->copies = copies;
   made->info.struct_size = sizeof made->info;
   shmring_frame_info_get(frame, &made->info);
   return py::reinterpret_steal<py::object>(&made->ob_base);

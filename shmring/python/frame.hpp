@@ -19,8 +19,8 @@ pybind11::object make_array(const void* memory, const View& view, const pybind11
 // One array a plane.
 pybind11::tuple make_arrays(const void* memory, const Planes& planes, const pybind11::handle& owner, bool writable);
 
-// Takes the frame over, also where it throws.
-pybind11::object make_frame(shmring_frame* frame);
+// Takes the frame over, also where it throws. `copies`: its arrays are writable copies.
+pybind11::object make_frame(shmring_frame* frame, bool copies);
 
 void bind_frame(pybind11::module_& module);
 

@@ -6,22 +6,21 @@
 // waits here for the end of the process instead, as Python 3.14 has it.
 #pragma once
 
-#include <cxxabi.h>
-#include <unistd.h>
-
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include <pybind11/pybind11.h>
 
 namespace shmring::python {
 
-// Runs a call of Python's C API that may take the GIL anew, as everything does that may run Python code. The call must own nothing.
+// Runs a call of Python's C API that may take the GIL anew, as everything does that may run Python code. It must call nothing else.
 template <class Call>
 auto outlive_interpreter(Call&& call) -> decltype(call()) {
   try {
     return std::forward<Call>(call)();
-  } catch (abi::__forced_unwind&) {
-    for (;;) ::pause();
+  } catch (...) {  // the unwinding of pthread_exit(): C has no exceptions
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "arguments.hpp"
 #include "errors.hpp"
 #include "frame.hpp"
 #include "views.hpp"
@@ -24,11 +25,18 @@ Loan::Loan(std::shared_ptr<Ring> ring, std::shared_ptr<const Format> format)
     : slot_(std::make_shared<Slot>(std::move(ring))), format_(std::move(format)) {
   Slot& slot = *slot_;
   const std::lock_guard lock(slot.ring->busy);
-  check(shmring_publisher_loan(slot.ring->handle, &slot.loan));
+  const shmring_status status = shmring_publisher_loan(slot.ring->handle, &slot.loan);
+  if (status == SHMRING_FULL)
+    raise(status,
+          "no slot is free for a loan, or as many loans as agreed are out: publish or discard one and delete its "
+          "arrays, or give "
+          "the Publisher more loans or slots");
+  check(status);
 }
 
 Loan::Slot& Loan::get() const {
-  if (slot_ == nullptr) raise(SHMRING_INVALID, "the loan has ended: it was published or discarded");
+  if (slot_ == nullptr)
+    raise(SHMRING_INVALID, "the loan has ended: it was published or discarded; ask the publisher for another loan()");
   return *slot_;
 }
 
@@ -83,13 +91,17 @@ shmring_status Loan::publish(const Ring& ring, shmring_frame_info& info) {
 }
 
 void Loan::bind(py::module_& module) {
-  py::class_<Loan>(module, "Loan", "A slot of the ring, to be filled in place and given to Publisher.publish().")
+  static PyMethodDef methods[] = {
+      method("discard", without_arguments<&Loan::discard>,
+             "discard($self, /)\n--\n\nEnds the loan; its slot goes back when no array of it is left."),
+      method("__enter__", enter, nullptr),
+      {"__exit__", without_arguments<&Loan::discard>, METH_VARARGS, nullptr},
+      {nullptr, nullptr, 0, nullptr}};
+  py::class_<Loan>(module, "Loan", "A slot of the ring, to be filled in place and given to Publisher.publish().",
+                   py::custom_type_setup([](PyHeapTypeObject* type) { type->ht_type.tp_methods = methods; }))
       .def_property_readonly("array", &Loan::array)
       .def_property_readonly("planes", &Loan::planes)
       .def_property_readonly("capacity", &Loan::capacity)
-      .def("discard", &Loan::discard)
-      .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](Loan& self, const py::args&) { self.discard(); })
       .def("__repr__", [](const Loan& self) {
         if (self.ended()) return std::string("<shmring.Loan, ended>");
         return "<shmring.Loan, " + std::to_string(self.capacity()) + " bytes>";

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The extension module shmring._shmring: the C API with Python's manners. What users import is shmring/__init__.py.
-#include <filesystem>
-
 #include <pybind11/pybind11.h>
-#include <pybind11/stl/filesystem.h>
 
+#include "arguments.hpp"
 #include "errors.hpp"
 #include "fork_guard.hpp"
 #include "frame.hpp"
@@ -23,9 +21,8 @@ PYBIND11_MODULE(_shmring, module) {
   Reader::bind(module);
   Loan::bind(module);
   Publisher::bind(module);
-  module.def(
-      "inspect",
-      [](const std::filesystem::path& path, const py::object& timeout) { return inspect(path.string(), timeout); },
-      py::arg("path"), py::arg("timeout") = 1.0);
+  module.def("inspect", inspect);
+  module.def("check_path",
+             [](const py::object& path) { check(shmring_reader_check_path(string_of(path, "path").c_str())); });
   module.attr("__version__") = SHMRING_VERSION;
 }

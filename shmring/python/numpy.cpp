@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "errors.hpp"
 #include "gil.hpp"
 
 namespace py = pybind11;
@@ -13,11 +14,6 @@ namespace {
 
 // Guarded by the GIL, and without a static guard of C++: see the header.
 constinit Numpy loaded{};
-
-py::object owned(PyObject* object) {
-  if (object == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(object);
-}
 
 py::object import(const char* name) {
   return owned(outlive_interpreter([name] { return PyImport_ImportModule(name); }));

@@ -5,9 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <pybind11/stl.h>
-#include <pybind11/stl/filesystem.h>
-
+#include "arguments.hpp"
 #include "errors.hpp"
 #include "gil.hpp"
 #include "stats.hpp"
@@ -18,30 +16,54 @@ namespace py = pybind11;
 namespace shmring::python {
 namespace {
 
-std::shared_ptr<const Format> make_format(const std::optional<std::string>& name, std::uint32_t width,
-                                          std::uint32_t height, const std::optional<std::string>& caps) {
+// None is no name, and no caps.
+std::shared_ptr<const Format> make_format(const py::handle& name, const py::handle& width, const py::handle& height,
+                                          const py::handle& caps) {
   auto made = std::make_shared<Format>();
-  if (name) {
+  if (!name.is_none()) {
     char text[256] = "";
-    const shmring_pixel_format pixel_format = format_of(*name);
-    if (pixel_format != SHMRING_BYTES) {
-      made->size = shmring_format_video(&made->format, pixel_format, width, height, text, sizeof text);
+    const std::string wanted = string_of(name, "format");
+    const shmring_pixel_format pixel_format = format_of(wanted);
+    if (pixel_format == SHMRING_BYTES) {
+      raise(SHMRING_INVALID, "format is one of " + format_names() + ", not \"" + wanted +
+                                 "\"; frames in other formats go as bytes, with slot_size and caps");
     }
+    const std::uint32_t columns = small_number(width, "width"), rows = small_number(height, "height");
+    made->size = shmring_format_video(&made->format, pixel_format, columns, rows, text, sizeof text);
     if (made->size == 0) {
-      raise(SHMRING_INVALID, "no format is \"" + *name + "\" " + std::to_string(width) + "x" + std::to_string(height));
+      raise(SHMRING_INVALID, "format " + wanted +
+                                 " needs width and height, of 1 pixel or more and of an image that fits a slot, not " +
+                                 std::to_string(columns) + "x" + std::to_string(rows));
     }
     made->caps = text;
   }
-  if (caps) made->caps = *caps;
+  if (!caps.is_none()) made->caps = string_of(caps, "caps");
   made->format.caps = made->caps.c_str();
   return made;
+}
+
+// What an array is, as numpy says it: "float32 (48, 64, 3)". Empty for anything else.
+std::string described(const py::handle& data) {
+  if (!py::hasattr(data, "dtype") || !py::hasattr(data, "shape")) return {};
+  return " (" + py::str(data.attr("dtype")).cast<std::string>() + " " +
+         py::str(data.attr("shape")).cast<std::string>() + ")";
 }
 
 // Bytes of any object that lends them in one piece.
 class Buffer {
  public:
-  explicit Buffer(const py::object& object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw py::error_already_set();
+  explicit Buffer(const py::handle& object) {
+    if (PyObject_CheckBuffer(object.ptr()) == 0) {
+      const std::string text = "data is a numpy array, any other buffer of bytes or a Loan, not " + type_name(object) +
+                               ": make a numpy array of it first";
+      PyErr_SetString(PyExc_TypeError, text.c_str());
+      throw py::error_already_set();
+    }
+    if (outlive_interpreter([&] { return PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE); }) == 0) return;
+    if (PyErr_ExceptionMatches(PyExc_ValueError) == 0 && PyErr_ExceptionMatches(PyExc_BufferError) == 0)
+      throw py::error_already_set();
+    PyErr_Clear();
+    raise(SHMRING_INVALID, "data is not C-contiguous" + described(object) + ": publish numpy.ascontiguousarray(data)");
   }
   ~Buffer() { PyBuffer_Release(&view_); }
   Buffer(const Buffer&) = delete;
@@ -53,7 +75,50 @@ class Buffer {
   Py_buffer view_{};
 };
 
-std::uint64_t time_of(const std::optional<std::uint64_t>& time) { return time.value_or(SHMRING_TIME_NONE); }
+// What publish() was given beside the data.
+struct Given {
+  py::handle data;
+  py::handle size;
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+
+  explicit Given(const Arguments& arguments) {
+    if (arguments.by_place > 1) refuse("one argument by place, the data; the others by name, as in pts=…");
+    if (arguments.by_place == 1) data = arguments.values[0];
+    const Py_ssize_t named = arguments.names == nullptr ? 0 : PyTuple_GET_SIZE(arguments.names);
+    for (Py_ssize_t i = 0; i < named; ++i)
+      set(PyTuple_GET_ITEM(arguments.names, i), arguments.values[arguments.by_place + i]);
+    if (!data) refuse("data: an array, another buffer of bytes or a Loan");
+  }
+
+ private:
+  [[noreturn]] static void refuse(const std::string& what) {
+    PyErr_SetString(PyExc_TypeError, ("publish() takes " + what).c_str());
+    throw py::error_already_set();
+  }
+  void set(PyObject* name, PyObject* value) {
+    const auto is = [name](const char* known) { return PyUnicode_CompareWithASCIIString(name, known) == 0; };
+    const auto time = [value](const char* argument) {
+      return value == Py_None ? SHMRING_TIME_NONE : whole_number(value, argument, 0, SHMRING_TIME_NONE - 1);
+    };
+    if (is("pts")) {
+      info.pts = time("pts");
+    } else if (is("dts")) {
+      info.dts = time("dts");
+    } else if (is("duration")) {
+      info.duration = time("duration");
+    } else if (is("offset")) {
+      info.offset = time("offset");
+    } else if (is("flags")) {
+      info.flags = small_number(value, "flags");
+    } else if (is("size")) {
+      size = value == Py_None ? nullptr : value;
+    } else if (is("data") && !data) {
+      data = value;
+    } else {
+      refuse("data, size, pts, dts, duration, offset and flags, each once, not " + string_of(name, "a name"));
+    }
+  }
+};
 
 // A status keeps its sentence on the way: the library's text is this thread's own.
 template <class Call>
@@ -64,23 +129,24 @@ shmring_status without_gil(Call call) {
 
 }  // namespace
 
-Publisher::Publisher(const std::filesystem::path& path, std::uint64_t slot_size,
-                     const std::optional<std::string>& format, std::uint32_t width, std::uint32_t height,
-                     const std::optional<std::string>& caps, const std::optional<std::string>& policy,
-                     std::uint32_t max_readers, std::uint32_t depth, std::uint32_t max_held, std::uint32_t slots,
-                     std::uint32_t loans, std::uint32_t perms)
-    : format_(make_format(format, width, height, caps)), slot_size_(slot_size != 0 ? slot_size : format_->size) {
-  if (slot_size_ == 0) raise(SHMRING_INVALID, "a publisher needs slot_size, or format with width and height");
+Publisher::Publisher(const py::kwargs& given)
+    : format_(make_format(given["format"], given["width"], given["height"], given["caps"])) {
+  const std::string path = string_of(given["path"], "path");
+  slot_size_ = whole_number(given["slot_size"], "slot_size", 0, UINT64_MAX);
+  if (slot_size_ == 0) slot_size_ = format_->size;
+  if (slot_size_ == 0) {
+    raise(SHMRING_INVALID, path + ": a publisher needs slot_size, or format with width and height");
+  }
   shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
   options.path = path.c_str();
   options.slot_size = slot_size_;
-  options.perms = perms;
-  options.slots = slots;
-  options.loans = loans;
-  options.max_readers = max_readers;
-  options.depth = depth;
-  options.max_held = max_held;
-  options.policy = policy_of(policy);
+  options.perms = small_number(given["perms"], "perms");
+  options.slots = small_number(given["slots"], "slots");
+  options.loans = small_number(given["loans"], "loans");
+  options.max_readers = small_number(given["max_readers"], "max_readers");
+  options.depth = small_number(given["depth"], "depth");
+  options.max_held = small_number(given["max_held"], "max_held");
+  options.policy = policy_of(given["policy"]);
   auto ring = std::make_shared<Ring>();
   check(without_gil([&] { return shmring_publisher_open(&options, &ring->handle); }));
   check(shmring_publisher_set_format(ring->handle, &format_->format));
@@ -89,21 +155,43 @@ Publisher::Publisher(const std::filesystem::path& path, std::uint64_t slot_size,
 
 Ring& Publisher::get() const {
   if (ring_ == nullptr) raise_closed("publisher");
-  if (ring_->fork.in_child()) raise(SHMRING_FORKED, "this publisher belongs to the parent process");
+  if (ring_->fork.in_child())
+    raise(SHMRING_FORKED, "this publisher belongs to the parent process; open another one here, at another path");
   return *ring_;
 }
 
-void Publisher::set_format(const std::optional<std::string>& format, std::uint32_t width, std::uint32_t height,
-                           const std::optional<std::string>& caps) {
+void Publisher::set_format(const py::object& format, const py::object& width, const py::object& height,
+                           const py::object& caps) {
   Ring& ring = get();
   auto made = make_format(format, width, height, caps);
-  if (made->size > slot_size_) resize(made->size);
+  if (made->size > slot_size_) make_ring(made->size);
   const std::lock_guard lock(ring.busy);
   check(shmring_publisher_set_format(ring.handle, &made->format));
   format_ = std::move(made);
 }
 
-void Publisher::resize(std::uint64_t slot_size) {
+py::object Publisher::resize(const Arguments& arguments) {
+  const py::handle slot_size = arguments.only("slot_size");
+  get();
+  if (!slot_size) {
+    PyErr_SetString(PyExc_TypeError, "resize() takes slot_size: the bytes of the largest frame");
+    throw py::error_already_set();
+  }
+  make_ring(whole_number(slot_size, "slot_size", 1, UINT64_MAX));
+  return py::none();
+}
+
+py::object Publisher::set_latency(const Arguments& arguments) {
+  const py::handle seconds = arguments.only("seconds");
+  if (!seconds) {
+    PyErr_SetString(PyExc_TypeError, "set_latency() takes seconds");
+    throw py::error_already_set();
+  }
+  shmring_publisher_set_latency(get().handle, nanoseconds(seconds, "seconds"));
+  return py::none();
+}
+
+void Publisher::make_ring(std::uint64_t slot_size) {
   Ring& ring = get();
   check(without_gil([&] {
     const std::lock_guard lock(ring.busy);
@@ -119,7 +207,7 @@ Loan Publisher::loan() const {
 
 // numpy packs rows where GStreamer pads them to 4 bytes: such a frame brings its own strides, so that it is copied in
 // one piece.
-void Publisher::fit(shmring_frame_info& info) const {
+void Publisher::fit(shmring_frame_info& info, const py::handle& data) const {
   if (format_->size == 0 || info.size == format_->size) return;
   Planes planes;
   std::string why;
@@ -134,23 +222,31 @@ void Publisher::fit(shmring_frame_info& info) const {
   if (info.size != packed) {
     raise(SHMRING_INVALID, std::string("a frame of ") + format_name(format_->format.pixel_format) + " " +
                                std::to_string(format_->format.width) + "x" + std::to_string(format_->format.height) +
-                               " has " + std::to_string(packed) + " bytes, not " + std::to_string(info.size));
+                               " has " + std::to_string(packed) + " bytes, not " + std::to_string(info.size) +
+                               described(data) + ": convert the image, or call set_format()");
   }
 }
 
-py::object Publisher::publish(const py::object& data, const std::optional<std::uint64_t>& size,
-                              shmring_frame_info info) {
+py::object Publisher::publish(const Arguments& arguments) {
   get();
+  Given given(arguments);
+  shmring_frame_info& info = given.info;
+  const auto size = [&](std::uint64_t most) {
+    return given.size ? whole_number(given.size, "size", 0, UINT64_MAX) : most;
+  };
   shmring_status status = SHMRING_OK;
-  if (py::isinstance<Loan>(data)) {
-    auto& loan = data.cast<Loan&>();
-    info.size = size ? *size : loan.default_size();
+  if (py::isinstance<Loan>(given.data)) {
+    auto& loan = given.data.cast<Loan&>();
+    info.size = size(loan.default_size());
     status = loan.publish(*ring_, info);
   } else {
-    const Buffer buffer(data);
-    info.size = size.value_or(buffer.size());
-    if (info.size > buffer.size()) raise(SHMRING_INVALID, "the data is shorter than size");
-    fit(info);
+    const Buffer buffer(given.data);
+    info.size = size(buffer.size());
+    if (info.size > buffer.size()) {
+      raise(SHMRING_INVALID, "the data has " + std::to_string(buffer.size()) + " bytes, which is shorter than size " +
+                                 std::to_string(info.size));
+    }
+    fit(info, given.data);
     status = without_gil([&, ring = ring_] {
       const std::lock_guard lock(ring->busy);
       return shmring_publisher_write(ring->handle, buffer.data(), &info);
@@ -177,47 +273,32 @@ py::dict Publisher::stats() const {
 }
 
 void Publisher::bind(py::module_& module) {
-  const auto none = py::none();
-  py::class_<Publisher>(module, "Publisher", "A ring of frames that others read. It never waits for a reader.")
-      .def(py::init<const std::filesystem::path&, std::uint64_t, const std::optional<std::string>&, std::uint32_t,
-                    std::uint32_t, const std::optional<std::string>&, const std::optional<std::string>&, std::uint32_t,
-                    std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>(),
-           py::arg("path"), py::kw_only(), py::arg("slot_size") = 0, py::arg("format") = none, py::arg("width") = 0,
-           py::arg("height") = 0, py::arg("caps") = none, py::arg("policy") = "drop-newest", py::arg("max_readers") = 1,
-           py::arg("depth") = 5, py::arg("max_held") = 4, py::arg("slots") = 0, py::arg("loans") = 2,
-           py::arg("perms") = 0600)
-      .def("set_format", &Publisher::set_format, py::arg("format") = none, py::arg("width") = 0, py::arg("height") = 0,
-           py::kw_only(), py::arg("caps") = none)
-      .def("resize", &Publisher::resize, py::arg("slot_size"))
-      .def("loan", &Publisher::loan)
-      .def(
-          "publish",
-          [](Publisher& self, const py::object& data, const std::optional<std::uint64_t>& size,
-             const std::optional<std::uint64_t>& pts, const std::optional<std::uint64_t>& dts,
-             const std::optional<std::uint64_t>& duration, const std::optional<std::uint64_t>& offset,
-             std::uint32_t flags) {
-            shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
-            info.pts = time_of(pts);
-            info.dts = time_of(dts);
-            info.duration = time_of(duration);
-            info.offset = time_of(offset);
-            info.flags = flags;
-            return self.publish(data, size, info);
-          },
-          py::arg("data"), py::kw_only(), py::arg("size") = none, py::arg("pts") = none, py::arg("dts") = none,
-          py::arg("duration") = none, py::arg("offset") = none, py::arg("flags") = 0)
-      .def(
-          "set_latency",
-          [](Publisher& self, const py::object& seconds) {
-            shmring_publisher_set_latency(self.get().handle, nanoseconds(seconds));
-          },
-          py::arg("seconds"))
-      .def("end", &Publisher::end)
-      .def("stats", &Publisher::stats)
-      .def_property_readonly("closed", &Publisher::closed)
-      .def("close", &Publisher::close)
-      .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](Publisher& self, const py::args&) { self.close(); });
+  static PyMethodDef methods[] = {
+      method("resize", with_arguments<&Publisher::resize>,
+             "resize($self, /, slot_size)\n--\n\nMakes a ring with other slots on the same path."),
+      method("loan", without_arguments<&Publisher::loan>,
+             "loan($self, /)\n--\n\nBorrows a slot; raises Full when none is free."),
+      method("publish", with_arguments<&Publisher::publish>,
+             "publish($self, /, data, *, size=None, pts=None, dts=None, duration=None, offset=None, flags=0)\n--\n\n"
+             "Copies any C-contiguous buffer into the ring, or publishes a loan without a copy. The frame's number; "
+             "None: no "
+             "slot was free."),
+      method("set_latency", with_arguments<&Publisher::set_latency>,
+             "set_latency($self, /, seconds)\n--\n\nWhat happens before the ring adds to a frame's age."),
+      method("end", without_arguments<&Publisher::end>,
+             "end($self, /)\n--\n\nEnd of stream: readers take what is pending, then stop."),
+      method("stats", without_arguments<&Publisher::stats>,
+             "stats($self, /)\n--\n\nThe ring and its readers in numbers."),
+      method("close", without_arguments<&Publisher::close>,
+             "close($self, /)\n--\n\nEnds the ring. Frames that readers hold stay valid."),
+      method("__enter__", enter, nullptr),
+      {"__exit__", without_arguments<&Publisher::close>, METH_VARARGS, nullptr},
+      {nullptr, nullptr, 0, nullptr}};
+  py::class_<Publisher>(module, "Publisher", "A ring of frames that others read. It never waits for a reader.",
+                        py::custom_type_setup([](PyHeapTypeObject* type) { type->ht_type.tp_methods = methods; }))
+      .def(py::init<const py::kwargs&>())
+      .def("_set_format", &Publisher::set_format)
+      .def_property_readonly("closed", &Publisher::closed);
 }
 
 }  // namespace shmring::python

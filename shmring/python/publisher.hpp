@@ -2,32 +2,29 @@
 // A publisher in Python: copies any buffer into the ring, or lends a slot.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include <pybind11/pybind11.h>
 
+#include "arguments.hpp"
 #include "loan.hpp"
 
 namespace shmring::python {
 
 class Publisher {
  public:
-  Publisher(const std::filesystem::path& path, std::uint64_t slot_size, const std::optional<std::string>& format,
-            std::uint32_t width, std::uint32_t height, const std::optional<std::string>& caps,
-            const std::optional<std::string>& policy, std::uint32_t max_readers, std::uint32_t depth,
-            std::uint32_t max_held, std::uint32_t slots, std::uint32_t loans, std::uint32_t perms);
+  // All of them by name: shmring/_publisher.py has the defaults.
+  explicit Publisher(const pybind11::kwargs& given);
 
-  void set_format(const std::optional<std::string>& format, std::uint32_t width, std::uint32_t height,
-                  const std::optional<std::string>& caps);
+  void set_format(const pybind11::object& format, const pybind11::object& width, const pybind11::object& height,
+                  const pybind11::object& caps);
   // Makes a ring with other slots on the same path.
-  void resize(std::uint64_t slot_size);
+  pybind11::object resize(const Arguments& arguments);
+  pybind11::object set_latency(const Arguments& arguments);
   Loan loan() const;
   // The frame's sequence number, or None where no slot was free.
-  pybind11::object publish(const pybind11::object& data, const std::optional<std::uint64_t>& size,
-                           shmring_frame_info info);
+  pybind11::object publish(const Arguments& arguments);
   void end();
   pybind11::dict stats() const;
   void close() { ring_.reset(); }
@@ -37,7 +34,8 @@ class Publisher {
 
  private:
   Ring& get() const;
-  void fit(shmring_frame_info& info) const;
+  void make_ring(std::uint64_t slot_size);
+  void fit(shmring_frame_info& info, const pybind11::handle& data) const;
 
   std::shared_ptr<Ring> ring_;
   std::shared_ptr<const Format> format_;

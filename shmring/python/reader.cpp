@@ -6,9 +6,7 @@
 #include <chrono>
 #include <utility>
 
-#include <pybind11/stl.h>
-#include <pybind11/stl/filesystem.h>
-
+#include "arguments.hpp"
 #include "errors.hpp"
 #include "frame.hpp"
 #include "gil.hpp"
@@ -22,20 +20,25 @@ namespace {
 // How long a signal may wait for a reader that sleeps.
 constexpr std::uint64_t slice = 100'000'000;
 
+// Of frames; 0 leaves it to the publisher.
+std::uint32_t limit(const py::handle& value, const char* name) {
+  return static_cast<std::uint32_t>(whole_number(value, name, 0, 256));
+}
+
 }  // namespace
 
-Reader::Reader(const std::filesystem::path& path, const std::optional<std::string>& policy, const std::string& worker,
-               std::uint32_t depth, std::uint32_t max_held, const py::object& max_frame_age, const std::string& wake,
-               bool reconnect) {
+Reader::Reader(const py::kwargs& given) : copies_(truth(given["writable_copies"])) {
   shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+  const std::string path = string_of(given["path"], "path");
+  const std::string worker = string_of(given["worker"], "worker");
   options.path = path.c_str();
   options.name = worker.c_str();
-  options.policy = policy_of(policy);
-  options.wake = wake_of(wake);
-  options.depth = depth;
-  options.max_held = max_held;
-  options.max_frame_age = max_frame_age.is_none() ? 0 : nanoseconds(max_frame_age);
-  options.reconnect = reconnect;
+  options.policy = policy_of(given["policy"]);
+  options.wake = wake_of(given["wake"]);
+  options.depth = limit(given["depth"], "depth");
+  options.max_held = limit(given["max_held"], "max_held");
+  options.max_frame_age = given["max_frame_age"].is_none() ? 0 : nanoseconds(given["max_frame_age"], "max_frame_age");
+  options.reconnect = truth(given["reconnect"]);
   check(shmring_reader_open(&options, &reader_));
 }
 
@@ -74,13 +77,15 @@ shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** fr
   }
 }
 
-py::object Reader::take(Take call, const py::object& timeout) {
+template <Reader::Take call>
+py::object Reader::take(const Arguments& arguments) {
+  const py::handle timeout = arguments.only("timeout");
   shmring_frame* frame = nullptr;
-  const shmring_status status = wait(call, nanoseconds(timeout), &frame);
+  const shmring_status status = wait(call, timeout ? nanoseconds(timeout, "timeout") : SHMRING_WAIT_FOREVER, &frame);
   if (status == SHMRING_TIMEOUT) return py::none();
   if (status == SHMRING_INTERRUPTED && closed_) raise_closed("reader");
   check(status);
-  return make_frame(frame);
+  return make_frame(frame, copies_);
 }
 
 py::object Reader::next() {
@@ -89,23 +94,11 @@ py::object Reader::next() {
   const shmring_status status = wait(shmring_reader_read, SHMRING_WAIT_FOREVER, &frame);
   if (status == SHMRING_END || (status == SHMRING_INTERRUPTED && closed_)) return {};
   check(status);
-  return make_frame(frame);
+  return make_frame(frame, copies_);
 }
 
 PyObject* Reader::iterate(PyObject* self) {
   return guarded([&] { return py::handle(self).cast<Reader&>().next(); });
-}
-
-template <Reader::Take call>
-PyObject* Reader::called(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-  return guarded([&] {
-    const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
-    if (count + named > 1 ||
-        (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "timeout") != 0))
-      throw py::type_error("the only argument is `timeout`, in seconds");
-    const auto timeout = count + named == 1 ? py::reinterpret_borrow<py::object>(arguments[0]) : py::none();
-    return py::handle(self).cast<Reader&>().take(call, timeout);
-  });
 }
 
 // Other threads see the reader closed at once (the GIL is held until the pointer is gone); one that waits is woken and
@@ -124,47 +117,57 @@ void Reader::close() {
   shmring_reader_close(reader);
 }
 
+py::object Reader::interrupt(const Arguments& arguments) {
+  const py::handle on = arguments.only("on");
+  shmring_reader_interrupt(get(), !on || truth(on));
+  return py::none();
+}
+
+void Reader::flush() {
+  shmring_reader* reader = get();
+  if (fork_.in_child()) return;
+  const WithoutGil others_may_run;
+  const std::lock_guard lock(busy_);
+  if (!closed_) shmring_reader_flush(reader);
+}
+
+int Reader::fileno() const { return shmring_reader_fileno(get()); }
+
+py::dict Reader::stats() const {
+  shmring_reader_stats stats{};
+  stats.struct_size = sizeof stats;
+  check(shmring_reader_stats_get(get(), &stats));
+  return to_dict(stats);
+}
+
 void Reader::bind(py::module_& module) {
-  const auto function = [](auto* called) {
-    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(called));
-  };
-  static PyMethodDef methods[] = {{"read", function(called<shmring_reader_read>), METH_FASTCALL | METH_KEYWORDS,
-                                   "read($self, /, timeout=None)\n--\n\n"},
-                                  {"latest", function(called<shmring_reader_latest>), METH_FASTCALL | METH_KEYWORDS,
-                                   "latest($self, /, timeout=None)\n--\n\n"},
-                                  {nullptr, nullptr, 0, nullptr}};
+  static PyMethodDef methods[] = {
+      method("read", with_arguments<&Reader::take<shmring_reader_read>>,
+             "read($self, /, timeout=None)\n--\n\n"
+             "The next frame; None when none came within `timeout` seconds. Raises End at the end of the stream."),
+      method("latest", with_arguments<&Reader::take<shmring_reader_latest>>,
+             "latest($self, /, timeout=None)\n--\n\n"
+             "As read, but passes over everything older than the newest frame."),
+      method("interrupt", with_arguments<&Reader::interrupt>,
+             "interrupt($self, /, on=True)\n--\n\n"
+             "Makes a waiting read, and every later one, raise Interrupted until called with False. Any thread."),
+      method("flush", without_arguments<&Reader::flush>, "flush($self, /)\n--\n\nGives up every frame that waits now."),
+      method("fileno", without_arguments<&Reader::fileno>,
+             "fileno($self, /)\n--\n\nReadable when a read would not wait. After it was readable, read(0) until None."),
+      method("stats", without_arguments<&Reader::stats>, "stats($self, /)\n--\n\nThis reader's own account."),
+      method("close", without_arguments<&Reader::close>,
+             "close($self, /)\n--\n\nDetaches. Frames and arrays that still live stay valid."),
+      {nullptr, nullptr, 0, nullptr}};
   py::class_<Reader>(module, "Reader", py::custom_type_setup([](PyHeapTypeObject* type) {
                        type->ht_type.tp_iter = PyObject_SelfIter;
                        type->ht_type.tp_iternext = iterate;
                        type->ht_type.tp_methods = methods;
                      }))
-      .def(py::init<const std::filesystem::path&, const std::optional<std::string>&, const std::string&, std::uint32_t,
-                    std::uint32_t, const py::object&, const std::string&, bool>(),
-           py::arg("path"), py::arg("policy"), py::arg("worker"), py::arg("depth"), py::arg("max_held"),
-           py::arg("max_frame_age"), py::arg("wake"), py::arg("reconnect"))
-      .def(
-          "interrupt", [](Reader& self, bool on) { shmring_reader_interrupt(self.get(), on); }, py::arg("on") = true)
-      .def("flush",
-           [](Reader& self) {
-             shmring_reader* reader = self.get();
-             if (self.fork_.in_child()) return;
-             const WithoutGil others_may_run;
-             const std::lock_guard lock(self.busy_);
-             if (!self.closed_) shmring_reader_flush(reader);
-           })
-      .def("fileno", [](const Reader& self) { return shmring_reader_fileno(self.get()); })
+      .def(py::init<const py::kwargs&>())
       .def_property_readonly("connected", [](const Reader& self) { return shmring_reader_connected(self.get()); })
       .def_property_readonly(
           "latency", [](const Reader& self) { return static_cast<double>(shmring_reader_latency(self.get())) * 1e-9; })
-      .def_property_readonly("closed", [](const Reader& self) { return self.reader_ == nullptr; })
-      .def("stats",
-           [](const Reader& self) {
-             shmring_reader_stats stats{};
-             stats.struct_size = sizeof stats;
-             check(shmring_reader_stats_get(self.get(), &stats));
-             return to_dict(stats);
-           })
-      .def("close", &Reader::close);
+      .def_property_readonly("closed", [](const Reader& self) { return self.reader_ == nullptr; });
 }
 
 }  // namespace shmring::python

@@ -3,43 +3,43 @@
 #pragma once
 
 #include <atomic>
-#include <filesystem>
 #include <mutex>
-#include <optional>
-#include <string>
 
 #include <pybind11/pybind11.h>
 
 #include <shmring/reader.h>
 
+#include "arguments.hpp"
 #include "fork_guard.hpp"
 
 namespace shmring::python {
 
 class Reader {
  public:
-  Reader(const std::filesystem::path& path, const std::optional<std::string>& policy, const std::string& worker,
-         std::uint32_t depth, std::uint32_t max_held, const pybind11::object& max_frame_age, const std::string& wake,
-         bool reconnect);
+  // All of them by name: shmring/__init__.py has the defaults.
+  explicit Reader(const pybind11::kwargs& given);
   ~Reader() { close(); }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
   // The next Frame; NULL at the end of the stream and once closed.
   pybind11::object next();
+  void flush();
   void close();
+  int fileno() const;
+  pybind11::dict stats() const;
 
   static void bind(pybind11::module_& module);
 
  private:
   using Take = shmring_status (*)(shmring_reader*, std::uint64_t, shmring_frame**);
 
-  // `for frame in reader`, read(timeout) and latest(timeout), as Python calls them: a dispatcher would cost more than the frame.
+  // `for frame in reader`.
   static PyObject* iterate(PyObject* self);
+  // read(timeout) and latest(timeout): a Frame, or None when the time is over.
   template <Take call>
-  static PyObject* called(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names);
-  // A Frame, or None when the time is over.
-  pybind11::object take(Take call, const pybind11::object& timeout);
+  pybind11::object take(const Arguments& arguments);
+  pybind11::object interrupt(const Arguments& arguments);
   shmring_status wait(Take call, std::uint64_t timeout, shmring_frame** frame);
   shmring_status take_once(Take call, shmring_reader* reader, std::uint64_t timeout, shmring_frame** frame);
   shmring_reader* get() const;
@@ -48,6 +48,7 @@ class Reader {
   std::timed_mutex busy_;             // held by the one thread that is inside read, latest, flush or close
   std::atomic<bool> closed_ = false;
   ForkGuard fork_;
+  const bool copies_;  // arrays of frames are writable copies
 };
 
 }  // namespace shmring::python

@@ -6,6 +6,7 @@
 
 #include <shmring/inspect.h>
 
+#include "arguments.hpp"
 #include "errors.hpp"
 #include "gil.hpp"
 
@@ -26,13 +27,14 @@ std::string name_of(const Names& names, int value) {
 }
 
 template <class Names>
-int index_of(const Names& names, const std::string& name, const char* what) {
+int index_of(const Names& names, const py::handle& value, const char* argument) {
   std::string known;
+  const std::string name = string_of(value, argument);
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (name == names[i]) return static_cast<int>(i);
     known += (i == 0 ? "" : ", ") + std::string(names[i]);
   }
-  raise(SHMRING_INVALID, std::string("no ") + what + " is called \"" + name + "\" (" + known + ")");
+  raise(SHMRING_INVALID, std::string(argument) + " is one of " + known + ", not \"" + name + "\"");
 }
 
 py::dict to_dict(const shmring_times& times) {
@@ -59,13 +61,11 @@ py::object text(const char* bytes) {
       PyUnicode_DecodeUTF8(bytes, static_cast<py::ssize_t>(std::char_traits<char>::length(bytes)), "replace"));
 }
 
-shmring_policy policy_of(const std::optional<std::string>& name) {
-  return name ? static_cast<shmring_policy>(index_of(policies, *name, "policy")) : SHMRING_POLICY_DEFAULT;
+shmring_policy policy_of(const py::handle& name) {
+  return name.is_none() ? SHMRING_POLICY_DEFAULT : static_cast<shmring_policy>(index_of(policies, name, "policy"));
 }
 
-shmring_wake wake_of(const std::string& name) {
-  return static_cast<shmring_wake>(index_of(wakes, name, "way to wake"));
-}
+shmring_wake wake_of(const py::handle& name) { return static_cast<shmring_wake>(index_of(wakes, name, "wake")); }
 
 py::dict to_dict(const shmring_reader_stats& stats) {
   return py::dict("taken"_a = stats.taken, "stale"_a = stats.stale, "missed"_a = stats.missed,
@@ -91,8 +91,9 @@ py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_
                   "readers"_a = ring.lanes, "lanes"_a = workers);
 }
 
-py::dict inspect(const std::string& path, const py::object& timeout) {
-  const std::uint64_t limit = nanoseconds(timeout);
+py::dict inspect(const py::object& place, const py::object& timeout) {
+  const std::string path = string_of(place, "path");
+  const std::uint64_t limit = nanoseconds(timeout, "timeout");
   shmring_ring_stats ring{};
   std::vector<shmring_lane_stats> lanes;
   shmring_status status = SHMRING_OK;

@@ -2,7 +2,6 @@
 // Figures as dictionaries, with the names of the C API; and its enumerations by name.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,14 +15,15 @@ namespace shmring::python {
 // Text that another process sent: whatever bytes it has must not raise.
 pybind11::object text(const char* bytes);
 
-shmring_policy policy_of(const std::optional<std::string>& name);
-shmring_wake wake_of(const std::string& name);
+// None is the publisher's own.
+shmring_policy policy_of(const pybind11::handle& name);
+shmring_wake wake_of(const pybind11::handle& name);
 
 pybind11::dict to_dict(const shmring_reader_stats& stats);
 pybind11::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_stats>& lanes);
 
 // The figures of a live ring, by looking from outside.
-pybind11::dict inspect(const std::string& path, const pybind11::object& timeout);
+pybind11::dict inspect(const pybind11::object& path, const pybind11::object& timeout);
 
 // Calls a function of the C API that fills an array of lanes until the array was large enough.
 template <class Call>

@@ -75,6 +75,12 @@ std::string described(const shmring_format& format, const FormatShape& shape) {
 
 const char* format_name(shmring_pixel_format format) { return shape_of(format).name; }
 
+std::string format_names() {
+  std::string names;
+  for (std::size_t i = 1; i < formats.size(); ++i) names += (i == 1 ? "" : ", ") + std::string(formats[i].name);
+  return names;
+}
+
 shmring_pixel_format format_of(const std::string& name) {
   for (std::size_t i = 1; i < formats.size(); ++i) {
     if (name == formats[i].name) return static_cast<shmring_pixel_format>(i);

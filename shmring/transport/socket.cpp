@@ -89,6 +89,29 @@ Result<void> check_path(const std::string& path) {
   return {};
 }
 
+Result<void> check_place(const std::string& path) {
+  if (auto ok = check_path(path); !ok) return ok;
+  const auto refuse = [](std::string text) { return Result<void>(Error{SHMRING_INVALID, std::move(text)}); };
+  struct stat file;
+  if (::stat(path.c_str(), &file) == 0) {
+    if (S_ISSOCK(file.st_mode)) return {};
+    if (S_ISDIR(file.st_mode))
+      return refuse(path + " is a folder: give the path of the publisher's socket, which may be in it");
+    return refuse(path + " is a file, not a socket: give the path that the publisher has as its socket-path");
+  }
+  const int error = errno;
+  const std::string folder = folder_of(path);
+  if (error == ENOENT && ::stat(folder.c_str(), &file) == 0 && S_ISDIR(file.st_mode)) return {};
+  if (error == ENOENT || error == ENOTDIR)
+    return refuse("no publisher can be at " + path + ": " + folder +
+                  (error == ENOENT ? " does not exist" : " is not a folder") +
+                  "; create it, or give the path that the publisher has as its socket-path");
+  if (error == EACCES)
+    return refuse("no publisher can be found at " + path + ": this user may not search the folder " + folder +
+                  " (permission x)");
+  return Result<void>(system_error(path.c_str(), error));
+}
+
 Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
   if (auto ok = check_path(path); !ok) return ok.error();
   auto lock = PathLock::take(path, kPatience);
@@ -159,7 +182,8 @@ Result<Fd> connect_to(const std::string& path) {
   if (errno == EAGAIN)
     return {SHMRING_IN_USE, path + " has a publisher that lets nobody in: it may be stopped, or too many try at once"};
   if (errno == EPROTOTYPE) return {SHMRING_SYSTEM, path + " is a socket of another kind, not a ring's"};
-  return {SHMRING_DISCONNECTED, "nobody publishes at " + path};
+  if (auto ok = check_place(path); !ok) return {SHMRING_DISCONNECTED, ok.error().text};
+  return {SHMRING_DISCONNECTED, "nobody publishes at " + path + ": start a publisher, or choose another path"};
 }
 
 bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {

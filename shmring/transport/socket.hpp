@@ -49,6 +49,9 @@ class Listener {
 Result<Fd> connect_to(const std::string& path);
 // INVALID: empty or longer than a socket address takes.
 Result<void> check_path(const std::string& path);
+// The same, and whether anything stands in the way of a socket at the path: fails where a folder or a file of another kind is there, or
+// where its folder is missing.
+Result<void> check_place(const std::string& path);
 std::string folder_of(const std::string& path);
 
 // False: the peer does not read (EAGAIN) or is gone.

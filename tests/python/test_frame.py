@@ -151,3 +151,73 @@ def test_a_frame_says_what_it_is(path):
     assert repr(frame) == "<shmring.Frame 1, GRAY8 8x6, 48 bytes>"
     frame.release()
     assert repr(frame) == "<shmring.Frame 1, released>"
+
+
+def shown(publisher, reader, image):
+    publisher.publish(image)
+    return reader.read()
+
+
+@pytest.mark.parametrize(("name", "shape"), [("BGR", (5, 61, 3)), ("GRAY8", (5, 61)), ("GRAY16_LE", (5, 61)), ("NV12", (9, 60))])
+def test_a_copy_can_be_written_to_keeps_no_slot_and_changes_nobody_s_frame(path, name, shape):
+    image = pattern(*shape, dtype=np.uint16 if name == "GRAY16_LE" else np.uint8)
+    height, width = (6, 60) if name == "NV12" else shape[:2]
+    with shmring.Publisher(path, format=name, width=width, height=height) as publisher, shmring.Reader(path) as reader:
+        frame = shown(publisher, attach(reader), image)
+        mine = frame.copy()
+        assert mine.flags.c_contiguous and mine.flags.writeable and mine.dtype == image.dtype
+        np.testing.assert_array_equal(mine, image)
+        mine[:] = 0
+        np.testing.assert_array_equal(frame.array, image)
+        del frame
+        assert reader.stats()["held"] == 0
+        assert not mine.any()
+
+
+def test_copies_of_more_frames_than_may_be_held_can_be_kept(path):
+    with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
+        kept = []
+        for number in range(20):
+            with shmring.Reader(path) as reader:
+                kept.append(shown(publisher, attach(reader), np.full((6, 8), number, np.uint8)).copy())
+        assert [int(array.max()) for array in kept] == list(range(20))
+
+
+def test_a_reader_that_is_refused_for_frames_that_closed_readers_hold_says_the_remedy(path):
+    with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
+        kept = []
+        with pytest.raises(shmring.Refused, match=r"copy\(\)"):
+            for number in range(20):
+                with shmring.Reader(path, worker="snapshot") as reader:
+                    kept.append(shown(publisher, attach(reader), np.full((6, 8), number, np.uint8)).array)
+        with shmring.Reader(path) as reader, pytest.raises(shmring.Error, match="copy|copies"):
+            kept.clear()
+            attach(reader)
+            while True:
+                kept.append(shown(publisher, reader, np.zeros((6, 8), np.uint8)).array)
+
+
+def test_a_reader_of_writable_copies_gives_arrays_of_one_s_own(path):
+    with shmring.Publisher(path, format="NV12", width=8, height=6) as publisher:
+        with shmring.Reader(path, writable_copies=True) as reader:
+            frame = shown(publisher, attach(reader), pattern(9, 8))
+            array, planes = frame.array, frame.planes
+            assert frame.array is array
+            for mine in (array, *planes):
+                assert mine.flags.writeable
+                mine[:] = 1
+            assert bytes(frame) == pattern(9, 8).tobytes()
+            frame.release()
+            assert reader.stats()["held"] == 0
+            assert (array == 1).all()
+
+
+def test_opencv_draws_into_copies(path):
+    cv2 = pytest.importorskip("cv2")
+    with shmring.Publisher(path, format="BGR", width=64, height=48) as publisher:
+        with shmring.Reader(path, writable_copies=True) as reader:
+            frame = shown(publisher, attach(reader), np.zeros((48, 64, 3), np.uint8))
+            for canvas in (frame.array, frame.copy()):
+                cv2.rectangle(canvas, (0, 0), (9, 9), (255, 255, 255))
+                cv2.putText(canvas, "x", (9, 30), 0, 1, (1, 2, 3))
+                assert canvas[0, 0, 0] == 255

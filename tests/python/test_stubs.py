@@ -36,8 +36,8 @@ def test_a_class_has_the_methods_of_its_stub(name):
     assert real == members(CLASSES[name])
 
 
-def test_gather_has_the_attributes_of_its_stub():
-    reader = shmring.Reader("/nowhere/ring.sock")
+def test_gather_has_the_attributes_of_its_stub(path):
+    reader = shmring.Reader(path)
     assert {name for name in dir(shmring.gather([reader])) if not name.startswith("_")} == members(CLASSES["gather"])
 
 
@@ -64,12 +64,11 @@ def test_figures_have_the_keys_of_their_stubs(path):
 
 
 def test_arguments_have_the_names_and_defaults_of_their_stubs():
-    stub = next(item for item in CLASSES["Reader"].body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
-    real = list(inspect.signature(shmring.Reader).parameters.values())
-    assert [argument.arg for argument in [*stub.args.args[1:], *stub.args.kwonlyargs]] == [parameter.name for parameter in real]
-    defaults = [ast.literal_eval(value) for value in [*stub.args.defaults, *stub.args.kw_defaults]]
-    assert defaults == [parameter.default for parameter in real if parameter.default is not parameter.empty]
-    documented = shmring.Publisher.__init__.__doc__
-    stub = next(item for item in CLASSES["Publisher"].body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
-    for argument, value in zip(stub.args.kwonlyargs, stub.args.kw_defaults):
-        assert f"{argument.arg}:" in documented and f"= {ast.literal_eval(value)!r}" in documented
+    for name in "Reader", "Publisher", "Frame", "Loan":
+        for stub in CLASSES[name].body:
+            if not isinstance(stub, ast.FunctionDef) or stub.decorator_list or (stub.name.startswith("__") and stub.name != "__init__"):
+                continue
+            real = list(inspect.signature(getattr(getattr(shmring, name), stub.name)).parameters.values())[1:]
+            assert [argument.arg for argument in [*stub.args.args[1:], *stub.args.kwonlyargs]] == [parameter.name for parameter in real]
+            defaults = [ast.literal_eval(value) for value in [*stub.args.defaults, *stub.args.kw_defaults] if value is not None]
+            assert defaults == [parameter.default for parameter in real if parameter.default is not parameter.empty]

@@ -31,6 +31,9 @@ typedef struct shmring_reader_options {
 #define SHMRING_READER_OPTIONS_INIT \
   { sizeof(shmring_reader_options), NULL, NULL, SHMRING_POLICY_DEFAULT, SHMRING_WAKE_BLOCK, 0, 0, 0, true }
 
+/* Whether a publisher may be at this path one day. SHMRING_INVALID, with the reason in shmring_last_error(), where a folder or a file of
+ * another kind is in its place, or its folder is missing. A reader waits there nevertheless; with reconnect false it fails to open. */
+SHMRING_API shmring_status shmring_reader_check_path(const char* path);
 /* Fails only for wrong arguments: a publisher that is not there yet is waited for in read. Free with shmring_reader_close(). */
 SHMRING_API shmring_status shmring_reader_open(const shmring_reader_options* options, shmring_reader** reader);
 /* Detaches. Frames still held stay valid until they are released. NULL is allowed. */

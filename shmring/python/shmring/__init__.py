@@ -23,7 +23,9 @@ from ._errors import (
     SystemCallFailed, Timeout, TooLarge, TooManyHeld,
 )
 from ._gather import gather
-from ._shmring import Frame, Loan, Publisher, __version__, inspect
+from ._path import path_of as _path_of, warn_of_path as _warn_of_path
+from ._publisher import Publisher
+from ._shmring import Frame, Loan, __version__
 
 __all__ = [
     "Closed", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan",
@@ -57,12 +59,17 @@ class Reader(_shmring.Reader):
     max_held       Frames that may be held at once, 0: as many as the publisher grants.
     max_frame_age  Seconds; older frames are counted and passed over. 0: off.
     wake           "block", or "adaptive": spins for a moment when a frame is due, one such reader a ring.
-    reconnect      False: reading raises Disconnected when the publisher is gone.
+    reconnect      False: reading raises Disconnected when the publisher is gone, and a path where none can be is an error.
+    writable_copies  True: the arrays of frames are copies that can be written to and kept, for scripts that draw with OpenCV.
     """
 
     def __init__(self, path, policy=None, worker=None, *, depth=0, max_held=0, max_frame_age=0.0, wake="block",
-                 reconnect=True):
-        super().__init__(path, policy, worker or _worker_name(), depth, max_held, max_frame_age, wake, reconnect)
+                 reconnect=True, writable_copies=False):
+        path = _path_of(path)
+        super().__init__(path=path, policy=policy, worker=worker or _worker_name(), depth=depth, max_held=max_held,
+                         max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, writable_copies=writable_copies)
+        if reconnect:
+            _warn_of_path(path)
         self._async_frames = lambda: None
 
     def __aiter__(self):
@@ -86,6 +93,11 @@ class Reader(_shmring.Reader):
 
     def __exit__(self, *_):
         self.close()
+
+
+def inspect(path, timeout=1.0):
+    """The figures of a live ring, from outside: takes no lane, maps nothing."""
+    return _shmring.inspect(_path_of(path), timeout)
 
 
 def _worker_name():

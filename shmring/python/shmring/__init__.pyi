@@ -127,7 +127,7 @@ class Frame:
 
     @property
     def array(self) -> _Array:
-        """The image, read-only, without a copy: (height, width[, channels]); NV12 and I420 as (height × 3 / 2, width); bytes as (size,)."""
+        """The image, read-only, without a copy (a writable copy with writable_copies): (height, width[, channels]); NV12 and I420 as (height × 3 / 2, width); bytes as (size,)."""
     @property
     def planes(self) -> tuple[_Array, ...]:
         """One array a plane: NV12 has (height, width) and (height / 2, width / 2, 2), I420 has three."""
@@ -162,6 +162,8 @@ class Frame:
     def width(self) -> int: ...
     @property
     def height(self) -> int: ...
+    def copy(self) -> _Array:
+        """The image as an array of its own, which can be written to and keeps no slot."""
     def release(self) -> None:
         """Lets go of the frame now instead of when it dies. Arrays made from it keep the slot until they die."""
     def __enter__(self) -> Self: ...
@@ -180,6 +182,7 @@ class Reader:
         max_frame_age: float | None = 0.0,
         wake: _Wake = "block",
         reconnect: bool = True,
+        writable_copies: bool = False,
     ) -> None: ...
     @overload
     def read(self, timeout: None = None) -> Frame: ...

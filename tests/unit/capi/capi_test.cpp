@@ -121,11 +121,69 @@ TEST_F(CApi, RefusesOptionsThatEndBeforeTheirPath) {
   r.path = path.c_str();
   shmring_publisher* other_publisher;
   shmring_reader* other_reader;
-  for (const std::size_t size : {std::size_t{0}, sizeof(std::size_t)}) {
-    o.struct_size = r.struct_size = size;
-    EXPECT_EQ(shmring_publisher_open(&o, &other_publisher), SHMRING_INVALID);
-    EXPECT_EQ(shmring_reader_open(&r, &other_reader), SHMRING_INVALID);
+  o.struct_size = r.struct_size = sizeof(std::size_t);
+  EXPECT_EQ(shmring_publisher_open(&o, &other_publisher), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_open(&r, &other_reader), SHMRING_INVALID);
+}
+
+// Structures that were zeroed instead of initialised: every call that takes one names the macro, and nothing is published.
+TEST_F(CApi, NamesTheMacroWhereAStructureWasNotInitialised) {
+  const auto says = [](const char* macro) {
+    return std::string(shmring_last_error()).find(macro) != std::string::npos;
+  };
+  shmring_publisher_options o{};
+  shmring_reader_options r{};
+  shmring_format format{};
+  shmring_frame_info info{};
+  shmring_publisher* other_publisher;
+  shmring_reader* other_reader;
+  o.path = r.path = path.c_str();
+  EXPECT_EQ(shmring_publisher_open(&o, &other_publisher), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_PUBLISHER_OPTIONS_INIT")) << shmring_last_error();
+  EXPECT_EQ(shmring_reader_open(&r, &other_reader), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_READER_OPTIONS_INIT")) << shmring_last_error();
+  EXPECT_EQ(shmring_publisher_set_format(publisher, &format), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_FORMAT_INIT")) << shmring_last_error();
+  EXPECT_EQ(shmring_publisher_write(publisher, "x", &info), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_FRAME_INFO_INIT")) << shmring_last_error();
+  shmring_loan loan;
+  ASSERT_EQ(shmring_publisher_loan(publisher, &loan), SHMRING_OK);
+  EXPECT_EQ(shmring_publisher_publish(publisher, &loan, &info), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_FRAME_INFO_INIT")) << shmring_last_error();
+  shmring_ring_stats stats{};
+  shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr);
+  EXPECT_EQ(stats.loaned, 0u);
+  EXPECT_EQ(stats.sequence, 0u);
+}
+
+TEST_F(CApi, NamesTheValuesThatAreAllowedWhereOneIsNot) {
+  shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
+  r.path = path.c_str();
+  r.policy = static_cast<shmring_policy>(99);
+  shmring_reader* other;
+  EXPECT_EQ(shmring_reader_open(&r, &other), SHMRING_INVALID);
+  EXPECT_NE(std::string(shmring_last_error()).find("SHMRING_LATEST"), std::string::npos) << shmring_last_error();
+  r.policy = SHMRING_LATEST;
+  r.wake = static_cast<shmring_wake>(99);
+  EXPECT_EQ(shmring_reader_open(&r, &other), SHMRING_INVALID);
+  EXPECT_NE(std::string(shmring_last_error()).find("SHMRING_WAKE_ADAPTIVE"), std::string::npos) << shmring_last_error();
+}
+
+TEST_F(CApi, TellsAPathWhereNoPublisherCanBe) {
+  const std::string folder = path.substr(0, path.rfind('/')), missing = folder + "/missing/ring.sock",
+                    below = path + "/ring.sock";
+  EXPECT_EQ(shmring_reader_check_path(path.c_str()), SHMRING_OK);
+  EXPECT_EQ(shmring_reader_check_path((folder + "/not-yet.sock").c_str()), SHMRING_OK);
+  for (const std::string& wrong : {folder, missing, below, std::string()}) {
+    EXPECT_EQ(shmring_reader_check_path(wrong.c_str()), SHMRING_INVALID) << wrong;
+    EXPECT_NE(std::string(shmring_last_error()).find(wrong), std::string::npos) << shmring_last_error();
+    shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
+    r.path = wrong.c_str();
+    r.reconnect = false;
+    shmring_reader* other;
+    EXPECT_EQ(shmring_reader_open(&r, &other), SHMRING_INVALID) << wrong;
   }
+  EXPECT_EQ(shmring_reader_check_path(nullptr), SHMRING_INVALID);
 }
 
 TEST_F(CApi, ReadsOptionsOfAnOlderProgramAndFillsNoMoreThanItKnows) {

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The path of a publisher's socket, as callers give it."""
+
+import os
+import warnings
+
+from . import _shmring
+from ._errors import Invalid
+
+
+def path_of(path):
+    """The path's bytes, of a string or a path object."""
+    try:
+        return os.fsencode(path)
+    except TypeError:
+        raise TypeError(f"path is that of the publisher's socket, a string or a pathlib.Path, not {type(path).__name__}") from None
+
+
+def warn_of_path(path):
+    """Says once that no publisher can be at the path; a reader that reconnects waits nevertheless, since it may be made yet."""
+    try:
+        _shmring.check_path(path)
+    except Invalid as error:
+        warnings.warn(f"{error} (the reader waits for it)", RuntimeWarning, stacklevel=3)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The publisher, with the names and defaults of what it takes."""
+
+from . import _shmring
+from ._path import path_of
+
+
+class Publisher(_shmring.Publisher):
+    """A ring of frames that others read. It never waits for a reader.
+
+    path         Of the socket that it makes; the folder must be there.
+    format       The pixel format as GStreamer calls it ("BGR"), with width and height. None: frames of any size up to slot_size.
+    slot_size    Bytes of the largest frame; 0: those of a frame of the format.
+    caps         GStreamer caps as text, for what is no raw video.
+    policy       "latest", "drop-oldest" or "drop-newest": for readers that do not ask.
+    max_readers  How many may read at once.
+    depth        The most frames that a reader may ask to have wait for it.
+    max_held     The most frames that a reader may ask to hold at once.
+    slots        0: as many as all that needs.
+    loans        Frames that may be filled at once.
+    perms        Permission bits of the socket: who may read.
+    """
+
+    __module__ = "shmring"
+
+    def __init__(self, path, *, slot_size=0, format=None, width=0, height=0, caps=None, policy="drop-newest", max_readers=1,
+                 depth=5, max_held=4, slots=0, loans=2, perms=0o600):
+        super().__init__(path=path_of(path), slot_size=slot_size, format=format, width=width, height=height, caps=caps,
+                         policy=policy, max_readers=max_readers, depth=depth, max_held=max_held, slots=slots, loans=loans,
+                         perms=perms)
+
+    def set_format(self, format=None, width=0, height=0, *, caps=None):
+        """What the frames from now on are; makes a new ring where they need larger slots."""
+        self._set_format(format, width, height, caps)
