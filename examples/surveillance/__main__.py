@@ -19,6 +19,7 @@ from .album import PAGES
 from .drill import Drill
 from .manager import Manager
 from .state import InUse
+from .untrusted import explain, is_number
 from .watched import lives
 from .web import settings as web_settings
 from .web.server import serve
@@ -27,10 +28,16 @@ from .web.server import serve
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="examples/demo", description=__doc__)
     parser.add_argument("--input", help="a file, /dev/video0, rtsp://… or `test` (default: a clip of pedestrians)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long to run (default 30)")
+    parser.add_argument("--seconds", type=seconds, default=30.0, help="how long to run (default 30)")
     parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder of report and pictures")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "demo.toml", help="workers and faults")
     return parser.parse_args()
+
+
+def seconds(text: str) -> float:
+    if not is_number(value := float(text), 1.0, config.YEAR):
+        raise argparse.ArgumentTypeError(f"{text}: a number of 1 to {config.YEAR:.0f} is needed")
+    return value
 
 
 def choose_input(wanted: str | None, folder: Path, console: Console) -> str:
@@ -97,15 +104,17 @@ def main() -> int:
                                      "several: python3 -m surveillance.manage")
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    camera = replace(camera, input=choose_input(options.input or camera.input, options.output, console))
-    options.output.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(options.output / camera.name, ignore_errors=True)
-    for old in ("events.jsonl", "state.json"):
-        (options.output / old).unlink(missing_ok=True)
     try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        camera = replace(camera, input=choose_input(options.input or camera.input, options.output, console))
+        shutil.rmtree(options.output / camera.name, ignore_errors=True)
+        for old in ("events.jsonl", "state.json", "recording.mkv"):
+            (options.output / old).unlink(missing_ok=True)
         summary = asyncio.run(run(options, camera, page_settings, console))
     except InUse as error:
         raise SystemExit(str(error)) from error
+    except OSError as error:
+        raise SystemExit(f"cannot work in {options.output}: {explain(error)}") from error
     console.print(f"Report, events, recording, contact sheet: {options.output.absolute()}", soft_wrap=True)
     return 0 if summary["passed"] else 1
 

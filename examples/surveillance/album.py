@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A worker's best annotated pictures, one a stretch of time, and the newest one: each overwritten, so the folder never grows."""
 
-import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from . import files
 
 PAGES = 12
 NEWEST_EVERY = 1.0  # s
@@ -57,14 +58,10 @@ class Album:
 
 def _write(path: Path, picture: np.ndarray) -> bool:
     """Whoever looks sees the picture before or this one, never half of one. A disk that takes nothing costs a picture only."""
-    part = path.with_suffix(".part.jpg")
     try:
-        part.write_bytes(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 90))[1])
-        part.replace(path)
+        files.replace(path, cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes())
         return True
     except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         return False
 
 

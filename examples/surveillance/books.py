@@ -3,7 +3,10 @@
 
 from collections import deque
 
+from .messages import Stats
 from .record import KEPT, Account, Record
+
+MOST_BRANCHES = 16
 
 
 class Books:
@@ -21,13 +24,15 @@ class Books:
             record.begin_books()
         self._without_slot.clear()
 
-    def took(self, message: dict, at: float) -> None:
-        self.ring, self.supply = message["ring"], message["supply"]
-        for branch in [*self.supply["branches"], *filter(None, [message.get("recorder")])]:
-            record = self.branches.setdefault(branch["worker"], Record(branch["worker"]))
+    def took(self, stats: Stats, at: float) -> None:
+        self.ring, self.supply = stats.ring, stats.supply
+        for branch in stats.branches:
+            if branch.worker not in self.branches and len(self.branches) >= MOST_BRANCHES:
+                continue
+            record = self.branches.setdefault(branch.worker, Record(branch.worker))
             record.took_stats(branch, at)
-            if branch.get("state", record.state) != record.state:  # told before its first account
-                record.took_state(branch["state"], branch["reason"], at)
+            if branch.state not in ("", record.state):  # told before its first account
+                record.took_state(branch.state, branch.reason, at)
         self._without_slot.append((at, self.ring["dropped-no-slot"]))
         received, published, dropped = (self.supply[name] for name in ("received", "published", "inbox-drops"))
         self.inbox.took_account(Account(received, published, dropped, 0), at)

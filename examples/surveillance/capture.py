@@ -6,7 +6,9 @@
 """
 
 import argparse
+import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -18,6 +20,8 @@ from gi.repository import GLib, Gst  # noqa: E402
 
 from .channel import Sender  # noqa: E402
 from .loop import Loop  # noqa: E402
+from .messages import to_capture  # noqa: E402
+from .untrusted import explain  # noqa: E402
 
 STATS_EVERY = 250  # ms
 RECORDER_FINISHES = 500  # ms
@@ -33,6 +37,16 @@ def source(address: str) -> str:
     if "://" in address:
         return f"uridecodebin uri={quoted(address)}" + (" ! clocksync" if address.startswith("http") else "")
     return f"filesrc location={quoted(address)} ! decodebin name=file ! clocksync"
+
+
+def refusal(address: str) -> str:
+    """Why this input cannot be one: opening a FIFO as a file would wait for ever."""
+    if address == "test" or address.startswith("/dev/") or "://" in address:
+        return ""
+    try:
+        return "" if stat.S_ISREG(os.stat(address).st_mode) else f"the input {address} is no regular file"
+    except OSError as error:
+        return f"the input {address} cannot be read: {error.strerror}"
 
 
 def quoted(text) -> str:
@@ -143,14 +157,14 @@ class Capture:
         GLib.timeout_add(RECORDER_FINISHES, self._fail, "the input ended")
         return Gst.PadProbeReturn.DROP
 
-    def _set_limits(self, workers: dict[str, dict]) -> None:
+    def _set_limits(self, workers: dict[str, tuple[float, float]]) -> None:
         """Each lane's own, by its worker's level."""
         entries = []
-        for name, limits in workers.items():
+        for name, (drop_rate, frame_age) in workers.items():
             entry = Gst.Structure.new_empty("limits")
             entry.set_value("worker", name)
-            entry.set_value("max-drop-rate", float(limits["drop_rate"]))
-            entry.set_value("max-frame-age", int(limits["frame_age"] * Gst.SECOND))
+            entry.set_value("max-drop-rate", drop_rate)
+            entry.set_value("max-frame-age", int(frame_age * Gst.SECOND))
             entries.append(entry)
         self._ring.set_property("worker-limits", Gst.ValueArray(entries))
 
@@ -166,8 +180,10 @@ class Capture:
         self._tell_stats()
         self._look_at_source()
         for message in self._sender.receive():
-            if message["kind"] == "limits":
-                self._set_limits(message["workers"])
+            try:
+                self._set_limits(to_capture(message).workers)
+            except Exception as error:
+                self._sender.send("warning", text=f"limits were refused: {explain(error)}")
         if self._sender.closed:
             self._end()  # the supervisor is gone: finish the file and go too
         if self._ending_since is not None:
@@ -199,6 +215,10 @@ def main() -> int:
     arguments = parser.parse_args()
     Gst.init(None)
     sender = Sender()
+    if why := refusal(arguments.input):
+        sender.send("error", text=why)
+        print(why, file=sys.stderr)
+        return 1
     try:
         capture = Capture(arguments, sender)
     except GLib.Error as error:

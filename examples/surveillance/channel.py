@@ -4,20 +4,27 @@
 A packet goes whole or not at all, so whoever does not listen costs the other a counted line and never a wait.
 """
 
+import errno
 import json
 import os
+import select
 import socket
 
-MAX_LINE = 1 << 17
+from .untrusted import Fields, Refused, explain, parse_object
+
+MAX_LINE = 1 << 17  # bytes
+MOST_LINES, MOST_BYTES = 1024, 1 << 20  # that are taken at once
 
 
 class Sender:
     """The child's end. Without REPORT_FD (a worker started by hand) the lines go nowhere."""
 
     def __init__(self, descriptor: int | None = None):
-        if descriptor is None and "REPORT_FD" in os.environ:
-            descriptor = int(os.environ["REPORT_FD"])
-        self._socket = None if descriptor is None else socket.socket(fileno=descriptor)
+        given = os.environ.get("REPORT_FD") if descriptor is None else descriptor
+        try:
+            self._socket = None if given is None else socket.socket(fileno=int(given))
+        except (ValueError, OSError) as error:
+            raise SystemExit(f"REPORT_FD={given}: the number of an open socket is needed, or no such variable: {error}") from error
         if self._socket:
             self._socket.setblocking(False)
         self.lost = 0
@@ -43,8 +50,9 @@ class Sender:
             return True
         except BlockingIOError:
             self.lost += 1
-        except OSError:
-            self.closed = True
+        except OSError as error:
+            self.lost += 1
+            self.closed = error.errno != errno.EMSGSIZE
         return False
 
 
@@ -59,22 +67,47 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def receive(ours: socket.socket) -> tuple[list[dict], bool]:
-    """Everything that waits, and whether the child's end is still open. What is no JSON object becomes `unreadable`."""
-    messages: list[dict] = []
-    while True:
+def lines(ours: socket.socket, most: int = MOST_LINES) -> tuple[list[bytes], bool]:
+    """Up to so many lines of those that wait, and whether the child's end is still open."""
+    found: list[bytes] = []
+    size = 0
+    while len(found) < most and size < MOST_BYTES:
         try:
-            line = ours.recv(MAX_LINE)
+            line = ours.recv(MAX_LINE + 1)
         except BlockingIOError:
-            return messages, True
+            return found, True
         except OSError:
-            return messages, False
-        if not line:
-            return messages, False
+            return found, False
+        if not line and _is_closed(ours):
+            return found, False
+        found.append(line)
+        size += len(line)
+    return found, True
+
+
+def _is_closed(ours: socket.socket) -> bool:
+    """An empty packet looks like the end."""
+    state = select.poll()
+    state.register(ours, select.POLLRDHUP)
+    return bool(state.poll(0))
+
+
+def parse(line: bytes) -> dict:
+    """A JSON object with a `kind`. Raises, whatever is wrong."""
+    if len(line) > MAX_LINE:
+        raise Refused(f"a line has at most {MAX_LINE} bytes")
+    message = parse_object(line)
+    Fields("a line", message).text("kind")
+    return message
+
+
+def receive(ours: socket.socket) -> tuple[list[dict], bool]:
+    """As lines(), as objects. What is none becomes one of kind `unreadable`."""
+    found, is_open = lines(ours)
+    messages: list[dict] = []
+    for line in found:
         try:
-            message = json.loads(line)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
-            message = {"kind": "unreadable", "line": line[:80].decode(errors="replace")}
-        messages.append(message)
+            messages.append(parse(line))
+        except Exception as error:  # of whatever somebody wrote
+            messages.append({"kind": "unreadable", "text": explain(error), "line": line[:80].decode(errors="replace")})
+    return messages, is_open

@@ -4,16 +4,19 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from . import channel
+from .logs import Log
+from .throttle import Allowance
 
-
-LOG_BYTES = 10_000_000  # of its log; what was before is kept in NAME.log.1
+LINES = 64  # read at once
+LINE_BYTES = 1000  # what a line counts at least
+PER_SECOND, BURST = 500_000, 1_000_000  # bytes of lines, so at most 500 lines a second for long
 
 # A child goes with its supervisor, however that ends: also a stopped one, which could not notice by itself. One whose
 # supervisor ended before that was arranged does not begin.
@@ -21,12 +24,16 @@ BOUND = ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", '[ "$PPID" = "$0" ]
 
 
 class Child:
-    def __init__(self, name: str, log: Path, on_message: Callable[[dict], None], on_exit: Callable[[str], None]):
+    def __init__(self, name: str, log: Path, on_line: Callable[[bytes], None], on_exit: Callable[[str], None],
+                 on_trouble: Callable[[str], None] = lambda text: None):
+        """`on_line` gets what it sent, unchecked, and raises nothing; `on_trouble` a sentence."""
         self.name = name
         self.unsent = 0  # lines it did not get, because it did not listen
-        self._log = log
-        self._on_message = on_message
+        self._log = Log(log, on_trouble)
+        self._pace = Allowance(PER_SECOND, BURST)
+        self._on_line = on_line
         self._on_exit = on_exit
+        self._on_trouble = on_trouble
         self._process: asyncio.subprocess.Process | None = None
         self._socket: socket.socket | None = None
         self._watch: asyncio.Task | None = None
@@ -39,11 +46,16 @@ class Child:
         ours, theirs = channel.pair()
         environment = {**os.environ, **(environment or {}), "REPORT_FD": str(theirs.fileno())}
         try:
-            with theirs, open(self._log, "ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *BOUND, str(os.getpid()), str(nice), *command, stdin=asyncio.subprocess.DEVNULL, stdout=log,
-                    stderr=log, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
-        except OSError:
+            with theirs:
+                printed = self._log.open()
+                try:
+                    self._process = await asyncio.create_subprocess_exec(
+                        *BOUND, str(os.getpid()), str(nice), *command, stdin=asyncio.subprocess.DEVNULL, stdout=printed,
+                        stderr=printed, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
+                finally:
+                    os.close(printed)
+        except BaseException:
+            self._log.close()
             ours.close()
             raise
         self._socket = ours
@@ -75,13 +87,6 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
-    def trim_log(self) -> None:
-        """Keeps a talkative child from filling the disk."""
-        with contextlib.suppress(OSError):
-            if self._log.stat().st_size > LOG_BYTES:
-                shutil.copyfile(self._log, self._log.with_name(self._log.name + ".1"))
-                os.truncate(self._log, 0)
-
     async def gone(self, timeout: float) -> bool:
         """Whether it has ended within the time."""
         if self._watch:
@@ -89,17 +94,37 @@ class Child:
         return self._process is None
 
     def _read(self, ours: socket.socket) -> None:
-        messages, is_open = channel.receive(ours)
-        if not is_open:
-            asyncio.get_running_loop().remove_reader(ours)
-        for message in messages:
-            self._on_message(message)
+        """Who sends too much is read later, so that its lines wait, and are lost, on its own side."""
+        loop = asyncio.get_running_loop()
+        lines, is_open = channel.lines(ours, LINES)
+        wait = self._pace.spend(sum(max(LINE_BYTES, len(line)) for line in lines), time.monotonic())
+        if wait or not is_open:
+            loop.remove_reader(ours)
+        if wait and is_open:
+            loop.call_later(max(wait, 0.1), self._read_on, ours)
+            self._on_trouble(f"it sends more than {PER_SECOND // LINE_BYTES} lines or {PER_SECOND / 1e6:g} MB a second: they "
+                             "are read no faster")
+        for line in lines:
+            self._on_line(line)
+
+    def _read_on(self, ours: socket.socket) -> None:
+        if ours is self._socket:
+            asyncio.get_running_loop().add_reader(ours, self._read, ours)
 
     async def _wait(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
         code = await process.wait()
         asyncio.get_running_loop().remove_reader(ours)
-        for message in channel.receive(ours)[0]:  # its last words
-            self._on_message(message)
+        for line in channel.lines(ours)[0]:  # its last words; not all of what it left may be sending
+            self._on_line(line)
         ours.close()
+        self._log.close()
         self._socket = self._process = None
-        self._on_exit(f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}")
+        self._on_exit(f"killed by {_name(-code)}" if code < 0 else f"ended with code {code}")
+
+
+def _name(number: int) -> str:
+    """Also of the real-time signals, most of which have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

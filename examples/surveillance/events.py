@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What happened, as it happens: kept for whoever asks, told to whoever listens, written as JSON lines."""
 
-import contextlib
 import json
-import logging.handlers
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+
+from . import files
+from .logs import LOG_BYTES, Outlet
+from .untrusted import clean, explain
 
 KEPT = 1000
-LOG_BYTES = 10_000_000  # of a file; the one before it is kept too
+MOST_TEXT = 1000  # characters of an event
+MOST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Events:
         return lambda: self._listeners.remove(callback)
 
     def add(self, camera: str, kind: str, worker: str, text: str) -> None:
-        event = Event(self._next_id, time.time(), camera, kind, worker, text)
+        event = Event(self._next_id, time.time(), clean(camera, MOST_NAME), kind, clean(worker, MOST_NAME), clean(text, MOST_TEXT))
         self._next_id += 1
         self.kept.append(event)
         for listener in list(self._listeners):
@@ -55,15 +58,20 @@ def line(event: Event) -> str:
     return json.dumps(asdict(event), ensure_ascii=False)
 
 
-def to_stream(stream: TextIO) -> Callable[[Event], None]:
-    def write(event: Event) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it any more, or the disk is full
-            print(line(event), file=stream, flush=True)
-    return write
+def to_outlet(outlet: Outlet) -> Callable[[Event], None]:
+    return lambda event: outlet.offer(line(event))
 
 
 def to_file(path: Path) -> Callable[[Event], None]:
-    """A file that is renamed to NAME.1 when it is large: it never fills a disk, and a full disk ends nothing."""
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
-    handler.handleError = lambda record: None
-    return lambda event: handler.emit(logging.makeLogRecord({"msg": line(event)}))
+    """A file that is renamed to NAME.1 when it is large: it never fills a disk, and a full disk costs lines only."""
+    told = ""
+
+    def write(event: Event) -> None:
+        nonlocal told
+        try:
+            files.append(path, line(event).encode() + b"\n", LOG_BYTES)
+            told = ""
+        except OSError as error:
+            if told != (told := explain(error)):
+                logging.warning("%s cannot be written: %s", path, told)
+    return write

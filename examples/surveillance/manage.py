@@ -3,17 +3,24 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 from . import config, events
+from .logs import Handler, Outlet
 from .manager import Manager
 from .state import InUse
+from .untrusted import clean, explain
 from .web import settings as web_settings
 from .web.server import serve
+
+MOST_SOCKET = 107  # bytes of a socket's path
+PIPE = 5.0  # s that a pipe may take to give the file, at the start
 
 
 def arguments() -> argparse.Namespace:
@@ -26,47 +33,59 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read(path: Path) -> config.Config:
-    """The file, as a manager can run it."""
-    settings = config.load(path)
+def read(path: Path, sockets: Path, patience: float = 0.0) -> config.Config:
+    """The file, as a manager can run it. ConfigError for whatever is wrong with it."""
+    settings = config.load(path, patience)
     for camera in settings.cameras:
+        if len(os.fsencode(socket_path := sockets / f"{camera.name}.sock")) > MOST_SOCKET:
+            raise config.ConfigError(f"the path of a socket has at most {MOST_SOCKET} bytes: choose other --sockets than "
+                                     f"{socket_path}")
         if not camera.input:
             raise config.ConfigError(f"{path}: camera {camera.name!r} has no input")
         if camera.faults:
             raise config.ConfigError(f"{path}: a [[fault]] is for the demonstration; nobody wants one in service")
     try:
         web_settings.parse(settings.web)
-    except ValueError as error:
-        raise config.ConfigError(f"{path}: {error}") from error
+    except Exception as error:
+        raise config.ConfigError(f"{path}: {explain(error)}") from error
     return settings
 
 
-def tell_systemd(state: str) -> None:
-    """For a unit with Type=notify; without one, nothing."""
-    if address := os.environ.get("NOTIFY_SOCKET"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-            notify.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+def tell_systemd(state: str) -> str:
+    """For a unit with Type=notify; without one, nothing. The answer says what went wrong."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    try:
+        if address:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as notify:
+                notify.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+        return ""
+    except Exception as error:
+        return f"NOTIFY_SOCKET={address}: {explain(error)}"
 
 
-async def run(settings: config.Config, options: argparse.Namespace) -> None:
+async def run(settings: config.Config, options: argparse.Namespace, asked_early: threading.Event) -> None:
     manager = Manager(settings, options.folder, options.sockets)
+    output = Outlet(1)
     manager.subscribe(events.to_file(options.folder / "events.jsonl"))
-    manager.subscribe(events.to_stream(sys.stdout))
+    manager.subscribe(events.to_outlet(output))
     loop = asyncio.get_running_loop()
     ended, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
+    if asked_early.is_set():
+        again.set()
 
     async def reloads():
         while True:
             await again.wait()
             again.clear()
-            await manager.reload(lambda: read(options.config))
+            await manager.reload(lambda: read(options.config, options.sockets))
 
     await manager.start()
     page = await serve(manager, web_settings.parse(settings.web))
-    tell_systemd("READY=1")
+    if trouble := tell_systemd("READY=1"):
+        manager.event("", "warning", "manager", trouble)
     reloading = asyncio.create_task(reloads())
     try:
         await asyncio.wait([reloading, stop := asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -75,30 +94,46 @@ async def run(settings: config.Config, options: argparse.Namespace) -> None:
         tell_systemd("STOPPING=1")
         await page.stop()
         await manager.stop()
+        output.close()
     if reloading.done():
         reloading.result()  # it never ends but by a bug, which is worth a traceback
     reloading.cancel()
 
 
 def main() -> int:
+    # A reload that is asked for while the manager starts must not end it. (A handler, for children would inherit SIG_IGN.)
+    asked_early = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: asked_early.set())
     options = arguments()
     options.folder = options.folder.absolute()
     options.sockets = options.sockets.absolute() if options.sockets else options.folder
     try:
-        settings = read(options.config)
-        for camera in settings.cameras:
-            if len(os.fsencode(path := options.sockets / f"{camera.name}.sock")) > 107:
-                raise config.ConfigError(f"the path of a socket has at most 107 bytes: choose other --sockets than {path}")
+        settings = read(options.config, options.sockets, PIPE)
+        for folder in (options.folder, options.sockets):
+            str(folder).encode()  # paths go to processes that know UTF-8 only
         if options.check:
             return 0
         for folder in (options.folder, options.sockets):
             folder.mkdir(parents=True, exist_ok=True)
-        asyncio.run(run(settings, options))
+        open_standard_descriptors()
+        errors = Outlet(2)
+        logging.basicConfig(handlers=[Handler(errors)], level=logging.WARNING, force=True)
+        asyncio.run(run(settings, options, asked_early))
+        errors.close()
     except (config.ConfigError, InUse) as error:
-        raise SystemExit(str(error)) from error
-    except OSError as error:
-        raise SystemExit(f"cannot run in {options.folder}: {error}") from error
+        raise SystemExit(clean(str(error), 2000)) from error
+    except (OSError, UnicodeEncodeError) as error:
+        raise SystemExit(f"cannot run in {clean(str(options.folder))}: {explain(error)}") from error
     return 0
+
+
+def open_standard_descriptors() -> None:
+    """One that was closed would be the number of the next file opened, into which events would go then."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,20 @@
 """Many cameras, each with its own supervisor, capture process, socket and workers: none can take another with it."""
 
 import asyncio
-import contextlib
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 
 from . import state
-from .config import Camera, Config, ConfigError
+from .config import Camera, Config
 from .events import Event, Events
 from .reload import plan
 from .supervisor import Supervisor
+from .untrusted import explain
 
+MOST_KNOWN = 1000  # cameras that once were, whose counters are kept
 SAVE_EVERY = 5.0  # s, for the counters; decisions are saved at once
 DECISIONS = ("exit", "restart", "fallback", "give-up", "start", "stop")
 
@@ -32,16 +34,20 @@ class Manager:
         self._lock = state.lock(folder)
         os.environ[state.MARK] = str(folder)
         self._leftovers = state.kill_leftovers(folder)
+        self._complaints: list[str] = []  # of what was found at the start; told once somebody listens
         try:
-            self._before, self._complaint = state.load(self._state_file), ""
-        except (ValueError, OSError) as error:
-            self._before, self._complaint = {}, str(error)
-        self._log = Events(self._before.get("next_event", 1))
-        self._known: dict[str, dict] = self._before.get("cameras", {})  # histories of cameras that do not run (yet)
+            self._before = state.load(self._state_file)
+        except Exception as error:  # of whatever is in that file
+            self._before = state.Before()
+            self._complaints.append(explain(error))
+        self._log = Events(self._before.next_event)
+        self._known: dict[str, dict] = dict(self._before.cameras)  # histories of cameras that do not run (yet)
         self._changing = asyncio.Lock()
         self._saving: asyncio.Task | None = None
         self._cannot_save = ""
         self.cameras = {camera.name: self._supervise(camera) for camera in config.cameras}
+        for supervisor in self.cameras.values():
+            self._restore(supervisor)
 
     @property
     def events(self):
@@ -56,17 +62,17 @@ class Manager:
 
     async def start(self) -> None:
         self.started_at = time.time()
-        if self._complaint:
-            self.event("", "warning", "manager", self._complaint)
-        if self._before:
-            clean = "" if self._before.get("ended") else ", which was killed"
-            self.event("", "start", "manager", f"pid {os.getpid()} continues after pid {self._before.get('pid')}{clean}")
+        for complaint in self._complaints:
+            self.event("", "warning", "manager", complaint)
+        if self._before.pid:
+            how = "" if self._before.ended else ", which was killed"
+            self.event("", "start", "manager", f"pid {os.getpid()} continues after pid {self._before.pid}{how}")
         else:
             self.event("", "start", "manager", f"pid {os.getpid()}")
         if self._leftovers:
             self.event("", "kill", "manager", f"left over: {', '.join(map(str, self._leftovers))}")
         async with self._changing:
-            await asyncio.gather(*(supervisor.start() for supervisor in self.cameras.values()))
+            await self._all((name, supervisor.start()) for name, supervisor in self.cameras.items())
         self.subscribe(lambda event: event.kind in DECISIONS and self.save())
         self._saving = asyncio.create_task(self._save_now_and_then())
         self.save()
@@ -75,29 +81,31 @@ class Manager:
         async with self._changing:
             if self._saving:
                 self._saving.cancel()
-            await asyncio.gather(*(supervisor.stop() for supervisor in self.cameras.values()))
+            await self._all((name, supervisor.stop()) for name, supervisor in self.cameras.items())
         self.event("", "stop", "manager", "everybody has ended")
         self.save(ended=True)
         os.close(self._lock)
 
     async def reload(self, read: Callable[[], Config]) -> bool:
-        """Workers and cameras come and go as the new description says. One that is wrong is told and changes nothing."""
+        """Workers and cameras come and go as the new description says. One that is wrong in any way is told and changes nothing."""
         async with self._changing:
             try:
                 config = read()
                 steps = plan(self.config, config, {name: one.readers for name, one in self.cameras.items()})
-            except ConfigError as error:
-                self.event("", "error", "manager", f"nothing was changed: {error}")
+                new = {camera.name: self._supervise(camera) for camera in steps.start}  # makes their folders
+            except Exception as error:
+                self.event("", "error", "manager", f"nothing was changed: {explain(error)}")
                 return False
             if config.web != self.config.web:
                 self.event("", "warning", "manager", "[web] counts from the manager's next start")
             self.event("", "reload", "manager", "the file was read again")
             self.config = config
-            await asyncio.gather(*(self._end(name) for name in steps.stop))
-            for camera in steps.start:  # also one that begins anew: its counters go on
-                self.cameras[camera.name] = self._supervise(camera)
-            await asyncio.gather(*(self.cameras[camera.name].change(camera) for camera in steps.change),
-                                 *(self.cameras[camera.name].start() for camera in steps.start))
+            await self._all((name, self._end(name)) for name in steps.stop)
+            for supervisor in new.values():  # also of one that begins anew: its counters go on
+                self._restore(supervisor)
+            self.cameras |= new
+            await self._all([*((camera.name, self.cameras[camera.name].change(camera)) for camera in steps.change),
+                             *((name, supervisor.start()) for name, supervisor in new.items())])
             self.cameras = {camera.name: self.cameras[camera.name] for camera in config.cameras}  # in the file's order
             self.save()
             return True
@@ -107,10 +115,10 @@ class Manager:
             state.save(self._state_file, pid=os.getpid(), ended=ended, next_event=self._log.next_id,
                        cameras=self._known | {name: one.history() for name, one in self.cameras.items()})
             self._cannot_save = ""
-        except OSError as error:
-            if str(error) != self._cannot_save:  # told once
-                self._cannot_save = str(error)
-                self.event("", "warning", "manager", f"its state cannot be saved: {error}")
+        except Exception as error:
+            if explain(error) != self._cannot_save:  # told once
+                self._cannot_save = explain(error)
+                self.event("", "warning", "manager", f"its state cannot be saved: {self._cannot_save}")
 
     @property
     def _state_file(self) -> Path:
@@ -119,17 +127,38 @@ class Manager:
     def _supervise(self, camera: Camera) -> Supervisor:
         def on_event(kind: str, worker: str, text: str) -> None:
             self.event(camera.name, kind, worker, text)
-        supervisor = Supervisor(camera, self.sockets / f"{camera.name}.sock", self.folder / camera.name, on_event,
-                                **self._options)
-        if history := self._known.pop(camera.name, None):
-            with contextlib.suppress(KeyError, TypeError):  # of another version: begin anew
+        return Supervisor(camera, self.sockets / f"{camera.name}.sock", self.folder / camera.name, on_event, **self._options)
+
+    def _restore(self, supervisor: Supervisor) -> None:
+        name = supervisor.camera.name
+        if history := self._known.pop(name, None):
+            try:
                 supervisor.restore(history)
-        return supervisor
+            except Exception as error:  # of another version, or of other hands
+                self._complain(f"{name}: not all of its history could be understood, the rest begins anew: {explain(error)}")
+
+    def _complain(self, text: str) -> None:
+        if self._saving:
+            self.event("", "warning", "manager", text)
+        else:
+            self._complaints.append(text)
+
+    async def _all(self, works: Iterable[tuple[str, Coroutine]]) -> None:
+        """All of them at once, by camera; one that fails is told and takes no other with it."""
+        names, coroutines = zip(*works) if (works := list(works)) else ((), ())
+        for name, result in zip(names, await asyncio.gather(*coroutines, return_exceptions=True)):
+            if isinstance(result, Exception):
+                logging.error("camera %s", name, exc_info=result)
+                self.event(name, "error", "manager", f"internal: {explain(result)}")
 
     async def _end(self, name: str) -> None:
         supervisor = self.cameras.pop(name)
-        await supervisor.stop()
-        self._known[name] = supervisor.history()
+        try:
+            await supervisor.stop()
+        finally:
+            self._known[name] = supervisor.history()
+            while len(self._known) > MOST_KNOWN:
+                del self._known[next(iter(self._known))]
         self.event(name, "stop", "", "this camera has ended")
 
     async def _save_now_and_then(self) -> None:

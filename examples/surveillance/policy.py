@@ -5,6 +5,8 @@ import enum
 from collections import deque
 from dataclasses import dataclass
 
+from .untrusted import Fields, Refused, is_number
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -76,10 +78,13 @@ class GiveUp:
 
 Action = Start | Kill | Leave | FallBack | GiveUp | None
 
+STATES = ("waiting", "ok", "slow", "stuck", "starved", "dead")
 ALIVE = frozenset({"waiting", "ok", "slow", "starved"})
 WARM = frozenset({"ok", "slow"})  # it has finished a frame
+MOST_RESTARTS = 10_000  # within a window
 QUICK = 5.0  # s: whoever ends so soon after its start …
 BROKEN = 3  # … so many times in a row is broken, not unlucky
+MOST_DOUBLINGS = 16  # of the delay; a camera may be away for months
 LOOK = 2.0  # s: the most of its grace that one look takes away; a suspended machine makes nobody late
 
 
@@ -177,11 +182,18 @@ class Lifecycle:
                 "given_up": self.reason if self.phase is Phase.GIVEN_UP else "", "fell_back": self.fell_back}
 
     def restore(self, history: dict, now: float, passed: float) -> None:
-        """`passed`: seconds since history() was asked, whatever became of the clock in between."""
-        self._restarts = deque(now - passed - ago for ago in history["restarts_ago"])
-        self.failures, self._quick = history["failures"], history["quick"]
-        self.fell_back = history["fell_back"] and self.has_fallback
-        self.reason = history["given_up"]
+        """`passed`: seconds since history() was asked, whatever became of the clock in between. A history that is not right
+        raises and changes nothing."""
+        told = Fields("its life", history)
+        ago = told.entries("restarts_ago", MOST_RESTARTS)
+        if not all(is_number(seconds, 0, 1e12) for seconds in ago):
+            raise Refused("its life: restarts_ago: numbers are needed")
+        failures, quick = told.whole("failures"), told.whole("quick")
+        reason, fell_back = told.text("given_up"), told.flag("fell_back")
+        self._restarts = deque(now - passed - seconds for seconds in ago)
+        self.failures, self._quick = failures, quick
+        self.fell_back = fell_back and self.has_fallback
+        self.reason = reason
         if self.reason:
             self.phase = Phase.GIVEN_UP
 
@@ -210,7 +222,8 @@ class Lifecycle:
 
     def _again(self, action, reason: str) -> Action:
         self.phase = Phase.IDLE
-        return action(min(self._first_delay * 2 ** max(0, self.failures - 1), self._longest_delay), reason)
+        doublings = min(max(0, self.failures - 1), MOST_DOUBLINGS)
+        return action(min(self._first_delay * 2**doublings, self._longest_delay), reason)
 
     def _none_left(self) -> str:
         return f"no restart left of {self.budget} in {self.window:g} s"

@@ -5,6 +5,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from .messages import Frame, Lane
+
 KEPT = 4096  # samples of each kind: minutes at camera rate, not months
 
 
@@ -16,10 +18,6 @@ class Account:
     delivered: int = 0
     dropped: int = 0
     pending: int = 0
-
-    @classmethod
-    def of(cls, stats: dict) -> "Account":
-        return cls(stats["offered"], stats["delivered"], stats["dropped"], stats["pending"])
 
     @property
     def balanced(self) -> bool:
@@ -63,12 +61,10 @@ class Record:
         self.state, self.reason = state, reason
         self.states.append((now, state))
 
-    def took_stats(self, stats: dict, now: float) -> None:
-        self.generation = stats["generation"]
-        self.took_account(Account.of(stats), now)
-        for percent in (50, 99):
-            if age := stats.get(f"age-p{percent}"):  # nothing, or 0: not measured there
-                self.element_ages[percent] = age * 1e-9
+    def took_stats(self, lane: Lane, now: float) -> None:
+        self.generation = lane.generation
+        self.took_account(Account(lane.offered, lane.delivered, lane.dropped, lane.pending), now)
+        self.element_ages |= lane.ages
         if not self.account.balanced and len(self.unbalanced) < 10:
             self.unbalanced.append(self.account)
 
@@ -81,13 +77,13 @@ class Record:
         self.account = self.before.plus(account)
         self.course.append((now, self.account))
 
-    def took_frame(self, message: dict, now: float) -> None:
+    def took_frame(self, frame: Frame, now: float) -> None:
         self.heard += 1
-        self.found += int(message.get("found", 0))
-        self.ages.append(float(message.get("age", 0)))
-        self.works.append(float(message.get("work", 0)))
-        if alone := int(message.get("alone", 0)):
-            self.alone.append((now, alone))
+        self.found += frame.found
+        self.ages.append(frame.age)
+        self.works.append(frame.work)
+        if frame.alone:
+            self.alone.append((now, frame.alone))
 
     def age(self, percent: int) -> float | None:
         """Exactly, from the worker's own lines; to an eighth, from the element, where there are none."""

@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from . import files
 from .config import RECORDER
 from .drill import Outcome
 from .record import Account, Record, percentile
@@ -103,7 +104,7 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
 
 
 def save(report: dict, path: Path) -> None:
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    files.replace(path, (json.dumps(report, indent=2) + "\n").encode())
 
 
 def _ms(seconds: float | None) -> float | None:

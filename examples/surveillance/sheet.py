@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The contact sheet: what each worker's album holds, on one PNG."""
 
+import glob
 import os
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from . import files
 
 TILE = (384, 288)
 COLUMNS = 4
@@ -27,14 +30,14 @@ def make(album: Path, workers: dict[str, str], path: Path) -> int:
             row = tiles[begin:begin + COLUMNS]
             row += [np.full((TILE[1], TILE[0], 3), PAPER, np.uint8)] * (COLUMNS - len(row))
             parts.append(np.hstack(row))
-    cv2.imwrite(os.fspath(path), np.vstack(parts))
+    files.replace(path, cv2.imencode(".png", np.vstack(parts))[1].tobytes())
     return count
 
 
 def newest(album: Path, name: str, most: int) -> list[Path]:
     """In the order in which they were taken."""
-    pictures = [path for path in album.glob(f"{name}-??.jpg")]
-    return sorted(pictures, key=lambda path: path.stat().st_mtime_ns)[-most:]
+    pictures = [(path.stat().st_mtime_ns, path) for path in album.glob(f"{glob.escape(name)}-??.jpg") if path.is_file()]
+    return [path for _, path in sorted(pictures)][-most:]
 
 
 def _tile(path: Path) -> np.ndarray | None:

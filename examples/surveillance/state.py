@@ -7,9 +7,14 @@ import json
 import os
 import signal
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import files
+from .untrusted import Fields, explain, parse_object
+
 VERSION = 1
+MOST_BYTES = 16 << 20  # of the file
 MARK = "SURVEILLANCE_FOLDER"  # in the environment of every child: whose it is
 
 
@@ -20,40 +25,54 @@ class InUse(RuntimeError):
 def lock(folder: Path) -> int:
     """One manager per folder; the lock goes with the process. The descriptor is the lock. Not on the folder itself:
     publishers lock that for a moment, where it is also the sockets' folder."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(descriptor)
         raise InUse(f"another manager runs on {folder}") from None
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
-def load(path: Path) -> dict:
-    """Empty where there is none. A file that cannot be understood is put aside: a ValueError says so."""
+@dataclass(frozen=True)
+class Before:
+    """What the manager before this one left."""
+
+    pid: int = 0  # 0: there was none
+    ended: bool = False  # in order
+    next_event: int = 1
+    cameras: dict[str, dict] = field(default_factory=dict)  # histories, which Supervisor.restore() checks
+
+
+def load(path: Path) -> Before:
+    """Nothing where there is no file. What cannot be understood is put aside: a ValueError says so."""
     try:
-        state = json.loads(path.read_text())
-        if not isinstance(state, dict) or state.get("version") != VERSION:
+        told = parse_object(files.read(path, MOST_BYTES))
+        fields = Fields("the state", told)
+        if fields.whole("version") != VERSION:
             raise ValueError(f"it is no state of version {VERSION}")
+        cameras = told.get("cameras", {})
+        if not isinstance(cameras, dict) or not all(isinstance(history, dict) for history in cameras.values()):
+            raise ValueError("cameras: a table of tables is needed")
+        return Before(fields.whole("pid", low=1), fields.flag("ended", False), fields.whole("next_event", 1, low=1, high=2**53), cameras)
     except FileNotFoundError:
-        return {}
-    except ValueError as error:
+        return Before()
+    except Exception as error:  # whatever is in it, or in its place
         aside = path.with_suffix(".unreadable")
-        path.rename(aside)
-        raise ValueError(f"{path}: {error}; put aside as {aside.name}, all begins anew") from error
-    return state
+        try:
+            path.rename(aside)
+            where = f"put aside as {aside.name}"
+        except OSError as failure:
+            where = f"not put aside: {failure.strerror}"
+        raise ValueError(f"{path}: {explain(error)}; {where}, all begins anew") from error
 
 
 def save(path: Path, **state) -> None:
     """All or nothing, also on a full disk: that raises OSError and leaves the old one."""
-    new = path.with_suffix(".new")
-    try:
-        new.write_text(json.dumps({"version": VERSION, "at": time.time(), **state}) + "\n")
-        new.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise
+    files.replace(path, (json.dumps({"version": VERSION, "at": time.time(), **state}) + "\n").encode(), path.with_suffix(".new"))
 
 
 def kill_leftovers(folder: Path) -> list[int]:

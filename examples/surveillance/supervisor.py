@@ -2,13 +2,16 @@
 """One camera: starts capture and workers, watches their health, carries out what the policy says, stops all in order."""
 
 import asyncio
+import contextlib
 import json
+import logging
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from . import channel, messages
 from .books import Books
 from .child import Child
 from .config import RECORDER, Camera, Worker
@@ -16,6 +19,8 @@ from .policy import FallBack, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Star
 from .pulse import Pulse
 from .record import Record, now
 from .recording.config import parse as parse_recording
+from .throttle import Throttle
+from .untrusted import Fields, Refused, explain
 from .watched import Watched, program
 
 CAPTURE = "capture"
@@ -38,13 +43,14 @@ class Supervisor:
         self.event = on_event
         self.readers = camera.readers  # that the running ring has room for
         self._tasks: set[asyncio.Task] = set()
+        self._faults = Throttle()  # events of what went wrong in here
         self._starting = asyncio.Lock()  # held while a process is made: who stops it must know it
         self._stopping = False
         self._album_every = album_every
         self._pulse = Pulse(camera.ring.stall_timeout, TICK)
         for sub in ("logs", "album"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
-        self.capture = self._watch(CAPTURE, Level.CRITICAL, Lifecycle(None, longest_delay=30.0), self._from_capture)
+        self.capture = self._watch(CAPTURE, Level.CRITICAL, Lifecycle(None, longest_delay=30.0))
         self.workers = {worker.name: self._watch_worker(worker) for worker in wanted(camera, folder)}
 
     @property
@@ -70,7 +76,8 @@ class Supervisor:
             task.cancel()
         self.capture.child.send_signal(signal.SIGTERM)
         await _end(self.everybody, LEAVE)
-        self.socket.unlink(missing_ok=True)  # a capture that had to be killed leaves it
+        with contextlib.suppress(OSError):
+            self.socket.unlink(missing_ok=True)  # a capture that had to be killed leaves it
 
     async def change(self, camera: Camera) -> None:
         """Workers come and go as the new description says; the camera and whoever is in both goes on."""
@@ -112,40 +119,58 @@ class Supervisor:
                                                 for watched in self.everybody}}
 
     def restore(self, history: dict) -> None:
-        passed = max(0.0, time.time() - history["at"])
+        """Raises if it is not right; whoever was told of before that has its history."""
+        told = Fields("the history", history)
+        passed = max(0.0, time.time() - told.number("at"))
+        children = history.get("children")
+        if not isinstance(children, dict):
+            raise Refused("the history: children: a table is needed")
         for watched in self.everybody:
-            if watched.record.name in history["children"]:
-                watched.restore(history["children"][watched.record.name], now(), passed)
+            if watched.record.name in children:
+                watched.restore(children[watched.record.name], now(), passed)
 
     # What children say
 
-    def _from_capture(self, message: dict) -> None:
-        kind = message["kind"]
-        if kind == "stats":
-            self._take_stats(message)
-        elif kind == "health" and not self._stopping:  # at the end everybody leaves
-            name, state, before, reason = (message[key] for key in ("worker", "state", "previous-state", "reason"))
-            if state != before:  # else it only says how things are
-                self.event("health", name, f"{before} → {state}: {reason}")
-            if name in self.workers:
-                self._health(self.workers[name], state, reason)
-            elif name in self.books.branches:
-                self.books.branches[name].took_state(state, reason, now())
-        elif kind in ("warning", "error"):
-            self._say(self.capture, kind, message.get("text", ""))
+    def _hear(self, watched: Watched, line: bytes) -> None:
+        """The border: whatever a child wrote, and whatever comes of it, is an event at most."""
+        try:
+            message = channel.parse(line)
+            if watched is self.capture:
+                self._from_capture(messages.from_capture(message))
+            else:
+                self._from_worker(watched, messages.from_worker(message))
+        except Exception as error:
+            self._complain(watched, f"a line of it was refused: {explain(error)}")
 
-    def _take_stats(self, message: dict) -> None:
+    def _from_capture(self, message: messages.Stats | messages.Health | messages.Said) -> None:
+        match message:
+            case messages.Stats():
+                self._take_stats(message)
+            case messages.Health() if not self._stopping:  # at the end everybody leaves
+                self._take_health(message)
+            case messages.Said():
+                self._say(self.capture, message.kind, message.text)
+
+    def _take_health(self, message: messages.Health) -> None:
+        watched = self.workers.get(message.worker)
+        if message.state != message.before:  # else it only says how things are
+            self._tell(watched or self.capture, message.worker, f"{message.before} → {message.state}: {message.reason}")
+        if watched:
+            self._health(watched, message.state, message.reason)
+        elif branch := self.books.branches.get(message.worker):
+            branch.took_state(message.state, message.reason, now())
+
+    def _take_stats(self, message: messages.Stats) -> None:
         self.books.took(message, now())
-        if message.get("last"):  # its last words are no sign of life
+        if message.last:  # its last words are no sign of life
             return
         self._pulse.heard(self.books.supply["received"])
-        for lane in self.books.ring["lanes"]:
-            if watched := self.workers.get(lane["worker"]):
+        for lane in message.lanes:
+            if watched := self.workers.get(lane.worker):
                 watched.record.took_stats(lane, now())
                 # A message tells only what changes; a lane of a new publisher may be as well as it was at the old one.
-                if lane.get("lane-state") == "active" and lane.get("pid") == watched.child.pid \
-                        and lane["state"] != watched.record.state:
-                    self._health(watched, lane["state"], lane["reason"])
+                if lane.is_active and lane.pid == watched.child.pid and lane.state not in ("", watched.record.state):
+                    self._health(watched, lane.state, lane.reason)
         if self.capture.life.phase is Phase.STARTING:
             self._look_at_camera()
 
@@ -153,44 +178,55 @@ class Supervisor:
         state, reason = self._pulse.look()
         record = self.capture.record
         if state != record.state:
-            self.event("health", CAPTURE, f"{record.state} → {state}" + (f": {reason}" if reason else ""))
+            self._tell(self.capture, CAPTURE, f"{record.state} → {state}" + (f": {reason}" if reason else ""))
         self._health(self.capture, state, reason)
 
-    def _from_worker(self, watched: Watched, message: dict) -> None:
-        kind, record = message["kind"], watched.record
-        if kind == "frame":
-            record.took_frame(message, now())
-        elif kind == "report":
-            record.report = {key: value for key, value in message.items() if key != "kind"}
-        elif kind == "event":
-            self._trigger(watched, message)
-        elif kind == "bye":
-            watched.said_bye = True
-            record.lost_lines += int(message.get("lost", 0))
-        elif kind in ("warning", "error", "clip"):
-            self._say(watched, kind, message.get("text", ""))
-        else:
-            self._say(watched, "warning", f"said {message}")
+    def _from_worker(self, watched: Watched, message) -> None:
+        record = watched.record
+        match message:
+            case messages.Frame():
+                record.took_frame(message, now())
+            case messages.Report():
+                record.report = message.values
+            case messages.Trigger():
+                self._trigger(watched, message)
+            case messages.Bye():
+                watched.said_bye = True
+                record.lost_lines += message.lost
+            case messages.Said():
+                self._say(watched, message.kind, message.text)
 
-    def _trigger(self, watched: Watched, message: dict) -> None:
-        """Somebody saw something worth keeping: an event, which the recorder is told of."""
-        fields = {key: value for key, value in message.items() if key not in ("kind", "worker", "at")}
-        self._say(watched, "trigger", fields.get("label", ""))
+    def _trigger(self, watched: Watched, message: messages.Trigger) -> None:
+        """Something worth keeping was seen: an event, which the recorder is told of."""
+        self._say(watched, "trigger", message.label)
         if recorder := self.workers.get(RECORDER):
-            recorder.child.send("event", worker=watched.record.name, at=time.time(), **fields)
+            recorder.child.send("event", worker=watched.record.name, at=time.time(), **message.fields())
 
-    def _say(self, watched: Watched, kind: str, text) -> None:
+    def _say(self, watched: Watched, kind: str, text: str) -> None:
         """An event as often as a child likes, but not more often than anybody wants to read."""
-        held_back = watched.chatter.let(now())
+        self._now_and_then(watched.chatter, kind, watched.record.name, text)
+
+    def _tell(self, watched: Watched, name: str, text: str) -> None:
+        """A change of state. Readers that come and go all the time must not fill the log either."""
+        self._now_and_then(watched.news, "health", name, text)
+
+    def _complain(self, watched: Watched, text: str) -> None:
+        self._now_and_then(watched.complaints, "warning", watched.record.name, text)
+
+    def _now_and_then(self, throttle: Throttle, kind: str, name: str, text: str) -> None:
+        held_back = throttle.let(now())
         if held_back is not None:
-            more = f" ({held_back} more were held back)" if held_back else ""
-            self.event(kind, watched.record.name, str(text)[:500] + more)
+            self.event(kind, name, text + (f" ({held_back} more were held back)" if held_back else ""))
 
     # What the policy says
 
     def _health(self, watched: Watched, state: str, reason: str) -> None:
         watched.record.took_state(state, reason, now())
         self._act(watched, watched.life.health(state, now()))
+
+    def _ended(self, watched: Watched, reason: str) -> None:
+        with self._watching():
+            self._exited(watched, reason)
 
     def _exited(self, watched: Watched, reason: str) -> None:
         if not watched.said_bye:
@@ -242,12 +278,13 @@ class Supervisor:
     def _watch_worker(self, worker: Worker) -> Watched:
         budget, window, grace = _rules(worker)
         life = Lifecycle(budget, window, grace, fallback=bool(worker.fallback))
-        watched = self._watch(worker.name, worker.level, life, lambda message: self._from_worker(watched, message))
+        watched = self._watch(worker.name, worker.level, life)
         watched.settings = worker
         return watched
 
-    def _watch(self, name: str, level: Level, life: Lifecycle, on_message) -> Watched:
-        child = Child(name, self.folder / "logs" / f"{name}.log", on_message, lambda reason: self._exited(watched, reason))
+    def _watch(self, name: str, level: Level, life: Lifecycle) -> Watched:
+        child = Child(name, self.folder / "logs" / f"{name}.log", lambda line: self._hear(watched, line),
+                      lambda reason: self._ended(watched, reason), lambda text: self._complain(watched, text))
         watched = Watched(level, child, life, Record(name))
         return watched
 
@@ -263,8 +300,8 @@ class Supervisor:
                 self._begin_books()
             try:
                 await watched.child.start(*self._command(watched))
-            except OSError as error:
-                self._exited(watched, f"could not be started: {error}")
+            except Exception as error:
+                self._exited(watched, f"could not be started: {explain(error)}")
         if watched is self.capture:
             self._tell_limits()
 
@@ -297,17 +334,32 @@ class Supervisor:
     async def _ticks(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            if self.capture.life.phase is Phase.RUNNING:
-                self._look_at_camera()
-            judged = self.capture.life.phase is Phase.RUNNING
-            for watched in self.everybody:
-                self._act(watched, watched.life.tick(now(), judged or watched is self.capture))
-                watched.child.trim_log()
+            with self._watching():
+                if self.capture.life.phase is Phase.RUNNING:
+                    self._look_at_camera()
+                judged = self.capture.life.phase is Phase.RUNNING
+                for watched in self.everybody:
+                    self._act(watched, watched.life.tick(now(), judged or watched is self.capture))
+
+    @contextlib.contextmanager
+    def _watching(self):
+        """A mistake in here costs one step and is told; it does not end the watching."""
+        try:
+            yield
+        except Exception as error:
+            logging.exception("camera %s", self.camera.name)
+            self._now_and_then(self._faults, "error", "manager", f"internal: {explain(error)}")
 
     def _run(self, work) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task) -> None:
+        self._tasks.discard(task)
+        with self._watching():
+            if not task.cancelled():
+                task.result()
 
 
 def wanted(camera: Camera, folder: Path) -> tuple[Worker, ...]:

@@ -2,13 +2,14 @@
 """One child of a camera and all that is known of it: its process, its life so far, its record."""
 
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from .child import Child
 from .config import Worker
 from .policy import ALIVE, Level, Lifecycle, Phase
 from .record import Account, Record
 from .throttle import Throttle
+from .untrusted import Fields
 
 
 @dataclass
@@ -20,6 +21,8 @@ class Watched:
     settings: Worker | None = None  # None: capture
     said_bye: bool = False
     chatter: Throttle = field(default_factory=Throttle)  # events that it caused by its own lines
+    news: Throttle = field(default_factory=Throttle)  # of its health
+    complaints: Throttle = field(default_factory=lambda: Throttle(5, 1 / 60))  # of what it does wrong; it may do so for ever
 
     @property
     def is_foreign(self) -> bool:
@@ -33,9 +36,12 @@ class Watched:
                 "account": asdict(record.account)}
 
     def restore(self, history: dict, now: float, passed: float) -> None:
-        self.life.restore(history["life"], now, passed)
-        self.record.restarts, self.record.found = history["restarts"], history["found"]
-        self.record.account = Account(**history["account"])
+        """A history that is not right raises and changes nothing."""
+        told = Fields("its history", history)
+        restarts, found, account = told.whole("restarts"), told.whole("found"), told.table("account")
+        account = Account(*(account.whole(field.name) for field in fields(Account)))
+        self.life.restore(history.get("life"), now, passed)
+        self.record.restarts, self.record.found, self.record.account = restarts, found, account
         self.record.begin_books()
 
 

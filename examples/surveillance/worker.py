@@ -15,6 +15,7 @@ import cv2
 from .album import Album
 from .channel import Sender
 from .gaps import Gaps
+from .untrusted import is_number
 
 
 def run(detector) -> None:
@@ -31,13 +32,15 @@ def run(detector) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     sender = Sender()
     name = os.environ.get("WORKER_NAME", type(detector).__name__.lower())
-    album = Album(name, os.environ.get("ALBUM"), float(os.environ.get("ALBUM_EVERY", "2")))
+    album = Album(name, os.environ.get("ALBUM"), _given("ALBUM_EVERY", 2.0, 0.01, 1e6))
     gaps = Gaps()
     trigger = getattr(detector, "trigger", None)
     taken = 0
     options = {"policy": os.environ.get("WORKER_POLICY", "latest"), "worker": name}
-    if depth := int(os.environ.get("WORKER_DEPTH", "0")):
+    if depth := int(_given("WORKER_DEPTH", 0, 0, 256)):
         options["depth"] = depth
+    if "SHMRING_PATH" not in os.environ:
+        raise SystemExit("SHMRING_PATH is not set: the path of the ring's socket is needed")
     with shmring.Reader(os.environ["SHMRING_PATH"], **options) as reader:
         while not stop and not sender.closed:
             try:
@@ -49,7 +52,7 @@ def run(detector) -> None:
             taken += 1
             with frame:
                 begin = time.monotonic()
-                age, seq = frame.age, frame.seq
+                age, seq = max(0.0, frame.age), frame.seq
                 missed, alone = gaps.took(seq, begin - age)
                 detections, picture = detector.look(frame.array)
                 work = time.monotonic() - begin
@@ -62,3 +65,15 @@ def run(detector) -> None:
                             boxes=[detection.box for detection in detections])
             sender.send("frame", seq=seq, age=age, work=work, missed=missed, alone=alone, found=len(detections))
     sender.send("bye", taken=taken, lost=sender.lost)
+
+
+def _given(name: str, default: float, low: float, high: float) -> float:
+    """A number of the environment."""
+    text = os.environ.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = None
+    if not is_number(value, low, high):
+        raise SystemExit(f"{name}={text}: a number of {low:g} to {high:g} is needed")
+    return value

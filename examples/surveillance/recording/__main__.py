@@ -8,7 +8,6 @@ Its environment is a worker's (SHMRING_PATH, CAMERA_NAME, WORKER_NAME, REPORT_FD
 is below, and RECORDER, JSON: {"recorder": {…}, "clips": {…}}, the tables of the system's file.
 """
 
-import json
 import os
 import selectors
 import signal
@@ -22,6 +21,8 @@ gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
 
 from ..channel import Sender  # noqa: E402
+from .. import messages  # noqa: E402
+from ..untrusted import explain, parse_object  # noqa: E402
 from . import config  # noqa: E402
 from .clips import Clips  # noqa: E402
 from .disk import Disk  # noqa: E402
@@ -33,7 +34,7 @@ from .segments import Segments  # noqa: E402
 REPORT_EVERY = 1.0  # seconds
 LEAVE = 4.0  # seconds that the writers may take at the end
 SLACK = 5.0  # seconds that a slow disk may be behind
-BOXES = 32  # of one trigger
+OLDEST = 3600.0  # seconds that a trigger may be behind
 
 
 class Recorder:
@@ -97,24 +98,20 @@ class Recorder:
         return report
 
     def _hear(self, message: dict) -> None:
-        if message["kind"] != "event":
-            self._sender.send("warning", text=f"not understood: {json.dumps(message)[:200]}")
-            return
         try:
+            told = messages.to_recorder(message)
             if self._clips:
-                self._clips.trigger(self._trigger(message))
-        except (TypeError, ValueError, OverflowError) as error:
-            self._sender.send("warning", text=f"a trigger is not as it should be: {error}")
+                self._clips.trigger(self._trigger(told))
+        except Exception as error:
+            self._sender.send("warning", text=f"a trigger was refused: {explain(error)}")
 
-    def _trigger(self, message: dict) -> Trigger:
+    def _trigger(self, told: messages.Trigger) -> Trigger:
         """Its time is that of the frame it saw, if that is known; else what it says itself, or now."""
-        seq = int(message.get("seq", 0))
         now = time.monotonic()
-        frame = self._reel.find(seq)
-        at = frame.at if frame else min(now, float(message.get("time", now)))
-        boxes = tuple(tuple(int(edge) for edge in box) for box in message.get("boxes", [])[:BOXES])
-        return Trigger(str(message.get("worker", ""))[:63], str(message.get("label", "event"))[:63], at,
-                       frame.utc if frame else time.time() - (now - at), seq, int(message.get("found", len(boxes))), boxes)
+        frame = self._reel.find(told.seq)
+        at = frame.at if frame else now if told.time is None else min(now, max(now - OLDEST, told.time))
+        return Trigger(told.worker, told.label or "event", at, frame.utc if frame else time.time() - (now - at), told.seq, told.found,
+                       told.boxes)
 
     def _stop(self, code: int) -> int:
         self._encoder.stop()
@@ -157,11 +154,13 @@ def main() -> int:
     sender = Sender()
     Gst.init(None)
     try:
-        tables = json.loads(os.environ.get("RECORDER", "{}"))
+        tables = parse_object(os.environ.get("RECORDER", "{}").encode())
         recording = config.parse(tables.get("recorder"), tables.get("clips"))
+        if "SHMRING_PATH" not in os.environ:
+            raise ValueError("SHMRING_PATH is not set: the path of the ring's socket is needed")
         recorder = Recorder(os.environ["SHMRING_PATH"], Path(os.environ.get("RECORDINGS", ".")), recording, sender)
-    except (ValueError, GLib.Error) as error:
-        _fail(sender, error.message if isinstance(error, GLib.Error) else str(error))
+    except Exception as error:
+        _fail(sender, error.message if isinstance(error, GLib.Error) else explain(error))
         return 2
     return recorder.run()
 

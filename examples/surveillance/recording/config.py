@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ..policy import Level
+from ..untrusted import is_number, is_whole, short
 
 SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+MOST_SIZE = 10**18  # bytes
+MOST_SECONDS = 100 * 366 * 86400.0
+MOST_TEXT = 4096  # characters
 TIMES = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 # Less work than JPEG, and a twentieth of the disk; a key frame every 20 frames, so a clip begins at most 20 frames early.
@@ -63,10 +67,10 @@ def parse(recorder: dict | None, clips: dict | None) -> Recording:
         table.seconds("segment", "5 min", low=0.0),
         table.text("encode", ENCODE),
         table.size("memory", "64 MB", low=10**6),
-        table.whole("depth", 8, low=1),
+        table.whole("depth", 8, low=1, high=256),
         level,
-        table.whole("restarts", level.restarts, low=0),
-        table.whole("nice", 0, low=0),
+        table.whole("restarts", level.restarts, low=0, high=10_000),
+        table.whole("nice", 0, low=0, high=19),
         parsed,
     )
     table.nothing_left()
@@ -86,7 +90,7 @@ def _clips(table: dict) -> Clips:
         table.seconds("after", "5 s", low=0.0),
         table.seconds("longest", "60 s", low=0.5),
         table.seconds("late", "5 s", low=0.0),
-        table.whole("per-hour", 60, low=1),
+        table.whole("per-hour", 60, low=1, high=10**6),
     )
     table.nothing_left()
     if clips.before + clips.after > clips.longest:
@@ -107,8 +111,8 @@ class _Table:
 
     def text(self, key: str, default: str) -> str:
         value = self._left.pop(key, default)
-        if not isinstance(value, str) or not value.strip():
-            raise self._wrong(key, value, "a text is needed")
+        if not isinstance(value, str) or not value.strip() or len(value) > MOST_TEXT or "\0" in value:
+            raise self._wrong(key, value, f"a text of at most {MOST_TEXT} characters is needed")
         return value
 
     def folder(self, default: str) -> str:
@@ -123,31 +127,31 @@ class _Table:
             raise self._wrong(key, value, f"one of {', '.join(known.value for known in Level)}")
         return Level(value)
 
-    def whole(self, key: str, default: int, low: int) -> int:
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
         value = self._left.pop(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise self._wrong(key, value, f"a whole number of at least {low}")
+        if not is_whole(value, low, high):
+            raise self._wrong(key, value, f"a whole number of at least {low}, and at most {high}")
         return value
 
     def size(self, key: str, default: str, low: int) -> int:
-        return int(self._measure(key, default, low, SIZES, "bytes, or a text such as \"20 GB\""))
+        return int(self._measure(key, default, low, MOST_SIZE, SIZES, "bytes, or a text such as \"20 GB\""))
 
     def seconds(self, key: str, default: str, low: float) -> float:
-        return float(self._measure(key, default, low, TIMES, "seconds, or a text such as \"5 min\""))
+        return float(self._measure(key, default, low, MOST_SECONDS, TIMES, "seconds, or a text such as \"5 min\""))
 
     def nothing_left(self) -> None:
         if self._left:
-            raise RecordingError(f"{self._name}: unknown key {sorted(self._left)[0]!r}")
+            raise RecordingError(f"{self._name}: unknown key {short(sorted(self._left)[0])}")
 
-    def _measure(self, key: str, default: str, low: float, units: dict, wanted: str) -> float:
+    def _measure(self, key: str, default: str, low: float, high: float, units: dict, wanted: str) -> float:
         value = measured = self._left.pop(key, default)
         if isinstance(value, str):
             match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", value.strip())
             measured = float(match[1]) * units[match[2]] if match and match[2] in units else None
-        if isinstance(measured, bool) or not isinstance(measured, (int, float)) or not low <= measured < float("inf"):
+        if not is_number(measured, low, high):
             known = ", ".join(units)
-            raise self._wrong(key, value, f"{wanted} (units: {known}), at least {low:g}")
+            raise self._wrong(key, value, f"{wanted} (units: {known}), at least {low:g}, and at most {high:g}")
         return measured
 
     def _wrong(self, key: str, value, wanted: str) -> RecordingError:
-        return RecordingError(f"{self._name}: {key} = {value!r}: {wanted}")
+        return RecordingError(f"{self._name}: {key} = {short(value)}: {wanted}")

@@ -5,6 +5,7 @@ Touches only files with the recorder's names. Ages run by the monotonic clock: a
 every machine without a battery, neither deletes anything nor keeps it for ever.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -58,9 +59,12 @@ class Retention:
         """At the start: makes the folder, removes what a killed process left unfinished."""
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         for entry in os.scandir(self._folder):
-            empty = NAME.fullmatch(entry.name) and entry.stat().st_size == 0
-            if empty or (entry.name.startswith(".") and entry.name.endswith(TEMPORARY)):
-                os.unlink(entry.path)
+            with contextlib.suppress(FileNotFoundError):
+                ours = NAME.fullmatch(entry.name) or (entry.name.startswith(".") and entry.name.endswith(TEMPORARY))
+                if ours and entry.is_file(follow_symlinks=False):
+                    empty = entry.stat(follow_symlinks=False).st_size == 0
+                    if empty or not NAME.fullmatch(entry.name):
+                        os.unlink(entry.path)
 
     def apply(self, writing: str | None = None) -> None:
         """Deletes what is too much, but never what is being written. OSError if there is no room even so."""
@@ -84,6 +88,8 @@ class Retention:
                 continue
             try:
                 stat = entry.stat(follow_symlinks=False)
+                if not entry.is_file(follow_symlinks=False):
+                    continue  # a folder, a link, a FIFO of such a name is not ours
             except FileNotFoundError:
                 continue
             born = self._born.get(match[1], now - max(0.0, self._utc() - stat.st_mtime))

@@ -44,7 +44,8 @@ def write(path: Path, content: dict) -> None:
     text = re.sub(r"\[\n[\d\s,-]+\]", lambda box: "".join(box[0].split()).replace(",", ", "), text)  # a box is one line
     part = path.with_name(f".{path.name}{TEMPORARY}")
     try:
-        with open(part, "w", encoding="utf-8") as file:
+        part.unlink(missing_ok=True)
+        with open(part, "x", encoding="utf-8", errors="replace") as file:  # never what somebody else put there
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

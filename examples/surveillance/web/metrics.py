@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric, SummaryMetricFamily
 
 from ..config import RECORDER
+from ..policy import STATES
 from .history import accounts
 from .trouble import GIVEN_UP
 
-STATES = ("waiting", "ok", "slow", "stuck", "starved", "dead")
 PHASES = ("idle", "starting", "running", "ending", GIVEN_UP, "stopped")
 SLOTS = ("free", "owned", "loaned")
 CAMERA = ("camera",)

@@ -5,6 +5,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from ..untrusted import short
+
+MOST_NAMES = 256
 NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 
@@ -21,9 +24,10 @@ def parse(table: dict) -> Settings:
     listen = table.pop("listen", "127.0.0.1:8088")
     names = table.pop("names", [])
     if table:
-        raise ValueError(f"[web]: unknown key {sorted(table)[0]!r}")
-    if not isinstance(names, list) or not all(isinstance(name, str) and NAME.fullmatch(name.lower()) for name in names):
-        raise ValueError(f"[web]: names = {names!r}: a list of host names is needed, without ports")
+        raise ValueError(f"[web]: unknown key {short(sorted(table)[0])}")
+    if not isinstance(names, list) or len(names) > MOST_NAMES \
+            or not all(isinstance(name, str) and NAME.fullmatch(name.lower()) for name in names):
+        raise ValueError(f"[web]: names = {short(names)}: a list of at most {MOST_NAMES} host names is needed, without ports")
     if listen == "":
         return Settings("", 0)
     host, port = _address(listen)
@@ -39,5 +43,5 @@ def _address(listen) -> tuple[str, int]:
             raise ValueError
         return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))), int(port)
     except ValueError:
-        raise ValueError(f'[web]: listen = {listen!r}: "ADDRESS:PORT" is needed, such as "127.0.0.1:8088", "[::1]:8088" or '
+        raise ValueError(f'[web]: listen = {short(listen)}: "ADDRESS:PORT" is needed, such as "127.0.0.1:8088", "[::1]:8088" or '
                          f'"0.0.0.0:8088"; "" serves nothing') from None

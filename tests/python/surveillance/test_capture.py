@@ -29,6 +29,13 @@ def test_each_kind_of_input_has_its_launch_line(address, line):
     assert capture.source(address) == line
 
 
+def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert "is no regular file" in capture.refusal(str(tmp_path / "fifo")) and "is no regular file" in capture.refusal(str(tmp_path))
+    assert "cannot be read" in capture.refusal(str(tmp_path / "nothing"))
+    assert not any(map(capture.refusal, ("test", "/dev/video9", "rtsp://x", __file__)))
+
+
 def test_structures_of_the_elements_become_what_json_knows():
     Gst.init(None)
     inner = Gst.Structure.from_string("lane, worker=(string)w, age=(guint64)18446744073709551615")[0]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Lines from children: whole or not at all, and never a wait."""
 
+import pytest
 from surveillance import channel
 
 
@@ -45,6 +46,41 @@ def test_nonsense_is_reported_and_not_trusted():
     for line in (b"not json", b"[1]", b'{"seq": 1}', b'{"kind": 7}', b"\xff\xfe"):
         theirs.send(line)
     assert [message["kind"] for message in channel.receive(ours)[0]] == ["unreadable"] * 5
+
+
+def test_an_empty_packet_is_no_end():
+    ours, theirs = channel.pair()
+    with theirs:
+        for line in (b"", b'{"kind": "frame"}', b""):
+            theirs.send(line)
+        assert channel.lines(ours) == ([b"", b'{"kind": "frame"}', b""], True)
+    assert channel.lines(ours) == ([], False)
+
+
+def test_what_is_taken_at_once_is_bounded_in_lines_and_in_bytes():
+    ours, theirs = channel.pair()
+    with theirs:
+        for _ in range(20):
+            theirs.send(b"x" * 1000)
+        assert len(channel.lines(ours, 5)[0]) == 5
+        assert len(channel.lines(ours)[0]) == 15
+        theirs.send(b"x" * (channel.MAX_LINE + 1000))
+        assert channel.receive(ours)[0][0]["kind"] == "unreadable"
+
+
+def test_a_line_that_is_too_long_is_a_lost_line_and_not_the_end():
+    ours, theirs = channel.pair()
+    sender = channel.Sender(theirs.detach())
+    assert not sender.send("event", text="x" * 10_000_000)
+    assert (sender.lost, sender.closed) == (1, False)
+    assert sender.send("event", text="x") and len(channel.receive(ours)[0]) == 1
+
+
+@pytest.mark.parametrize("given", ["x", "", "99999", "-1", "0"])
+def test_a_number_that_is_no_socket_is_told(monkeypatch, given):
+    monkeypatch.setenv("REPORT_FD", given)
+    with pytest.raises(SystemExit, match="REPORT_FD"):
+        channel.Sender()
 
 
 def test_without_a_supervisor_nothing_happens(monkeypatch):

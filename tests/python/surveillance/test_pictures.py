@@ -2,6 +2,7 @@
 """The detectors on pictures whose content is known, the album, the contact sheet, and the clip's package."""
 
 import gzip
+import os
 import subprocess
 
 import cv2
@@ -126,3 +127,29 @@ def test_a_package_without_the_clip_says_so(tmp_path):
     (tmp_path / "p.deb").write_bytes(b"not a package")
     path, why = clip.unpack(tmp_path / "p.deb", tmp_path / clip.NAME)
     assert path is None and clip.NAME in why
+
+
+def test_fifos_and_links_in_place_of_pictures_and_clip_are_not_waited_for(tmp_path):
+    album, grey = tmp_path / "album", np.full((60, 80, 3), 90, np.uint8)
+    album.mkdir()
+    for name in ("w.jpg", ".w.jpg.new", "w-00.jpg", "w-01.jpg", "vtest.avi", "sheet.png"):
+        os.mkfifo(album / name)
+    (album / "w-02.jpg").symlink_to(album / "nothing")
+    (album / "w-03.jpg").symlink_to("/dev/zero")
+    assert Album("w", album, 1.0).show(grey, [])
+    assert cv2.imread(str(album / "w.jpg")).shape == grey.shape
+    assert sheet.make(album, {"w": "w", "[*": "odd"}, album / "sheet.png") == 0
+    assert cv2.imread(str(album / "sheet.png")) is not None
+    assert clip.unpack(tmp_path / "no package", album / "vtest.avi")[0] is None
+
+
+def test_a_clip_that_cannot_be_had_for_whatever_reason_is_a_sentence(tmp_path, monkeypatch):
+    def bad():
+        path = tmp_path / "vtest.avi.gz"
+        path.write_bytes(gzip.compress(b"x" * 1000)[:-9])
+        return path
+    monkeypatch.setattr(clip, "_installed", bad)
+    path, why = clip.fetch(tmp_path / "new")
+    assert path is None and why
+    (tmp_path / "vtest.avi").mkdir()
+    assert clip.fetch(tmp_path)[0] is None

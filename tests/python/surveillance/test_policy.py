@@ -242,3 +242,21 @@ def test_a_fallback_goes_on_under_a_new_manager():
     new = Lifecycle(0, fallback=True)
     new.restore(old.history(31.0), now=5.0, passed=1.0)
     assert new.fell_back and isinstance(crash(new, 5.0), GiveUp)
+
+
+def test_a_camera_that_is_away_for_a_year_is_still_tried_again():
+    life = Lifecycle(None, longest_delay=30.0)
+    for number in range(20_000):
+        life.started(30.0 * number)
+        assert isinstance(action := life.exited("it is away", 30.0 * number + 0.1), Start)
+    assert action.delay == 30.0
+
+
+@pytest.mark.parametrize("change", [{"failures": -1}, {"failures": "x"}, {"restarts_ago": [float("nan")]}, {"restarts_ago": ["x"]},
+                                    {"restarts_ago": [1.0] * 100_000}, {"given_up": []}, {"fell_back": 1}, {"quick": None}])
+def test_a_history_that_is_not_right_changes_nothing(change):
+    life = Lifecycle(3)
+    before = life.history(1.0)
+    with pytest.raises(ValueError):
+        life.restore(before | {"failures": 2} | change, 1.0, 0.0)
+    assert life.history(1.0) == before

@@ -4,11 +4,12 @@
 from surveillance import report
 from surveillance.drill import Neighbour, Outcome
 from surveillance.gaps import Gaps
+from surveillance.messages import Frame, Lane
 from surveillance.record import Account, Record, percentile
 
 
 def books(offered, delivered, dropped=0, pending=0):
-    return {"offered": offered, "delivered": delivered, "dropped": dropped, "pending": pending, "generation": 1}
+    return Lane("w", 1, offered, delivered, dropped, pending, {})
 
 
 def record(offered=10, delivered=7, dropped=2, pending=1, told=7, **changes):
@@ -99,7 +100,7 @@ def test_a_record_is_bounded():
     made = Record("w")
     for at in range(10000):
         made.took_stats(books(1, 0), at)
-        made.took_frame({"age": 0.1, "work": 0.1, "alone": 1}, at)
+        made.took_frame(Frame(age=0.1, work=0.1, alone=1), at)
         made.took_state("ok", "", at)
     kept = (made.course, made.ages, made.works, made.alone, made.states, made.unbalanced)
     assert max(map(len, kept)) <= 4096

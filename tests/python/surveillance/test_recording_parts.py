@@ -344,6 +344,28 @@ def test_a_start_cleans_up_what_a_killed_process_left(tmp_path, clocks):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".keep", whole.name] and not empty.exists()
 
 
+def test_what_only_has_a_recorders_name_is_left_alone_and_in_nobodys_way(tmp_path, clocks):
+    whole = file(tmp_path, clocks)
+    strangers = [tmp_path / name for name in ("20251125T023203.000Z.mkv", "20251125T023204.000Z.mkv", "20251125T023205.000Z.mkv",
+                                              ".20251125T023206.000Z.mkv.part", ".20251125T023207.000Z.mkv.part")]
+    strangers[0].mkdir()
+    os.mkfifo(strangers[1])
+    strangers[2].symlink_to(tmp_path / "nothing")
+    strangers[3].mkdir()
+    strangers[4].symlink_to("/dev/zero")
+    kept = keeps(tmp_path, clocks, age=1.0)
+    kept.clean()
+    clocks.passes(100)
+    kept.apply()
+    assert not whole.exists() and kept.count == 0 and all(os.path.lexists(path) for path in strangers)
+
+
+def test_a_sidecar_replaces_a_fifo_of_its_temporary_name(tmp_path):
+    os.mkfifo(tmp_path / ".x.json.part")
+    sidecar.write(tmp_path / "x.json", {"label": "a\ud800b"})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"label": "a?b"}
+
+
 # The disk
 
 

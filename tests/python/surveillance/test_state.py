@@ -10,10 +10,10 @@ from surveillance import state
 
 
 def test_what_was_saved_is_there_again(tmp_path):
-    assert state.load(tmp_path / "state.json") == {}
+    assert state.load(tmp_path / "state.json") == state.Before()
     state.save(tmp_path / "state.json", pid=7, cameras={"front": {}})
     told = state.load(tmp_path / "state.json")
-    assert (told["pid"], told["cameras"]) == (7, {"front": {}})
+    assert (told.pid, told.cameras) == (7, {"front": {}})
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
@@ -24,7 +24,7 @@ def test_a_file_that_cannot_be_understood_is_put_aside_and_kept(tmp_path, text):
     with pytest.raises(ValueError, match="put aside as state.unreadable"):
         state.load(path)
     assert (tmp_path / "state.unreadable").read_text() == text
-    assert state.load(path) == {}
+    assert state.load(path) == state.Before()
 
 
 def test_a_save_that_fails_leaves_the_old_one(tmp_path):
@@ -33,7 +33,7 @@ def test_a_save_that_fails_leaves_the_old_one(tmp_path):
     (tmp_path / "state.new").mkdir()  # nothing can be written there
     with pytest.raises(OSError):
         state.save(path, pid=2)
-    assert state.load(path)["pid"] == 1
+    assert state.load(path).pid == 1
 
 
 def test_one_manager_per_folder(tmp_path):

@@ -115,6 +115,37 @@ def test_a_killed_worker_is_started_again_and_the_others_are_left_alone(tmp_path
     asyncio.run(scenario())
 
 
+def test_a_worker_that_is_ended_by_a_signal_without_a_name_is_started_again(tmp_path):
+    async def scenario():
+        async with system(tmp_path, one=(LIVES, "high")) as made:
+            await made.all_live()
+            os.kill(made["one"].child.pid, signal.SIGRTMIN + 5)
+            await made.until(lambda: made.seen("restart", "one"))
+            assert made.seen("exit", "one")[0].text == f"killed by signal {signal.SIGRTMIN + 5}"
+
+    asyncio.run(scenario())
+
+
+def test_a_mistake_in_one_step_ends_neither_the_watching_nor_the_restarts(tmp_path, monkeypatch):
+    async def scenario():
+        async with system(tmp_path, one=(LIVES, "high")) as made:
+            await made.all_live()
+            real, failed = made["one"].life.tick, []
+
+            def tick(*arguments):
+                if len(failed) < 3:
+                    failed.append(1)
+                    raise KeyError("a bug")
+                return real(*arguments)
+            monkeypatch.setattr(made["one"].life, "tick", tick)
+            await made.until(lambda: len(failed) == 3)
+            assert "internal: KeyError" in made.seen("error")[0].text
+            os.kill(made["one"].child.pid, signal.SIGKILL)
+            await made.until(lambda: made.seen("restart", "one"))
+
+    asyncio.run(scenario())
+
+
 def test_a_stopped_worker_is_replaced_once_its_lane_is_stuck(tmp_path):
     async def scenario():
         async with system(tmp_path, one=(LIVES, "high")) as made:
