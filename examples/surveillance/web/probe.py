@@ -9,7 +9,12 @@ import urllib.error
 import urllib.request
 
 
-def main(address: str) -> int:
+def main(*words: str) -> int:
+    """Only a plain 503 is an illness: a mistake in here, or an answer of something else, must not end a worker."""
+    if len(words) != 1:
+        print("one address is needed: http://HOST:PORT/healthz/CAMERA/WORKER")
+        return 0
+    address, = words
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(address, timeout=5) as answer:
@@ -18,8 +23,8 @@ def main(address: str) -> int:
     except urllib.error.HTTPError as error:
         print(error.read(500).decode(errors="replace").strip())
         return 1 if error.code == 503 else 0
-    except OSError as error:
-        print(f"the manager does not answer: {error}")
+    except Exception as error:
+        print(f"the manager does not answer: {type(error).__name__}: {error}")
         return 0
 
 

@@ -18,7 +18,11 @@ from pathlib import Path
 
 import prometheus_client
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from .. import files
+from ..untrusted import explain
+from .connections import Connections
 from .guard import guard, headers
 from .history import COLUMNS, KEPT, History, accounts
 from .metrics import Collector
@@ -27,13 +31,17 @@ from .stream import Hub, message
 from .trouble import troubles
 
 EVERY = 1.0  # s between two snapshots
-MOST_CONNECTIONS = 100
 MOST_EVENTS = 200  # that a page begins with
+MOST_PICTURE = 1 << 20  # bytes
 STATIC = Path(__file__).parent / "static"
 FILES = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/icon.svg": ("icon.svg", "image/svg+xml"),
          **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "plots", "parts")}}
 JSON = "application/json"
 ILL = ("stuck", "dead")
+
+
+LOGGER = logging.getLogger("surveillance.web")
+LOGGER.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))  # no HTTP: its sender's fault
 
 
 class Moment:
@@ -75,8 +83,8 @@ class Web:
         self._closing: list[Callable] = []
 
     async def start(self) -> str:
-        """The page's address. OSError, with a sentence, if it cannot be served there; the manager goes on without it."""
-        application = web.Application(middlewares=[guard(self._settings.names)])
+        """The page's address. Raises if it cannot be served there; the manager goes on without it."""
+        application = web.Application(middlewares=[self._border, guard(self._settings.names)])
         application.on_response_prepare.append(headers)
         application.router.add_get("/events", self._stream)
         application.router.add_get("/events.jsonl", self._event_lines)
@@ -87,15 +95,13 @@ class Web:
         application.router.add_get("/pictures/{camera}/{worker}.jpg", self._picture)
         for path, (name, kind) in FILES.items():
             application.router.add_get(path, _static((STATIC / name).read_bytes(), kind))
-        runner = web.AppRunner(application, access_log=None, keepalive_timeout=30, handle_signals=False)
+        runner = web.AppRunner(application, access_log=None, keepalive_timeout=30, handle_signals=False, logger=LOGGER)
         await runner.setup()
-
-        def connect() -> asyncio.BaseProtocol:
-            return runner.server() if len(runner.server.connections) < MOST_CONNECTIONS else _Refusal()
-
+        self._connections = Connections(runner.server, self._hub)
         try:
-            server = await asyncio.get_running_loop().create_server(connect, self._settings.host, self._settings.port)
-        except OSError:
+            server = await asyncio.get_running_loop().create_server(self._connections.connect, self._settings.host,
+                                                                    self._settings.port)
+        except BaseException:
             await runner.cleanup()
             raise
         ticks = asyncio.create_task(self._ticks())
@@ -119,6 +125,7 @@ class Web:
         while True:
             await asyncio.sleep(EVERY)
             try:
+                self._connections.sweep()
                 if looking.done():  # a disk that hangs keeps the thread, not the news
                     self._pictures = looking.result()
                     looking = asyncio.create_task(asyncio.to_thread(self._look_at_pictures))
@@ -148,6 +155,18 @@ class Web:
         return message("hello", json.dumps(hello)) + message("now", self._moment.json)
 
     # What is asked for
+
+    @web.middleware
+    async def _border(self, request: web.Request, handler) -> web.StreamResponse:
+        """Whatever a request does to its handler, it gets an answer, and the log a bounded number of lines."""
+        self._connections.asks(request.transport)
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception:
+            logging.exception("the status page could not answer")
+            return web.Response(status=500, text="This could not be answered; the manager's log says why.\n")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         return await self._hub.serve(request, self._hello)
@@ -181,7 +200,7 @@ class Web:
         worker = self._find(request)
         path = self._path(request.match_info["camera"], worker["name"])
         try:
-            return web.Response(body=await asyncio.to_thread(path.read_bytes), content_type="image/jpeg")
+            return web.Response(body=await asyncio.to_thread(files.read, path, MOST_PICTURE), content_type="image/jpeg")
         except OSError:
             raise web.HTTPNotFound(text="no picture yet\n") from None
 
@@ -215,16 +234,10 @@ async def serve(manager, settings: Settings) -> Web:
     if settings.host:
         try:
             manager.event("", "page", "", f"the status page is at {await web.start()}")
-        except OSError as error:
-            manager.event("", "warning", "", f"no status page at {settings.host}, port {settings.port}: {error.strerror or error}")
+        except Exception as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else explain(error)
+            manager.event("", "warning", "", f"no status page at {settings.host}, port {settings.port}: {why}")
     return web
-
-
-class _Refusal(asyncio.Protocol):
-    """One connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.abort()
 
 
 def _static(content: bytes, kind: str):

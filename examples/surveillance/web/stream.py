@@ -5,11 +5,13 @@ Its browser connects again by itself and gets everything it needs with the first
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from aiohttp import web
 
 MOST_CLIENTS = 32
+STAYS = 60.0  # s that a client has its place; then it must leave it to a new one, if all are taken
 MOST_WAITING = 32  # messages; they are shared, so a full queue costs next to nothing
 END = None  # in a queue: the client is let go
 
@@ -23,11 +25,15 @@ class Hub:
     def __init__(self, most_clients: int = MOST_CLIENTS, most_waiting: int = MOST_WAITING):
         self._most_clients = most_clients
         self._most_waiting = most_waiting
-        self._clients: dict[asyncio.Queue, asyncio.Transport | None] = {}
+        self._clients: dict[asyncio.Queue, asyncio.Transport | None] = {}  # in the order in which they came
+        self._came: dict[asyncio.Queue, float] = {}
         self.cut_off = 0
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    def __contains__(self, transport: asyncio.Transport) -> bool:
+        return transport in self._clients.values()
 
     def publish(self, chunk: bytes) -> None:
         """To all; returns at once."""
@@ -44,11 +50,12 @@ class Hub:
 
     async def serve(self, request: web.Request, first: Callable[[], bytes]) -> web.StreamResponse:
         """Until the browser goes, or is cut off. `first`: what a new client must know."""
-        if len(self._clients) >= self._most_clients:
+        if len(self._clients) >= self._most_clients and not self._give_way():
             return web.Response(status=503, text="Too many pages are open.\n", headers={"Retry-After": "10"})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         queue: asyncio.Queue = asyncio.Queue(self._most_waiting)
         self._clients[queue] = request.transport
+        self._came[queue] = time.monotonic()
         try:
             await response.prepare(request)
             if request.method == "HEAD":
@@ -60,7 +67,16 @@ class Hub:
             pass
         finally:
             self._clients.pop(queue, None)
+            self._came.pop(queue, None)
         return response
+
+    def _give_way(self) -> bool:
+        """Nobody can see whether a browser is looked at: places go round. Its page comes back by itself."""
+        oldest, transport = next(iter(self._clients.items()))
+        if time.monotonic() - self._came[oldest] < STAYS:
+            return False
+        self._let_go(oldest, transport)
+        return True
 
     def _let_go(self, queue: asyncio.Queue, transport: asyncio.Transport | None) -> None:
         del self._clients[queue]

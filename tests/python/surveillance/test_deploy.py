@@ -4,7 +4,9 @@
 import importlib.util
 import re
 import shutil
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -139,7 +141,6 @@ class Answer:
 
     def __init__(self, status):
         import http.server
-        import threading
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
@@ -172,3 +173,21 @@ def test_the_probe_does_not_fail_for_a_manager_that_is_away():
     assert probe.main(address) == 0
 
 
+
+
+@pytest.mark.parametrize("answer", [b"", b"no HTTP at all\r\n\r\n", b"HTTP/1.1 999999\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+                                    b"HTTP/1.1 301 x\r\nLocation: nowhere://\r\n\r\n"], ids=range(5))
+def test_the_probe_does_not_fail_for_an_answer_of_something_else(answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def serve():
+            with server.accept()[0] as asked:
+                asked.recv(1000)
+                asked.sendall(answer)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert probe.main(f"http://127.0.0.1:{server.getsockname()[1]}/healthz/front/person") == 0
+        thread.join()
+
+
+def test_the_probe_does_not_fail_for_a_mistake_of_whoever_wrote_its_line():
+    assert (probe.main(), probe.main("no address"), probe.main("http://x", "more")) == (0, 0, 0)

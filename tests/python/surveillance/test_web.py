@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from web_fixture import Pretend, camera, served, until, worker
 
-from surveillance.web import server
+from surveillance.web import connections, server, stream
 from surveillance.web.stream import MOST_CLIENTS
 
 ONE = camera(workers=[worker("person"), worker("vlm", "stuck", reason="held for 3 s")])
@@ -217,7 +217,7 @@ def test_stuck_browsers_do_not_make_the_loop_wait(pretend):
 
 
 def test_connections_are_bounded(pretend, monkeypatch):
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connections, "MOST", 5)
 
     async def test(session, address, web):
         held = [connection(address, "/events") for _ in range(5)]
@@ -235,6 +235,59 @@ def test_connections_are_bounded(pretend, monkeypatch):
                 return False
         while not await answers():
             await asyncio.sleep(0.05)
+    run(pretend, test)
+
+
+def test_whoever_comes_takes_the_place_of_one_that_is_silent(pretend, monkeypatch):
+    monkeypatch.setattr(connections, "MOST", 5)
+
+    async def test(session, address, web):
+        host, port = address.removeprefix("http://").split(":")
+        silent = [socket.create_connection((host, int(port))) for _ in range(12)]
+        reading = connection(address, "/events")
+        await until(lambda: len(web._hub) == 1)
+        silent += [socket.create_connection((host, int(port))) for _ in range(12)]
+        async with session.get(address + "/healthz") as answer:
+            assert answer.status == 200
+        assert len(web._hub) == 1  # a page is not silent
+        for one in (*silent, reading):
+            one.close()
+    run(pretend, test)
+
+
+def test_whoever_never_asks_or_never_reads_is_let_go_in_time(pretend, monkeypatch):
+    monkeypatch.setattr(server, "EVERY", 0.05)
+
+    async def test(_session, address, web):
+        now = [0.0]
+        web._connections._clock = lambda: now[0]
+        host, port = address.removeprefix("http://").split(":")
+        silent = socket.create_connection((host, int(port)))
+        asked, page = connection(address, "/healthz"), connection(address, "/events")
+        await until(lambda: len(web._connections._since) == 3 and len(web._connections._asked) == 2)
+        now[0] = connections.ASKS + 1
+        await until(lambda: web._connections.closed == 1)
+        now[0] = connections.READS + 1
+        await until(lambda: web._connections.closed == 2)
+        assert len(web._hub) == 1
+        for one in (silent, asked, page):
+            one.close()
+    run(pretend, test)
+
+
+def test_a_page_leaves_its_place_to_a_new_one_after_a_while(pretend, monkeypatch):
+    async def test(_session, address, web):
+        held = [connection(address, "/events") for _ in range(MOST_CLIENTS)]
+        await until(lambda: len(web._hub) == MOST_CLIENTS)
+        first = next(iter(web._hub._clients))
+        held.append(connection(address, "/events"))
+        assert (await asyncio.to_thread(held[-1].recv, 12)).endswith(b"503")
+        monkeypatch.setattr(stream, "STAYS", 0.0)
+        held.append(connection(address, "/events"))
+        assert (await asyncio.to_thread(held[-1].recv, 12)).endswith(b"200")
+        assert len(web._hub) == MOST_CLIENTS and first not in web._hub._clients
+        for one in held:
+            one.close()
     run(pretend, test)
 
 
