@@ -67,6 +67,7 @@ def launch_line(arguments: argparse.Namespace) -> str:
         {source(arguments.input)} ! videoconvert ! video/x-raw,format=BGR ! latestframe name=supply {pads}
         supply.src_0 ! shmringsink name=ring socket-path={quoted(arguments.socket)} max-readers={arguments.readers}
               depth={arguments.depth} max-held={arguments.max_held} stall-timeout={stall}
+              forward-eos=always
         {recorder}
     """
 

@@ -22,6 +22,11 @@ const GEnumValue kOnDisconnects[] = {{static_cast<int>(OnDisconnect::wait), "Wai
                                      {static_cast<int>(OnDisconnect::eos), "End the stream", "eos"},
                                      {static_cast<int>(OnDisconnect::error), "Post an error", "error"},
                                      kEnd};
+const GEnumValue kForwardEos[] = {
+    {static_cast<int>(ForwardEos::automatic), "Unless upstream is live", "auto"},
+    {static_cast<int>(ForwardEos::always), "Unless the pipeline posted an error before", "always"},
+    {static_cast<int>(ForwardEos::never), "Readers never get an end of the stream", "never"},
+    kEnd};
 
 }  // namespace
 
@@ -42,6 +47,11 @@ GType wake_type() {
 
 GType on_disconnect_type() {
   static const GType type = g_enum_register_static("GstShmRingOnDisconnect", kOnDisconnects);
+  return type;
+}
+
+GType forward_eos_type() {
+  static const GType type = g_enum_register_static("GstShmRingForwardEos", kForwardEos);
   return type;
 }
 

@@ -9,11 +9,13 @@
 namespace supplier {
 
 enum class OnDisconnect { wait, eos, error };
+enum class ForwardEos { automatic, always, never };
 
 GType policy_type();         // GstShmRingPolicy, of shmringsink
 GType reader_policy_type();  // GstShmRingReaderPolicy: the same and "publisher", of shmringsrc
 GType wake_type();           // GstShmRingWake
 GType on_disconnect_type();  // GstShmRingOnDisconnect
+GType forward_eos_type();    // GstShmRingForwardEos
 
 const char* policy_name(shmring_policy policy);
 const char* wake_name(shmring_wake wake);

@@ -53,6 +53,7 @@ enum Property : guint {
   kNumClients,
   kStats,
   kWorkerLimits,
+  kForwardEos,
   kHealth,  // and those after it
 };
 
@@ -97,6 +98,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kDropPolicy:
       options.policy = static_cast<shmring_policy>(g_value_get_enum(value));
       break;
+    case kForwardEos:
+      impl(object).forward_eos = static_cast<supplier::ForwardEos>(g_value_get_enum(value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
@@ -137,6 +141,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kDropPolicy:
       g_value_set_enum(value, options.policy);
+      break;
+    case kForwardEos:
+      g_value_set_enum(value, static_cast<int>(impl(object).forward_eos.load()));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -229,6 +236,18 @@ void install_properties(GObjectClass* klass) {
       gst_param_spec_array(
           "worker-limits", "Worker limits", "Limits of health of single readers", nullptr,
           static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
+  /**
+   * GstShmRingSink:forward-eos:
+   *
+   * Whether EOS is told to readers as the end of the stream, which ends them. With `auto` it is where upstream is not
+   * live, such as a file. EOS of a live pipeline means that it is being stopped or that its camera failed: readers then
+   * do what their `on-disconnect` says when this publisher is gone. After an ERROR message in the pipeline EOS is never
+   * told.
+   */
+  add(kForwardEos, g_param_spec_enum("forward-eos", "Forward EOS", "When EOS ends the readers",
+                                     supplier::forward_eos_type(), static_cast<int>(supplier::ForwardEos::automatic),
+                                     static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                              GST_PARAM_MUTABLE_PLAYING)));
   supplier::HealthProperties::install(klass, kHealth, supplier::HealthProperties::Worker::none);
 }
 
@@ -287,6 +306,7 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
                                         "Publishes frames to other processes without ever waiting for them",
                                         "The gst-frame-supplier authors");
   gst_type_mark_as_plugin_api(supplier::policy_type(), GstPluginAPIFlags{});
+  gst_type_mark_as_plugin_api(supplier::forward_eos_type(), GstPluginAPIFlags{});
 
   auto* sink = GST_BASE_SINK_CLASS(klass);
   sink->start = [](GstBaseSink* self) -> gboolean { return impl(self).start(); };

@@ -43,7 +43,8 @@ shmring::Loan* loan_in(GstBuffer* buffer) {
 Sink::Sink(GstBaseSink* element, guint health_properties)
     : health(health_properties),
       element_(element),
-      monitor_(GST_ELEMENT(element), [this](std::vector<Watched>& workers) { look(workers); }) {
+      monitor_(GST_ELEMENT(element), [this](std::vector<Watched>& workers) { look(workers); }),
+      eos_(GST_ELEMENT(element), GST_BASE_SINK_PAD(element)) {
   options.loans = kLoans;
 }
 
@@ -81,11 +82,15 @@ bool Sink::start() {
   told_damaged_ = {};
   flowing_ = false;
   known_readers_ = 0;
+  eos_.start();
   monitor_.forget();
   return true;
 }
 
-void Sink::stop() { outlet_->close(); }
+void Sink::stop() {
+  eos_.stop();
+  outlet_->close();
+}
 
 void Sink::playing(bool on) {
   if (on)
@@ -322,7 +327,7 @@ GstFlowReturn Sink::settle(const shmring::Result<void>& result, std::uint64_t fr
 void Sink::event_comes(GstEvent* event) {
   // Before the base class posts EOS: the application may stop us at once then.
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
-    outlet_->end();
+    if (eos_.is_stream_end(forward_eos)) outlet_->end();
     flowing_ = false;
   }
 }
@@ -337,6 +342,7 @@ void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
 // How old frames are when they come here: what upstream adds, or what the pipeline settled on if we wait for that
 // moment.
 void Sink::latency_changed() {
+  eos_.ask_upstream();
   GstClockTime latency = gst_base_sink_get_latency(element_);
   if (!gst_base_sink_get_sync(element_)) {
     gboolean live = FALSE;

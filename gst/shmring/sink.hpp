@@ -17,6 +17,7 @@
 #include "common/health_properties.hpp"
 #include "common/owned.hpp"
 #include "shmring/blocks.hpp"
+#include "shmring/eos_forwarding.hpp"
 #include "shmring/lane_limits.hpp"
 #include "shmring/mapped_parts.hpp"
 #include "shmring/outlet.hpp"
@@ -29,6 +30,7 @@ class Sink {
   Sink(GstBaseSink* element, guint health_properties);
 
   shmring::PublisherOptions options;  // as the properties say; guarded by the element's object lock
+  std::atomic<ForwardEos> forward_eos{ForwardEos::automatic};
   HealthProperties health;
   LaneLimits lane_limits;
   static constexpr std::uint64_t kMaxSlotSize = 64 << 20;
@@ -76,6 +78,7 @@ class Sink {
   const std::shared_ptr<Outlet> outlet_ = std::make_shared<Outlet>();
   const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
   HealthMonitor monitor_;
+  EosForwarding eos_;
 
   // The streaming thread's.
   StreamFormat format_;

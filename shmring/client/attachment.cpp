@@ -154,4 +154,25 @@ void Attachment::read_metadata(shmring_frame& frame, std::uint32_t size) {
   unref();
 }
 
+[[gnu::hot]] Frame::~Frame() {
+  if (held_) held_->owner->release(held_);
+}
+std::span<const std::byte> Frame::bytes() const { return {held_->owner->payload(*held_), held_->info.size}; }
+const shmring_frame_info& Frame::info() const { return held_->info; }
+std::uint64_t Frame::format_id() const { return held_->format_id; }
+
+shmring_format Frame::format() const {
+  shmring_format f = SHMRING_FORMAT_INIT;
+  if (held_->format_id == 0) return f;
+  const FormatArea& area = *held_->format;
+  f.caps = area.caps;
+  f.id = area.id;
+  f.pixel_format = static_cast<shmring_pixel_format>(area.pixel_format);
+  f.width = area.width;
+  f.height = area.height;
+  f.plane_count = area.plane_count;
+  std::copy_n(area.planes, area.plane_count, f.planes);
+  return f;
+}
+
 }  // namespace shmring

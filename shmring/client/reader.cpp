@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <mutex>
 
 #include "client/attachment.hpp"
+#include "client/end_of_stream.hpp"
 #include "client/finder.hpp"
 #include "client/reader.hpp"
 #include "core/crash_point.hpp"
@@ -37,16 +37,6 @@ std::string default_name() {
 
 [[gnu::cold, gnu::noinline]] Error forked() { return {SHMRING_FORKED, "this reader belongs to the parent process"}; }
 
-// Waits until the instance has something to tell; timeout in ns. Faster to wake from than ppoll() on what is in it.
-[[gnu::hot]] void wait_for_event(int epoll, std::uint64_t timeout) {
-  const timespec t{static_cast<time_t>(timeout / 1'000'000'000u), static_cast<long>(timeout % 1'000'000'000u)};
-  const timespec* limit = timeout == SHMRING_WAIT_FOREVER ? nullptr : &t;
-  epoll_event event;
-  if (::epoll_pwait2(epoll, &event, 1, limit, nullptr) >= 0 || errno == EINTR) return;
-  pollfd all{epoll, POLLIN, 0};  // the call is younger than this kernel, or forbidden
-  ::ppoll(&all, 1, limit, nullptr);
-}
-
 }  // namespace
 
 struct Reader::Impl {
@@ -65,13 +55,13 @@ struct Reader::Impl {
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
   ForeignFd socket, bell;
   Fd publisher;  // its process, where the kernel can tell
-  bool ended = false, leaving = false;
-  const char* offence = nullptr;            // how it broke the rules
-  std::uint32_t bells_in_vain = 0;          // in a row, without a frame
-  std::uint64_t end_after = 0, newest = 0;  // the last frame before the end; the last one taken from this publisher
-  bool moving = false;                      // to a new ring of the same publisher
-  std::uint32_t former_pid = 0;             // the publisher that was left last
-  Predictor predictor;                      // for wake=adaptive
+  EndOfStream end;
+  bool leaving = false, moving = false;  // the publisher says goodbye; for a new ring of its own
+  const char* offence = nullptr;         // how it broke the rules
+  std::uint32_t bells_in_vain = 0;       // in a row, without a frame
+  std::uint64_t newest = 0;              // the last one taken from this publisher
+  std::uint32_t former_pid = 0;          // the publisher that was left last
+  Predictor predictor;                   // for wake=adaptive
   std::uint64_t looked_at = 0;  // when we last saw that there was nothing, while looking; 0: asleep, or elsewhere
   std::int64_t preempted = 0;   // times_preempted() when we woke up to look
   bool misplaced = false;       // look from another processor the next time
@@ -96,6 +86,7 @@ struct Reader::Impl {
     Status status = SHMRING_OK;
     std::string text{};
   };
+  Outcome postponed;  // what latest() met behind the frame that it returned
 
   // False: the user watches too much (fs.epoll.max_user_watches), or there is no memory; nothing would ever wake us.
   bool watch(int fd, std::uint32_t events) const {
@@ -135,6 +126,7 @@ struct Reader::Impl {
 
   // One step towards a publisher, without waiting.
   [[gnu::cold]] Outcome search() {
+    if (postponed.status != SHMRING_OK) return std::exchange(postponed, {});
     if (phase == Phase::searching) {
       if (!finder.due()) return {SHMRING_TIMEOUT};
       if (ForeignFd::closing() >= ForeignFd::kTooMany) {
@@ -253,7 +245,8 @@ struct Reader::Impl {
     if (!watched) return not_watched();
     finder.found();
     refused_since = 0;
-    ended = moving = false;
+    end.reset();
+    moving = false;
     newest = 0;
     bells_in_vain = 0;
     phase = Phase::attached;
@@ -279,9 +272,8 @@ struct Reader::Impl {
         offered.store(true, std::memory_order_relaxed);
         continue;
       }
-      if (const auto end = wire::parse_end(bytes)) {
-        end_after = end->after_sequence == UINT64_MAX ? 0 : end->after_sequence;
-        ended = newest <= end_after;  // else it goes on already
+      if (const auto told = wire::parse_end(bytes)) {
+        end.announced(told->after_sequence == UINT64_MAX ? 0 : told->after_sequence, newest);
         SHMRING_CRASH_POINT(end_heard);
       } else if (const auto bye = wire::parse_bye(bytes)) {
         leaving = true;
@@ -295,8 +287,22 @@ struct Reader::Impl {
     if (publisher && readable(publisher.get())) leaving = true;
   }
 
-  Outcome gone() const {
+  [[gnu::cold, gnu::noinline]] Outcome report_end() {
+    end.reported(now());
+    return {SHMRING_END, "the publisher ended the stream"};
+  }
+
+  // The caller gets a frame first: the next call reports this.
+  [[gnu::cold, gnu::noinline]] void postpone(const Error& met) {
+    if (met.status == SHMRING_END)
+      end.reported(0);
+    else if (met.status != SHMRING_INTERRUPTED && met.status != SHMRING_TOO_MANY_HELD)
+      postponed = {met.status, met.text};
+  }
+
+  Outcome gone() {
     if (options.reconnect) return {};
+    end.reset();
     return {SHMRING_DISCONNECTED, "the publisher at " + options.path + " is gone"};
   }
 
@@ -306,7 +312,7 @@ struct Reader::Impl {
     SHMRING_CRASH_POINT(socket_emptied);
     if (offence) return leave_liar("the publisher at " + options.path + " " + offence);
     if (!attachment->empty()) return {};
-    if (ended) return {SHMRING_END, "the publisher ended the stream"};
+    if (end.unreported()) return report_end();
     if (leaving) {
       if (newest == 0) finder.retry_later();  // not even a frame: no reason to hurry
       detach(true);
@@ -358,7 +364,7 @@ struct Reader::Impl {
   void note(std::uint64_t sequence) {
     if (newest == 0) finder.worked();
     newest = sequence;
-    if (sequence > end_after) ended = false;  // published after an end: the stream goes on
+    end.passed(sequence);
     taken.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t last = last_sequence.exchange(sequence, std::memory_order_relaxed);
     if (last != 0 && sequence > last + 1) missed.fetch_add(sequence - last - 1, std::memory_order_relaxed);
@@ -457,6 +463,7 @@ struct Reader::Impl {
         if (phase == Phase::attached) (void)attachment->arm();
         return Error{SHMRING_TIMEOUT, {}};
       }
+      if (outcome.status == SHMRING_TIMEOUT && end && end.due_in(now()) == 0) outcome = report_end();
       if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};
       if (timeout == 0) return Error{SHMRING_TIMEOUT, {}};
       std::uint64_t left = timeout;
@@ -465,31 +472,10 @@ struct Reader::Impl {
         if (spent >= timeout) return Error{SHMRING_TIMEOUT, {}};
         left = timeout - spent;
       }
-      wait(left);
+      wait(end ? std::min(left, end.due_in(now())) : left);
     }
   }
 };
-
-[[gnu::hot]] Frame::~Frame() {
-  if (held_) held_->owner->release(held_);
-}
-std::span<const std::byte> Frame::bytes() const { return {held_->owner->payload(*held_), held_->info.size}; }
-const shmring_frame_info& Frame::info() const { return held_->info; }
-std::uint64_t Frame::format_id() const { return held_->format_id; }
-
-shmring_format Frame::format() const {
-  shmring_format f = SHMRING_FORMAT_INIT;
-  if (held_->format_id == 0) return f;
-  const FormatArea& area = *held_->format;
-  f.caps = area.caps;
-  f.id = area.id;
-  f.pixel_format = static_cast<shmring_pixel_format>(area.pixel_format);
-  f.width = area.width;
-  f.height = area.height;
-  f.plane_count = area.plane_count;
-  std::copy_n(area.planes, area.plane_count, f.planes);
-  return f;
-}
 
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Reader::~Reader() {
@@ -536,7 +522,10 @@ Result<Frame> Reader::latest(std::uint64_t timeout) {
   for (std::uint32_t i = 0; newest && i < kMaxDepth; ++i) {
     // One more than granted: the older one is let go of only when the newer one is here, so that no frame is lost if there is none.
     auto newer = impl_->read(0, 1);
-    if (!newer) return newest;
+    if (!newer) {
+      if (newer.status() != SHMRING_TIMEOUT) impl_->postpone(newer.error());
+      return newest;
+    }
     newest = std::move(newer);
   }
   return newest;

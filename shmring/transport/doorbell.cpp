@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "transport/doorbell.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -31,6 +32,15 @@ Result<Doorbell> Doorbell::make() {
   epoll_event event;
   const int events = ::epoll_wait(bell, &event, 1, 0);
   return events > 0 ? Heard::ring : events == 0 || errno == EINTR ? Heard::nothing : Heard::no_bell;
+}
+
+[[gnu::hot]] void wait_for_event(int epoll, std::uint64_t timeout) {
+  const timespec t{static_cast<time_t>(timeout / 1'000'000'000u), static_cast<long>(timeout % 1'000'000'000u)};
+  const timespec* limit = timeout == SHMRING_WAIT_FOREVER ? nullptr : &t;
+  epoll_event event;
+  if (::epoll_pwait2(epoll, &event, 1, limit, nullptr) >= 0 || errno == EINTR) return;
+  pollfd all{epoll, POLLIN, 0};  // the call is younger than this kernel, or forbidden
+  ::ppoll(&all, 1, limit, nullptr);
 }
 
 }  // namespace shmring

@@ -3,6 +3,8 @@
 // or make it blocking; the reader has the instance only, which it can poll together with other descriptors.
 #pragma once
 
+#include <cstdint>
+
 #include "core/result.hpp"
 #include "transport/fd.hpp"
 
@@ -25,5 +27,8 @@ class Doorbell {
 // For the reader: stops the ringing, and tells whether it rang. One that rings again meanwhile is heard.
 enum class Heard { nothing, ring, no_bell };
 Heard hush(int bell);
+
+// Waits until an epoll instance has an event, at most `timeout` ns (SHMRING_WAIT_FOREVER). Faster to wake from than ppoll() on what is in it.
+void wait_for_event(int epoll, std::uint64_t timeout);
 
 }  // namespace shmring

@@ -128,7 +128,7 @@ TEST_F(ShmRingProcesses, a_stopped_reader_costs_the_publisher_nothing_and_then_g
 }
 
 TEST_F(ShmRingProcesses, the_publisher_stops_at_once_although_all_its_readers_stand_still) {
-  Harness in = sink("max-readers=3");
+  Harness in = sink("max-readers=3 forward-eos=always");
   in.caps(kCaps);
   std::vector<ChildProcess> readers;
   for (int i = 0; i < 3; ++i) readers.push_back(reader("worker=reader" + std::to_string(i)));

@@ -180,7 +180,7 @@ TEST_F(ShmRingLive, a_seek_at_the_reader_is_refused_and_harms_nothing) {
 }
 
 TEST_F(ShmRingLive, after_the_end_both_sides_can_start_again) {
-  Pipeline in(camera("is-live=true num-buffers=10"));
+  Pipeline in(camera("is-live=true num-buffers=10", "forward-eos=always"));
   Pipeline out(viewer());
   for (int round = 0; round < 3; ++round) {
     Screen there(out);
@@ -198,7 +198,7 @@ TEST_F(ShmRingLive, a_reader_that_was_ended_stays_so_when_the_next_publisher_com
   Pipeline out(viewer());
   out.set_state(GST_STATE_PLAYING);
   {
-    Pipeline in(camera("is-live=true num-buffers=5"));
+    Pipeline in(camera("is-live=true num-buffers=5", "forward-eos=always"));
     ASSERT_TRUE(in.play());
     EXPECT_EQ(in.finish(), "");
     EXPECT_EQ(out.finish(), "");

@@ -96,7 +96,7 @@ TEST_F(ShmRing, the_segment_is_taken_out_of_the_times) {
 }
 
 TEST_F(ShmRing, the_end_of_the_stream_comes_after_the_last_frame) {
-  Harness in = sink();
+  Harness in = sink("forward-eos=always");
   in.caps(kCaps);
   Harness out = source("on-disconnect=wait");
   ASSERT_TRUE(in.has_readers(1));
@@ -110,7 +110,7 @@ TEST_F(ShmRing, the_end_of_the_stream_comes_after_the_last_frame) {
 
 TEST_F(ShmRing, a_sink_that_ends_and_stops_at_once_still_ends_its_readers) {
   for (int round = 0; round < 20; ++round) {
-    Harness in = sink();
+    Harness in = sink("forward-eos=always");
     in.caps(kCaps);
     Harness out = source("on-disconnect=wait");
     ASSERT_TRUE(in.has_readers(1));

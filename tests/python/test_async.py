@@ -4,6 +4,7 @@
 import asyncio
 import contextvars
 import gc
+import time
 
 import pytest
 import shmring
@@ -38,6 +39,49 @@ def test_frames_come_as_they_are_published_until_the_end(path, publisher):
             await task
             assert seen == list(range(1, 21))
             assert watched() == 0
+
+    asyncio.run(main())
+
+
+def test_a_second_loop_after_the_end_waits_for_the_next_stream_and_ends_again_without_spinning(path):
+    async def main():
+        rounds = asyncio.Event()
+
+        async def other_tasks_run():
+            while not rounds.is_set():
+                await asyncio.sleep(0.01)
+
+        other = asyncio.create_task(other_tasks_run())
+        with shmring.Reader(path) as reader:
+            for _ in range(2):
+                with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
+                    while not reader.connected:
+                        assert reader.read(0.01) is None
+                    publisher.publish(IMAGE)
+                    publisher.end()
+                    assert [frame.seq async for frame in reader] == [1]
+                    began = time.monotonic()
+                    for _ in range(2):
+                        assert [frame async for frame in reader] == []
+                    assert time.monotonic() - began >= 0.9  # each waited for a next stream
+            assert watched() == 0
+        rounds.set()
+        await other
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_waits_after_the_end_goes_on_with_the_next_stream(path, publisher):
+    async def main():
+        with shmring.Reader(path) as reader:
+            attach(reader)
+            publisher.end()
+            assert [frame async for frame in reader] == []
+            frames = aiter(reader)
+            waiting = asyncio.ensure_future(anext(frames))
+            await asyncio.sleep(0.05)
+            publisher.publish(IMAGE)
+            assert (await waiting).seq == 1
 
     asyncio.run(main())
 

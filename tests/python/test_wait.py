@@ -188,6 +188,43 @@ def test_the_end_comes_after_the_last_frame_and_ends_a_loop(publisher, reader):
             reader.latest(1)
 
 
+def test_a_second_loop_after_the_end_waits_for_the_next_stream_and_ends_again_without_spinning(path):
+    with shmring.Reader(path) as reader:
+        for _ in range(2):  # the second time with the next publisher
+            with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
+                attach(reader)
+                send(publisher)
+                publisher.end()
+                assert [frame.seq for frame in reader] == [1]
+                began = time.monotonic()
+                for _ in range(2):
+                    assert list(reader) == []
+                assert time.monotonic() - began >= 0.9  # each waited for a next stream
+                send(publisher)
+                assert next(reader).seq == 2
+                publisher.end()
+                assert list(reader) == []
+
+
+def test_without_reconnect_a_loop_after_the_end_hears_that_the_publisher_is_gone(path):
+    with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher, shmring.Reader(path, reconnect=False) as reader:
+        attach(reader)
+        publisher.end()
+        assert list(reader) == []
+        publisher.close()
+        with pytest.raises(shmring.Disconnected):
+            list(reader)
+
+
+def test_a_publisher_that_closes_without_an_end_ends_no_loop(path):
+    with shmring.Reader(path) as reader:
+        for _ in range(3):
+            with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
+                send(publisher)
+                assert next(reader).seq == 1
+        assert reader.read(0.2) is None
+
+
 def test_old_frames_are_passed_over_and_counted(path, publisher):
     with shmring.Reader(path, max_frame_age=0.02) as reader:
         attach(reader)

@@ -64,7 +64,7 @@ SHMRING_API void shmring_publisher_discard(shmring_publisher* publisher, shmring
 SHMRING_API shmring_status shmring_publisher_write(shmring_publisher* publisher, const void* data,
                                                    shmring_frame_info* info);
 
-/* End of stream: readers take what is pending, then get SHMRING_END. */
+/* End of stream: readers take what is pending, then get SHMRING_END. Closing alone does not end them: they wait for the next publisher. */
 SHMRING_API shmring_status shmring_publisher_end(shmring_publisher* publisher);
 
 /* The ring's figures, and up to `capacity` lanes (attached now, then gone); *count receives how many there are. `lanes` may be NULL. */

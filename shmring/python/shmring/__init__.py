@@ -71,6 +71,7 @@ class Reader(_shmring.Reader):
         if reconnect:
             _warn_of_path(path)
         self._async_frames = lambda: None
+        self._ended = False  # the end of the stream was met by `async for`
 
     def __aiter__(self):
         self._stop_async()

@@ -8,6 +8,10 @@ import weakref
 from ._errors import Closed, End, Error
 
 
+# Seconds between two looks at a reader whose stream has ended. It reports the end again every 0.5 s, without a sign at its descriptor.
+_LOOK_AGAIN = 0.5
+
+
 class Turn(asyncio.Future):
     """A wait whose task goes on in the very callback that ends it, and not one round of the event loop later."""
 
@@ -47,6 +51,7 @@ class AsyncFrames:
         self._fd = -1
         self._turn = None
         self._waited = True
+        self._timer = None
 
     def __aiter__(self):
         return self
@@ -62,14 +67,24 @@ class AsyncFrames:
                 self._watch()
                 self._waited = True
                 self._turn = Turn(loop=self._loop)
+                if self._reader._ended:
+                    self._look_again()
                 try:
                     frame = await self._turn
                 finally:
                     self._turn = None
+                    if self._timer is not None:
+                        self._timer.cancel()
+                        self._timer = None
+            self._reader._ended = False
             return frame
-        except (End, Closed):
+        except (End, Closed) as why:
+            self._reader._ended = isinstance(why, End)
             self.stop()
             raise StopAsyncIteration from None
+
+    def _look_again(self):
+        self._timer = self._loop.call_later(_LOOK_AGAIN, _on_time, weakref.ref(self))
 
     def _watch(self):
         if self._loop is None:
@@ -88,6 +103,14 @@ class AsyncFrames:
 
     def __del__(self):
         self.stop()
+
+
+def _on_time(reference):
+    frames = reference()
+    if frames is None or frames._turn is None or frames._turn.done():
+        return
+    frames._look_again()  # first: what comes now may end the wait
+    _on_readable(reference)
 
 
 def _on_readable(reference):

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What changes while readers are there: larger frames, the end, another publisher, another attachment under the same
 // name.
+#include "client/end_of_stream.hpp"
 #include "ring_fixture.hpp"
+#include "transport/clock.hpp"
 
 namespace shmring {
 namespace {
@@ -87,7 +89,76 @@ TEST_F(Changes, TheEndComesAfterTheLastFrame) {
   EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
   EXPECT_EQ(checked(*reader->read(kPatience)), 2u);
   EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
-  EXPECT_EQ(reader->read(0).status(), SHMRING_END);
+}
+
+TEST_F(Changes, AReaderThatReadsOnAfterTheEndWaitsForTheNextStreamAndDoesNotSpin) {
+  open_publisher();
+  const auto reader = attach();
+  publisher->end();
+  ASSERT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  const auto began = now();
+  EXPECT_EQ(reader->read(0).status(), SHMRING_TIMEOUT);
+  for (int reports = 0; reports < 2; ++reports) ASSERT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  EXPECT_GE(now() - began, EndOfStream::kPause) << "each report comes after a wait";
+}
+
+TEST_F(Changes, EveryThreadThatReadsHearsOfTheEnd) {
+  open_publisher();
+  const auto reader = attach();
+  publisher->end();
+  ASSERT_EQ(reader->read(kPatience).status(), SHMRING_END) << "one thread";
+  EXPECT_EQ(reader->read(SHMRING_WAIT_FOREVER).status(), SHMRING_END) << "another one";
+}
+
+TEST_F(Changes, AfterTheEndAReaderFindsTheNextPublisher) {
+  const auto reader = open(reader_options("worker"));
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    open_publisher();
+    publish();
+    publisher->end();
+    EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+    EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+    publisher.reset();
+    EXPECT_EQ(reader->read(0).status(), SHMRING_TIMEOUT);
+    EXPECT_EQ(reader->stats().attachments, i);
+  }
+}
+
+TEST_F(Changes, WithoutReconnectTheDeathOfAPublisherThatEndedItsStreamIsReportedOnce) {
+  open_publisher();
+  auto options = reader_options("worker");
+  options.reconnect = false;
+  const auto reader = open(options);
+  publish();
+  publisher->end();
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  publisher.reset();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_DISCONNECTED);
+  EXPECT_EQ(reader->read(EndOfStream::kPause + EndOfStream::kPause / 2).status(), SHMRING_TIMEOUT);
+}
+
+TEST_F(Changes, TheNewestFrameHidesNeitherTheEndNorTheDeathBehindIt) {
+  open_publisher();
+  auto options = reader_options("worker");
+  options.reconnect = false;
+  const auto reader = open(options);
+  publish();
+  ASSERT_TRUE(support::eventually([&] { return reader->read(0).status() == SHMRING_OK; }));
+  publish();
+  publisher->end();
+  publisher.reset();
+  EXPECT_EQ(checked(*reader->latest(kPatience)), 2u);
+  EXPECT_EQ(reader->latest(0).status(), SHMRING_END) << "at once: it was met behind the frame";
+
+  open_publisher();
+  publish();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_DISCONNECTED) << "the former publisher";
+  ASSERT_TRUE(reader->read(kPatience));
+  publish();
+  publisher.reset();
+  ASSERT_TRUE(reader->latest(kPatience));
+  EXPECT_EQ(reader->latest(0).status(), SHMRING_DISCONNECTED);
 }
 
 TEST_F(Changes, AReaderThatComesAfterTheEndGetsTheLastFrameAndTheEnd) {
