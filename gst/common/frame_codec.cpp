@@ -11,6 +11,7 @@
 #include "transport/clock.hpp"
 #include "common/owned.hpp"
 #include "core/layout.hpp"
+#include "core/video.hpp"
 
 namespace supplier {
 namespace {
@@ -19,24 +20,10 @@ constexpr std::uint64_t kSmallestGuess = 64 * 1024;
 constexpr gint kLargestSide = 1 << 20;  // as core/check.cpp has it
 constexpr std::size_t kLongestCaps = sizeof(shmring::FormatArea::caps) - 1;
 
-struct PixelFormat {
-  GstVideoFormat gst;
-  shmring_pixel_format ring;
-};
-constexpr PixelFormat kPixelFormats[] = {
-    {GST_VIDEO_FORMAT_GRAY8, SHMRING_GRAY8}, {GST_VIDEO_FORMAT_RGB, SHMRING_RGB},
-    {GST_VIDEO_FORMAT_BGR, SHMRING_BGR},     {GST_VIDEO_FORMAT_RGBA, SHMRING_RGBA},
-    {GST_VIDEO_FORMAT_BGRA, SHMRING_BGRA},   {GST_VIDEO_FORMAT_RGBx, SHMRING_RGBX},
-    {GST_VIDEO_FORMAT_BGRx, SHMRING_BGRX},   {GST_VIDEO_FORMAT_ARGB, SHMRING_ARGB},
-    {GST_VIDEO_FORMAT_ABGR, SHMRING_ABGR},   {GST_VIDEO_FORMAT_xRGB, SHMRING_XRGB},
-    {GST_VIDEO_FORMAT_xBGR, SHMRING_XBGR},   {GST_VIDEO_FORMAT_NV12, SHMRING_NV12},
-    {GST_VIDEO_FORMAT_I420, SHMRING_I420},   {GST_VIDEO_FORMAT_GRAY16_LE, SHMRING_GRAY16_LE},
-};
-
 shmring_pixel_format pixel_format(GstVideoFormat format) {
-  const auto* found = std::find_if(std::begin(kPixelFormats), std::end(kPixelFormats),
-                                   [&](const PixelFormat& entry) { return entry.gst == format; });
-  return found == std::end(kPixelFormats) ? SHMRING_BYTES : found->ring;
+  static_assert(G_BYTE_ORDER == G_LITTLE_ENDIAN);
+  return format == GST_VIDEO_FORMAT_ARGB64 ? SHMRING_ARGB64_LE  // its other name
+                                           : shmring::pixel_format_of(gst_video_format_to_string(format));
 }
 
 struct Flag {

@@ -22,9 +22,26 @@ const VideoShape* video_shape(shmring_pixel_format format) {
       {"NV12", 2, {{1, 1, 1}, {2, 2, 2}}},
       {"I420", 3, {{1, 1, 1}, {1, 2, 2}, {1, 2, 2}}},
       {"GRAY16_LE", 1, {{2, 1, 1}}},
+      {"ARGB64_LE", 1, {{8, 1, 1}}},
+      {"RGBA64_LE", 1, {{8, 1, 1}}},
+      {"BGRA64_LE", 1, {{8, 1, 1}}},
+      {"ABGR64_LE", 1, {{8, 1, 1}}},
+      {"A444_16LE", 4, {{2, 1, 1}, {2, 1, 1}, {2, 1, 1}, {2, 1, 1}}},
+      {"NV21", 2, {{1, 1, 1}, {2, 2, 2}}},
+      {"YUY2", 1, {{2, 1, 1}}},
+      {"UYVY", 1, {{2, 1, 1}}},
   };
   const auto index = static_cast<unsigned>(format);
   return index == 0 || index >= std::size(shapes) ? nullptr : &shapes[index];
+}
+
+shmring_pixel_format pixel_format_of(std::string_view name) {
+  for (int i = 1;; ++i) {
+    const auto format = static_cast<shmring_pixel_format>(i);
+    const VideoShape* shape = video_shape(format);
+    if (!shape) return SHMRING_BYTES;
+    if (name == shape->name) return format;
+  }
 }
 
 std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format,
@@ -37,7 +54,8 @@ std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_
   format.plane_count = shape->planes;
   std::uint64_t size = 0;
   // GStreamer rounds the luma height of subsampled formats up to even, and every row up to 4 bytes.
-  const std::uint64_t rows = shape->planes > 1 ? round_up(height, 2) : height;
+  const bool subsampled = shape->plane[shape->planes - 1].vertical > 1;
+  const std::uint64_t rows = subsampled ? round_up(height, 2) : height;
   for (unsigned i = 0; i < shape->planes; ++i) {
     const PlaneShape& p = shape->plane[i];
     const std::uint64_t samples = (std::uint64_t{width} + p.horizontal - 1) / p.horizontal;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <shmring/types.h>
 
@@ -19,11 +20,14 @@ struct PlaneShape {
 struct VideoShape {
   const char* name;  // GStreamer's
   std::uint8_t planes;
-  PlaneShape plane[3];
+  PlaneShape plane[SHMRING_MAX_PLANES];
 };
 
 // nullptr for SHMRING_BYTES and unknown numbers.
 const VideoShape* video_shape(shmring_pixel_format format);
+
+// The format that GStreamer calls so; BYTES if it is none of the table.
+shmring_pixel_format pixel_format_of(std::string_view name);
 
 // Fills pixel format, size and planes (rows and plane heights rounded up as GStreamer's default layout has them), and the caps text.
 // Returns the size of a frame in bytes; 0: no such format, or a side is 0 or over 65536.

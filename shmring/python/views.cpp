@@ -17,10 +17,10 @@ struct FormatShape {
   const char* name;
   int item_size;
   int plane_count;
-  std::array<PlaneShape, 3> planes;
+  std::array<PlaneShape, 4> planes;
 };
 
-constexpr std::array<FormatShape, 15> formats = {{
+constexpr std::array<FormatShape, 23> formats = {{
     {nullptr, 1, 0, {}},
     {"GRAY8", 1, 1, {{{1, 1}}}},
     {"RGB", 1, 1, {{{1, 3}}}},
@@ -36,6 +36,14 @@ constexpr std::array<FormatShape, 15> formats = {{
     {"NV12", 1, 2, {{{1, 1}, {2, 2}}}},
     {"I420", 1, 3, {{{1, 1}, {2, 1}, {2, 1}}}},
     {"GRAY16_LE", 2, 1, {{{1, 1}}}},
+    {"ARGB64_LE", 2, 1, {{{1, 4}}}},
+    {"RGBA64_LE", 2, 1, {{{1, 4}}}},
+    {"BGRA64_LE", 2, 1, {{{1, 4}}}},
+    {"ABGR64_LE", 2, 1, {{{1, 4}}}},
+    {"A444_16LE", 2, 4, {{{1, 1}, {1, 1}, {1, 1}, {1, 1}}}},
+    {"NV21", 1, 2, {{{1, 1}, {2, 2}}}},
+    {"YUY2", 1, 1, {{{1, 2}}}},
+    {"UYVY", 1, 1, {{{1, 2}}}},
 }};
 
 const FormatShape& shape_of(shmring_pixel_format format) {
@@ -129,11 +137,37 @@ bool plane_views(const shmring_format& format, const shmring_frame_info& info, P
   return true;
 }
 
+// Planes of one size, as (planes, height, width).
+bool stacked(const Planes& planes, View& view) {
+  const View& first = planes.view[0];
+  const auto step = static_cast<std::int64_t>(planes.view[1].offset - first.offset);
+  for (int i = 1; i < planes.count; ++i) {
+    if (planes.view[i].offset - planes.view[i - 1].offset != static_cast<std::uint64_t>(step)) return false;
+    if (planes.view[i].strides[0] != first.strides[0]) return false;
+  }
+  view = first;
+  view.dimensions = 3;
+  view.shape[0] = planes.count;
+  view.strides[0] = step;
+  for (int i = 1; i < 3; ++i) {
+    view.shape[i] = first.shape[i - 1];
+    view.strides[i] = first.strides[i - 1];
+  }
+  return true;
+}
+
 bool whole_view(const shmring_format& format, const shmring_frame_info& info, View& view, std::string& why) {
   Planes planes;
   if (!plane_views(format, info, planes, why)) return false;
   view = planes.view[0];
   if (planes.count == 1) return true;
+
+  if (shape_of(format.pixel_format).planes[1].divide == 1) {
+    if (stacked(planes, view)) return true;
+    why = described(format, shape_of(format.pixel_format)) +
+          ": its planes do not lie at equal distances, so there is no single array; use planes";
+    return false;
+  }
 
   const std::int64_t width = format.width;
   const std::int64_t height = format.height;

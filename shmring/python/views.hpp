@@ -21,7 +21,7 @@ struct View {
 
 struct Planes {
   int count = 0;
-  View view[3];
+  View view[SHMRING_MAX_PLANES];
 };
 
 // GStreamer's name of a pixel format ("BGR"); nullptr for SHMRING_BYTES and unknown ones.
@@ -33,7 +33,7 @@ shmring_pixel_format format_of(const std::string& name);
 
 // One view a plane. Bytes that are not raw video are one flat plane. False: `why` says what is wrong with the frame.
 bool plane_views(const shmring_format& format, const shmring_frame_info& info, Planes& planes, std::string& why);
-// The whole image as one view; for NV12 and I420 the (height × 3 / 2, width) image that OpenCV's cvtColor takes, where
+// The whole image as one view; for NV12, NV21 and I420 the (height × 3 / 2, width) image that OpenCV's cvtColor takes, where
 // the planes follow each other without gaps.
 bool whole_view(const shmring_format& format, const shmring_frame_info& info, View& view, std::string& why);
 

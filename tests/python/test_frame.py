@@ -10,7 +10,7 @@ import shmring
 from conftest import attach, pattern
 
 FOUR_BYTES = ["RGBA", "BGRA", "RGBx", "BGRx", "ARGB", "ABGR", "xRGB", "xBGR"]
-SHAPES = {"GRAY8": (), "RGB": (3,), "BGR": (3,), **{name: (4,) for name in FOUR_BYTES}}
+SHAPES = {"GRAY8": (), "RGB": (3,), "BGR": (3,), "YUY2": (2,), "UYVY": (2,), **{name: (4,) for name in FOUR_BYTES}}
 
 
 def through(path, image, **options):
@@ -41,6 +41,21 @@ def test_grey_of_16_bits_is_little_endian_uint16(path, width):
     np.testing.assert_array_equal(frame.array, image)
 
 
+@pytest.mark.parametrize("name", ["ARGB64_LE", "RGBA64_LE", "BGRA64_LE", "ABGR64_LE"])
+def test_sixteen_bits_a_channel_are_little_endian_uint16(path, name):
+    image = pattern(5, 61, 4, dtype=np.uint16) * 255
+    frame = through(path, image, format=name, width=61, height=5)
+    assert (frame.format, frame.array.dtype) == (name, np.dtype("<u2"))
+    np.testing.assert_array_equal(frame.array, image)
+
+
+def test_planes_of_one_size_are_a_stack(path):
+    image = pattern(4, 6, 8, dtype=np.uint16) * 255
+    frame = through(path, image, format="A444_16LE", width=8, height=6)
+    np.testing.assert_array_equal(frame.array, image)
+    assert [plane.shape for plane in frame.planes] == [(6, 8)] * 4
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_rows_padded_as_gstreamer_does_are_seen_without_the_padding(path, name):
     with shmring.Publisher(path, format=name, width=61, height=5) as publisher, shmring.Reader(path) as reader:
@@ -53,7 +68,7 @@ def test_rows_padded_as_gstreamer_does_are_seen_without_the_padding(path, name):
         np.testing.assert_array_equal(reader.read().array, image)
 
 
-@pytest.mark.parametrize(("name", "planes"), [("NV12", [(6, 8), (3, 4, 2)]), ("I420", [(6, 8), (3, 4), (3, 4)])])
+@pytest.mark.parametrize(("name", "planes"), [("NV12", [(6, 8), (3, 4, 2)]), ("NV21", [(6, 8), (3, 4, 2)]), ("I420", [(6, 8), (3, 4), (3, 4)])])
 def test_planar_formats_have_a_plane_each_and_one_array_as_opencv_takes_it(path, name, planes):
     image = pattern(9, 8)
     frame = through(path, image, format=name, width=8, height=6)

@@ -47,7 +47,7 @@ def test_opencv_sees_the_colours_of_a_planar_format(path, launch, name, code):
 
 
 @pytest.mark.parametrize("width", [64, 61, 62])
-@pytest.mark.parametrize("name", ["GRAY8", "GRAY16_LE", "BGR", "NV12", "I420"])
+@pytest.mark.parametrize("name", ["GRAY8", "GRAY16_LE", "BGR", "ABGR64_LE", "YUY2", "NV12", "NV21", "I420"])
 def test_every_byte_of_a_known_file_is_where_gstreamer_put_it(path, launch, tmp_path, name, width):
     """The file has GStreamer's own layout, padding and all, so what the planes show can be worked out from it."""
     def up(number, by):
@@ -59,6 +59,9 @@ def test_every_byte_of_a_known_file_is_where_gstreamer_put_it(path, launch, tmp_
         "GRAY8": ([(height, width)], [up(width, 4)]),
         "GRAY16_LE": ([(height, width)], [up(2 * width, 4)]),
         "BGR": ([(height, width, 3)], [up(3 * width, 4)]),
+        "ABGR64_LE": ([(height, width, 4)], [8 * width]),
+        "YUY2": ([(height, width, 2)], [up(2 * width, 4)]),
+        "NV21": ([(height, width), (*half, 2)], [up(width, 4), up(width, 4)]),
         "NV12": ([(height, width), (*half, 2)], [up(width, 4), up(width, 4)]),
         "I420": ([(height, width), half, half], [up(width, 4), up(half[1], 4), up(half[1], 4)]),
     }[name]
@@ -73,6 +76,21 @@ def test_every_byte_of_a_known_file_is_where_gstreamer_put_it(path, launch, tmp_
         row = int(np.prod(shape[1:])) * seen.itemsize
         assert seen.shape == shape
         assert seen.tobytes() == plane[:, :row].tobytes()
+
+
+def test_what_videotestsrc_chooses_by_itself_is_an_image(path, launch):
+    """Its first choice is the deepest format that there is, which differs between versions of GStreamer."""
+    frame = first_frame(path, launch, "videotestsrc is-live=true ! video/x-raw,width=64,height=48")
+    assert frame.format is not None
+    assert {48, 64} <= set(frame.array.shape)
+    assert frame.planes[0].shape[:2] == (48, 64)
+
+
+def test_video_without_a_format_arrives_as_bytes(path, launch):
+    frame = first_frame(path, launch, "fakesrc is-live=true do-timestamp=true sizetype=fixed sizemax=100 ! "
+                        "capsfilter caps=video/x-raw,width=640,height=480")
+    assert frame.format is None and frame.width == 0
+    assert frame.array.shape == frame.planes[0].shape == (100,)
 
 
 def test_encoded_frames_arrive_as_bytes_that_decode(path, launch):

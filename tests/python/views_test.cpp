@@ -52,14 +52,14 @@ bool lies_inside(const View& view, std::uint64_t size) {
 }
 
 TEST(Views, EveryFormatHasANameThatLeadsBackToIt) {
-  for (int i = SHMRING_GRAY8; i <= SHMRING_GRAY16_LE; ++i) {
+  for (int i = SHMRING_GRAY8; i <= SHMRING_UYVY; ++i) {
     const auto format = static_cast<shmring_pixel_format>(i);
     ASSERT_NE(format_name(format), nullptr) << i;
     EXPECT_EQ(format_of(format_name(format)), format);
   }
   EXPECT_EQ(format_name(SHMRING_BYTES), nullptr);
-  EXPECT_EQ(format_name(static_cast<shmring_pixel_format>(15)), nullptr);
-  EXPECT_EQ(format_of("YUY2"), SHMRING_BYTES);
+  EXPECT_EQ(format_name(static_cast<shmring_pixel_format>(SHMRING_UYVY + 1)), nullptr);
+  EXPECT_EQ(format_of("v210"), SHMRING_BYTES);
   EXPECT_EQ(format_of(""), SHMRING_BYTES);
 }
 
@@ -102,7 +102,7 @@ TEST(Views, NoFrameWhateverItSaysHasAViewThatLeavesIt) {
   const auto any = [&](std::uint64_t limit) { return random() % limit; };
   int accepted = 0;
   for (int round = 0; round < 200000; ++round) {
-    Frame made = frame(static_cast<shmring_pixel_format>(any(16)), static_cast<std::uint32_t>(any(40)),
+    Frame made = frame(static_cast<shmring_pixel_format>(any(SHMRING_UYVY + 2)), static_cast<std::uint32_t>(any(40)),
                        static_cast<std::uint32_t>(any(40)), any(4000), {});
     made.info.plane_count = static_cast<std::uint32_t>(any(5));
     for (auto& plane : made.info.planes) plane = {any(1000), static_cast<std::int32_t>(any(200)) - 100, 0};
@@ -132,6 +132,19 @@ TEST(Views, PlanesThatFollowEachOtherAreOneImage) {
   const Frame i420 = frame(SHMRING_I420, 8, 4, 48, {{0, 8, 0}, {32, 4, 0}, {40, 4, 0}});
   ASSERT_TRUE(whole_view(i420.format, i420.info, view, why)) << why;
   EXPECT_EQ(view.shape[0], 6);
+}
+
+TEST(Views, PlanesOfOneSizeAreAStack) {
+  View view;
+  std::string why;
+  const Frame a444 = frame(SHMRING_A444_16LE, 3, 2, 64, {{0, 8, 0}, {16, 8, 0}, {32, 8, 0}, {48, 8, 0}});
+  ASSERT_TRUE(whole_view(a444.format, a444.info, view, why)) << why;
+  EXPECT_EQ(view.dimensions, 3);
+  EXPECT_EQ(std::vector<std::int64_t>(view.shape, view.shape + 3), (std::vector<std::int64_t>{4, 2, 3}));
+  EXPECT_EQ(std::vector<std::int64_t>(view.strides, view.strides + 3), (std::vector<std::int64_t>{16, 8, 2}));
+  const Frame gap = frame(SHMRING_A444_16LE, 3, 2, 80, {{0, 8, 0}, {16, 8, 0}, {40, 8, 0}, {56, 8, 0}});
+  EXPECT_FALSE(whole_view(gap.format, gap.info, view, why));
+  EXPECT_NE(why.find("use planes"), std::string::npos);
 }
 
 TEST(Views, PlanesWithAGapInAnotherOrderOrWithPaddedHalfRowsAreNoSingleImage) {

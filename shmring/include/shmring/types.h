@@ -85,7 +85,15 @@ typedef enum shmring_pixel_format SHMRING_INT {
   SHMRING_XBGR = 11,
   SHMRING_NV12 = 12,
   SHMRING_I420 = 13,
-  SHMRING_GRAY16_LE = 14
+  SHMRING_GRAY16_LE = 14,
+  SHMRING_ARGB64_LE = 15,
+  SHMRING_RGBA64_LE = 16,
+  SHMRING_BGRA64_LE = 17,
+  SHMRING_ABGR64_LE = 18,
+  SHMRING_A444_16LE = 19,
+  SHMRING_NV21 = 20,
+  SHMRING_YUY2 = 21,
+  SHMRING_UYVY = 22
 } shmring_pixel_format;
 
 /* Frame flags, a bit set. */

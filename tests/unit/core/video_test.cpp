@@ -45,6 +45,24 @@ TEST(Video, RoundsOddSidesOfSubsampledFormatsUp) {
   EXPECT_EQ(i420.size, 8u * 4 + 4u * 2 + 4u * 2);
 }
 
+TEST(Video, PacksSixtyFourBitsAndPairsOfPixels) {
+  EXPECT_EQ(Described(SHMRING_ABGR64_LE, 5, 3).size, 40u * 3);
+  EXPECT_EQ(Described(SHMRING_YUY2, 5, 3).size, 12u * 3);
+}
+
+TEST(Video, RoundsRowsOfPlanesUpOnlyWhereTheyShareColour) {
+  const Described a444(SHMRING_A444_16LE, 5, 3);
+  EXPECT_EQ(a444.format.plane_count, 4u);
+  EXPECT_EQ(a444.format.planes[3].offset, 3 * 12u * 3);
+  EXPECT_EQ(a444.size, 4 * 12u * 3);
+}
+
+TEST(Video, FindsAFormatByItsName) {
+  EXPECT_EQ(pixel_format_of("BGR"), SHMRING_BGR);
+  EXPECT_EQ(pixel_format_of("UYVY"), SHMRING_UYVY);
+  EXPECT_EQ(pixel_format_of("v210"), SHMRING_BYTES);
+}
+
 TEST(Video, WritesCapsThatGStreamerParses) {
   EXPECT_EQ(Described(SHMRING_BGRX, 768, 576).caps,
             "video/x-raw, format=(string)BGRx, width=(int)768, height=(int)576, framerate=(fraction)0/1");
@@ -52,7 +70,7 @@ TEST(Video, WritesCapsThatGStreamerParses) {
 
 TEST(Video, KnowsNoOtherNumbers) {
   EXPECT_EQ(Described(SHMRING_BYTES, 64, 48).size, 0u);
-  EXPECT_EQ(Described(static_cast<shmring_pixel_format>(15), 64, 48).size, 0u);
+  EXPECT_EQ(Described(static_cast<shmring_pixel_format>(SHMRING_UYVY + 1), 64, 48).size, 0u);
   EXPECT_EQ(Described(SHMRING_RGB, 0, 48).size, 0u);
   EXPECT_EQ(Described(SHMRING_RGB, 64, 65537).size, 0u);
 }

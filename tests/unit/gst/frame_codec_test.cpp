@@ -70,19 +70,29 @@ TEST_F(FrameCodec, raw_video_caps_tell_pixel_format_size_and_planes) {
 }
 
 TEST_F(FrameCodec, every_pixel_format_of_the_ring_has_its_counterpart) {
-  const std::pair<const char*, shmring_pixel_format> all[] = {
-      {"GRAY8", SHMRING_GRAY8}, {"RGB", SHMRING_RGB},
-      {"BGR", SHMRING_BGR},     {"RGBA", SHMRING_RGBA},
-      {"BGRA", SHMRING_BGRA},   {"RGBx", SHMRING_RGBX},
-      {"BGRx", SHMRING_BGRX},   {"ARGB", SHMRING_ARGB},
-      {"ABGR", SHMRING_ABGR},   {"xRGB", SHMRING_XRGB},
-      {"xBGR", SHMRING_XBGR},   {"NV12", SHMRING_NV12},
-      {"I420", SHMRING_I420},   {"GRAY16_LE", SHMRING_GRAY16_LE}};
+  const std::pair<const char*, shmring_pixel_format> all[] = {{"GRAY8", SHMRING_GRAY8},
+                                                              {"RGB", SHMRING_RGB},
+                                                              {"BGR", SHMRING_BGR},
+                                                              {"RGBA", SHMRING_RGBA},
+                                                              {"BGRA", SHMRING_BGRA},
+                                                              {"RGBx", SHMRING_RGBX},
+                                                              {"BGRx", SHMRING_BGRX},
+                                                              {"ARGB", SHMRING_ARGB},
+                                                              {"ABGR", SHMRING_ABGR},
+                                                              {"xRGB", SHMRING_XRGB},
+                                                              {"xBGR", SHMRING_XBGR},
+                                                              {"NV12", SHMRING_NV12},
+                                                              {"I420", SHMRING_I420},
+                                                              {"GRAY16_LE", SHMRING_GRAY16_LE},
+                                                              {"ABGR64_LE", SHMRING_ABGR64_LE},
+                                                              {"ARGB64", SHMRING_ARGB64_LE},
+                                                              {"NV21", SHMRING_NV21},
+                                                              {"YUY2", SHMRING_YUY2}};
   for (const auto& [name, expected] : all) {
     const StreamFormat made = format("video/x-raw,width=64,height=32,framerate=1/1,format=" + std::string(name));
     EXPECT_EQ(made.ring_format().pixel_format, expected) << name;
   }
-  EXPECT_EQ(format("video/x-raw,width=64,height=32,framerate=1/1,format=YUY2").ring_format().pixel_format,
+  EXPECT_EQ(format("video/x-raw,width=64,height=32,framerate=1/1,format=v210").ring_format().pixel_format,
             SHMRING_BYTES);
 }
 
