@@ -27,9 +27,10 @@ class Film:
         self.frames = 0
         self.bytes = 0
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
-        # A pad of our own instead of appsrc: push() returns when the bytes are written, and says if they are not.
+        # A pad of our own instead of appsrc: a push, and a DRAIN query after it, return when the bytes are written.
         self._pipeline = Gst.parse_launch(
             "matroskamux name=mux min-index-interval=1000000000 ! fdsink name=file sync=false async=false")
+        self._bus = self._pipeline.get_bus()
         mux = self._pipeline.get_by_name("mux")
         mux.set_property("writing-app", "gst-frame-supplier")
         mux.set_property("creation-time", GLib.DateTime.new_from_unix_utc(int(first.utc)))
@@ -51,8 +52,11 @@ class Film:
         flags = Gst.BufferCopyFlags.MEMORY | Gst.BufferCopyFlags.FLAGS  # another face of the same memory
         buffer = frame.buffer.copy_region(flags, 0, frame.size)
         buffer.pts = max(0, round((frame.at - self.first.at) * Gst.SECOND))
-        if self._pad.push(buffer) != Gst.FlowReturn.OK:
-            raise self._error()
+        pushed = self._pad.push(buffer) == Gst.FlowReturn.OK
+        # From GStreamer 1.26 on the muxer has a thread of its own, which answers the query when it has done with the frame.
+        self._pad.peer_query(Gst.Query.new_drain())
+        if (message := self._bus.pop_filtered(Gst.MessageType.ERROR)) or not pushed:
+            raise self._error(message)
         self.last = frame
         self.frames += 1
         self.bytes += frame.size
@@ -63,8 +67,10 @@ class Film:
 
     def close(self) -> None:
         """Writes index and duration, and waits for the disk. The caller abandons a film that fails here, too."""
-        finished = self._pad.push_event(Gst.Event.new_eos())
-        if (message := self._pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)) or not finished:
+        if not self._pad.push_event(Gst.Event.new_eos()):
+            raise self._error()
+        message = self._bus.timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+        if message.type == Gst.MessageType.ERROR:
             raise self._error(message)
         os.fsync(self._fd)
         self.abandon()
@@ -81,7 +87,7 @@ class Film:
                     self.path.unlink()
 
     def _error(self, message=None) -> OSError:
-        message = message or self._pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
+        message = message or self._bus.pop_filtered(Gst.MessageType.ERROR)
         if message is None:
             return OSError(errno.EIO, "the file could not be written")
         error, detail = message.parse_error()
