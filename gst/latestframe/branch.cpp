@@ -237,8 +237,10 @@ void Branch::open(const Newest& newest) {
 [[gnu::hot]] GstFlowReturn Branch::deliver(Run& run, Step& step) {
   if (step.resend) run.sent.reset();
   if (step.stickies && step.stickies != run.sent) {
-    // The pad knows which of them it has sent already.
+    // The pad knows which of them it has sent already, but for tags.
+    const auto sent = std::exchange(run.sent, nullptr);
     for (const auto& event : step.stickies->events) {
+      if (sent && sent->has(event.get())) continue;
       if (!is_current(step)) return GST_FLOW_FLUSHING;
       // What is not serialized (instant-rate-change) the pad would send now, and again with the frame.
       if (is_serialized(event.get()))
@@ -248,6 +250,7 @@ void Branch::open(const Newest& newest) {
     }
     run.sent = step.stickies;
   }
+  if (step.kind == Step::Kind::stickies) return GST_FLOW_OK;
   if (step.stickies && !step.stickies->headers.empty())
     if (const GstFlowReturn flow = push_headers(run, step); flow != GST_FLOW_OK) return flow;
   switch (step.kind) {

@@ -11,6 +11,7 @@ void Cursor::open(const Newest& newest, bool anew) {
   const std::uint64_t before = newest.item ? newest.number - 1 : newest.number;
   account_.open(anew ? before : std::max(before, account_.seen()));
   broken_ = !anew;
+  announced_ = 0;
   if (anew) {
     sequence_ = 0;
     end_told_ = 0;
@@ -61,6 +62,13 @@ void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
       events_.pop_front();
       return step;
     }
+    const Announced& last = newest.announced;
+    if (last.stickies && last.serial != announced_ && last.position <= before) {
+      announced_ = last.serial;
+      step.kind = Step::Kind::stickies;
+      step.stickies = last.stickies;
+      return step;
+    }
     if (question_.stickies && question_.position <= before) {
       step.kind = Step::Kind::ask;
       step.stickies = std::exchange(question_, {}).stickies;
@@ -108,6 +116,7 @@ bool Cursor::take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step
   step.item = newest.item;
   step.stickies = item.stickies;
   step.gap = broken_;
+  if (item.stickies == newest.announced.stickies) announced_ = newest.announced.serial;
   if (!item.is_event()) broken_ = needs_key_ = false;
   return true;
 }

@@ -22,6 +22,7 @@ struct Step {
     wait,      // nothing to do
     frame,     // push `item`
     event,     // push `event`
+    stickies,  // push `stickies`: they need not wait for a frame
     ask,       // find out what downstream wishes
     end,       // push `event`, the end of the stream
     ask_key,   // ask upstream for a key frame
@@ -72,7 +73,8 @@ class Cursor {
   std::deque<OneShot> events_;
   OneShot question_;  // without stickies: none
   std::uint64_t events_dropped_ = 0;
-  std::uint64_t end_told_ = 0;  // the serial of the last end pushed
+  std::uint64_t end_told_ = 0;   // the serial of the last end pushed
+  std::uint64_t announced_ = 0;  // and of the last sticky events
 };
 
 }  // namespace supplier::latestframe

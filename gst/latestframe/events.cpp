@@ -32,10 +32,11 @@ bool Fanout::sink_event(Owned<GstEvent> event) {
       std::lock_guard hold(newest_.lock);
       std::swap(over, newest_.end);
     }
-    // The pad stores it when we return, and the next frame brings it along. One that is not serialized may come from
-    // another thread while frames flow, so it must be stored before they are told to look.
-    if (!is_serialized(event.get())) gst_pad_store_sticky_event(sink_.get(), event.get());
+    // The pad would store it when we return.
+    if (gst_pad_store_sticky_event(sink_.get(), event.get()) != GST_FLOW_OK) return true;
     stickies_changed_.store(true, std::memory_order_release);
+    // What is not serialized (instant-rate-change) may come from another thread; the next frame brings it along.
+    if (is_serialized(event.get())) announce();
     return true;
   }
   if (!is_serialized(event.get())) {
@@ -52,6 +53,20 @@ bool Fanout::sink_event(Owned<GstEvent> event) {
   return true;
 }
 
+// Each branch sends them from its own thread, in their place between the frames: a worker that loads its model when it
+// hears of caps need not wait for a frame.
+void Fanout::announce() {
+  StickiesRef last = stickies();
+  {
+    std::lock_guard hold(newest_.lock);
+    if (newest_.epoch & 1) return;
+    std::swap(newest_.announced.stickies, last);  // the ones before go without the lock
+    newest_.announced.position = received_.load(std::memory_order_relaxed);
+    ++newest_.announced.serial;
+  }
+  newest_.pulse.beat();
+}
+
 void Fanout::end(Owned<GstEvent> event) {
   const StickiesRef before = stickies();
   {
@@ -65,6 +80,7 @@ void Fanout::end(Owned<GstEvent> event) {
 void Fanout::flush_start(Owned<GstEvent> event) {
   ItemRef newest;
   End end;
+  StickiesRef announced;
   std::vector<Member> flushed;  // a branch that comes later has nothing to flush
   {
     std::lock_guard hold(newest_.lock);
@@ -74,6 +90,7 @@ void Fanout::flush_start(Owned<GstEvent> event) {
     for (const auto& branch : branches_) branch->flush(newest_);
     std::swap(newest, newest_.item);
     std::swap(end, newest_.end);
+    std::swap(announced, newest_.announced.stickies);
   }
   if (const ItemRef inboxed = inbox_.clear()) {
     std::lock_guard hold(newest_.lock);

@@ -50,6 +50,7 @@ void Fanout::stop() {
   ItemRef newest;
   End end;
   Owned<GstEvent> request;
+  StickiesRef announced;
   {
     std::lock_guard hold(newest_.lock);
     request = newest_.keys.forget();
@@ -57,6 +58,7 @@ void Fanout::stop() {
     newest_.reached = received_.load(std::memory_order_relaxed);
     std::swap(newest, newest_.item);
     std::swap(end, newest_.end);
+    std::swap(announced, newest_.announced.stickies);
   }
   newest = {};
   guard_.forget();

@@ -83,6 +83,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   void publish_newest(ItemRef item);
   void tell_shortage(bool copied);
   const StickiesRef& stickies();
+  void announce();
   bool pass_key_request(Owned<GstEvent> request);
   void flush_start(Owned<GstEvent> event);
   void flush_stop(Owned<GstEvent> event);

@@ -18,6 +18,13 @@ struct End {
   std::uint64_t serial = 0;    // which end; 0: the stream goes on
 };
 
+// The sticky events as upstream sent them last; they come after the frame before them.
+struct Announced {
+  StickiesRef stickies;        // NULL: none yet, or flushed
+  std::uint64_t position = 0;  // the sequence of the last frame before them
+  std::uint64_t serial = 0;    // how often they were announced
+};
+
 struct Newest {
   // Held for a few instructions, never while GStreamer is called; the publisher's streaming thread takes it for events
   // only, never for a frame. It guards everything here and in every branch.
@@ -31,6 +38,7 @@ struct Newest {
   std::uint64_t at = 0;       // when the newest frame was handed in
   std::uint32_t epoch = 0;    // odd while upstream flushes
   End end;
+  Announced announced;
   std::uint64_t ends = 0;  // how many there were
   KeyRequests keys;
 };

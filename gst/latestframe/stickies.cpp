@@ -25,6 +25,10 @@ GstCaps* Stickies::caps_of() const {
   return found;
 }
 
+bool Stickies::has(const GstEvent* event) const {
+  return std::any_of(events.begin(), events.end(), [event](const auto& one) { return one.get() == event; });
+}
+
 bool Stickies::lists(GstBuffer* header) const {
   const GstCaps* now = caps_of();
   const GValue* list = now && gst_caps_get_size(now) > 0

@@ -25,6 +25,7 @@ struct Stickies {
   bool raw_video = false;
 
   GstCaps* caps_of() const;  // borrowed, or NULL
+  bool has(const GstEvent* event) const;
   bool lists(GstBuffer* header) const;
   // A header that comes again begins the headers anew: decoders were told to forget the first ones.
   void add(GstBuffer* header, std::uint64_t serial);

@@ -22,6 +22,71 @@ TEST_F(LatestFrameEvents, SendsStickyEventsOnceEachInOrderBeforeTheFrame) {
   EXPECT_EQ(worker.story(), (Story{"stream-start", "caps", "segment", "1", "2", "3", "caps", "4", "5"}));
 }
 
+TEST_F(LatestFrameEvents, SendsStickyEventsWhenUpstreamDoesAndNotOnlyWithAFrame) {
+  Rig rig;
+  Worker worker, late;
+  worker.join(rig.element());
+  rig.event(gst_event_new_stream_start("stream"));
+  EXPECT_TRUE(worker.got(GST_EVENT_STREAM_START));
+  rig.set_caps(kCaps);
+  EXPECT_TRUE(worker.got(GST_EVENT_CAPS));
+  rig.segment();
+  EXPECT_TRUE(worker.got(GST_EVENT_SEGMENT));
+  rig.event(gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "title", nullptr)));
+  EXPECT_TRUE(worker.got(GST_EVENT_TAG));
+  late.join(rig.element());
+  EXPECT_TRUE(late.got(GST_EVENT_TAG)) << "one that joins gets them at once";
+  EXPECT_EQ(late.count(GST_EVENT_CAPS), 1);
+  rig.push_in_step(worker, 1);
+  rig.set_caps(kOtherCaps);
+  EXPECT_TRUE(worker.got(GST_EVENT_CAPS, 2)) << "also after a frame";
+  for (const GstEventType type : {GST_EVENT_STREAM_START, GST_EVENT_SEGMENT, GST_EVENT_TAG})
+    EXPECT_EQ(worker.count(type), 1) << gst_event_type_get_name(type);
+}
+
+TEST_F(LatestFrameEvents, SendsABusyBranchTheLastStickyEventsInTheirPlaceAlsoWithoutAFrameAfterThem) {
+  Rig rig;
+  Worker slow, quick;
+  slow.join(rig.element());
+  quick.join(rig.element());
+  rig.start();
+  slow.stick_at(Stuck::frame);
+  rig.push_in_step(quick, 1);
+  ASSERT_TRUE(slow.await_stuck());
+  rig.set_caps("test/frames,kind=a");
+  rig.set_caps("test/frames,kind=b");
+  rig.custom("one");
+  rig.push_in_step(quick, 1);
+  rig.custom("two");
+  rig.set_caps("test/frames,kind=c");
+  rig.set_caps("test/frames,kind=d");
+  ASSERT_TRUE(eventually([&] { return quick.seen().back().text.find("kind=(string)d") != std::string::npos; }));
+  slow.free();
+  ASSERT_TRUE(slow.got(GST_EVENT_CAPS, 3));
+  EXPECT_EQ(slow.story(), (Story{"stream-start", "caps", "segment", "1", "caps", "one", "2", "two", "caps"}));
+  EXPECT_NE(slow.seen().back().text.find("kind=(string)d"), std::string::npos);
+}
+
+TEST_F(LatestFrameEvents, SendsNoStickyEventsOfBeforeAFlushAfterIt) {
+  Rig rig;
+  Worker slow;
+  slow.join(rig.element());
+  rig.start();
+  slow.stick_at(Stuck::frame);
+  rig.push();
+  ASSERT_TRUE(slow.await_stuck());
+  rig.segment(5 * GST_SECOND);
+  rig.event(gst_event_new_flush_start());
+  rig.event(gst_event_new_flush_stop(TRUE));
+  slow.free();
+  ASSERT_TRUE(slow.got(GST_EVENT_FLUSH_STOP));
+  rig.set_caps(kOtherCaps);
+  ASSERT_TRUE(slow.got(GST_EVENT_CAPS, 2));
+  EXPECT_EQ(slow.count(GST_EVENT_SEGMENT), 1);
+  rig.segment(9 * GST_SECOND);
+  EXPECT_TRUE(slow.got(GST_EVENT_SEGMENT, 2));
+}
+
 TEST_F(LatestFrameEvents, PassesTheSameEventsOnAndNoCopies) {
   Rig rig;
   Worker a, b;
@@ -131,7 +196,7 @@ TEST_F(LatestFrameEvents, KeepsTheLastSixteenEventsForABranchThatIsBusy) {
   EXPECT_EQ(slow.figure("events-dropped"), 24u);
 }
 
-TEST_F(LatestFrameEvents, SendsTagsWithTheNextFrameAndBothScopesOfThem) {
+TEST_F(LatestFrameEvents, SendsTagsOfBothScopes) {
   Rig rig;
   Worker worker;
   worker.join(rig.element());

@@ -105,6 +105,36 @@ TEST_F(LatestFrameCursor, PutsEventsBetweenTheFramesTheyCameBetween) {
   EXPECT_EQ(next().kind, Kind::wait);
 }
 
+TEST_F(LatestFrameCursor, PutsStickyEventsAfterTheFrameAndTheEventsBeforeThem) {
+  const auto announce = [&] {
+    newest_.announced = {std::make_shared<Stickies>(), sequence_, newest_.announced.serial + 1};
+  };
+  announce();
+  sut_.open(newest_, true);
+  EXPECT_EQ(next().kind, Kind::stickies) << "without a frame";
+  EXPECT_EQ(next().kind, Kind::wait);
+  publish();
+  post("after");
+  announce();
+  announce();
+  EXPECT_EQ(next().kind, Kind::frame);
+  EXPECT_EQ(next().kind, Kind::event);
+  EXPECT_EQ(next().stickies, newest_.announced.stickies);
+  EXPECT_EQ(next().kind, Kind::wait) << "the last of them only";
+  announce();
+  publish();
+  newest_.item->stickies = newest_.announced.stickies;
+  EXPECT_EQ(next().kind, Kind::stickies);
+  EXPECT_EQ(next().kind, Kind::frame);
+  ++sequence_;  // in the inbox, not yet distributed
+  announce();
+  end();
+  EXPECT_EQ(next().kind, Kind::wait);
+  newest_.reached = sequence_;
+  EXPECT_EQ(next().kind, Kind::stickies);
+  EXPECT_EQ(next().kind, Kind::end);
+}
+
 TEST_F(LatestFrameCursor, HoldsAnEventBackUntilTheFrameBeforeItIsPublished) {
   sut_.open(newest_, true);
   ++sequence_;  // in the inbox, not yet distributed
