@@ -11,6 +11,7 @@
 #include <gst/video/video.h>
 
 #include "common/audio_samples.hpp"
+#include "common/clock.hpp"
 #include "common/frame_parts.hpp"
 #include "shmring/lanes.hpp"
 #include "shmring/ringmemory.hpp"
@@ -30,6 +31,7 @@ constexpr std::uint32_t kLoans = 3;
 constexpr std::uint64_t kFirstHeadroom = 4;
 constexpr std::uint64_t kHeadroom = 2;
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;
+constexpr std::uint64_t kPause = 500'000'000;  // ns, between tries to make slots larger
 
 // The loan that is this buffer and nothing else.
 shmring::Loan* loan_in(GstBuffer* buffer) {
@@ -77,8 +79,8 @@ bool Sink::start() {
   if (auto opened = outlet_->open(wanted); !opened) return tell(opened.error());
   format_ = {};
   size_given_ = wanted.slot_size != 0;
-  room_ = 0;
-  told_too_large_ = false;
+  room_ = try_again_at_ = 0;
+  told_too_large_ = told_no_room_ = false;
   told_damaged_ = {};
   flowing_ = false;
   known_readers_ = 0;
@@ -107,7 +109,7 @@ bool Sink::set_caps(GstCaps* caps) {
     return false;
   }
   format_ = *std::move(format);
-  room_ = 0;
+  room_ = try_again_at_ = 0;
   told_too_large_ = false;
   if (auto set = outlet_->set_format(format_.ring_format()); !set) return tell(set.error());
   return true;
@@ -130,9 +132,13 @@ bool Sink::propose_allocation(GstQuery* query) {
   return true;
 }
 
-// Makes the slots large enough: with the first frame of a format, and again where one outgrows what was guessed from it.
-bool Sink::require(std::uint64_t frame_size) {
-  if (frame_size <= room_ && room_ != 0) return true;
+// Makes the slots large enough: with the first frame of a format, and again where one outgrows what was guessed from it. Where no
+// such ring is to be had (a memory limit, or too many former ones are held), the present one goes on: what is too large for it is dropped and
+// counted, and later frames try again.
+void Sink::require(std::uint64_t frame_size) {
+  if (frame_size <= room_ && room_ != 0) return;
+  const std::uint64_t now = monotonic_now();
+  if (now < try_again_at_) return;
   std::uint64_t size = std::max(format_.largest_frame(), frame_size);
   if (!format_.video()) {
     if (room_ != 0)
@@ -141,9 +147,18 @@ bool Sink::require(std::uint64_t frame_size) {
       size = std::bit_ceil(std::max(kSmallestGuess, kFirstHeadroom * frame_size));
     size = std::min(size, most_room_);
   }
-  if (auto made = outlet_->require(size); !made) return tell(made.error());
-  room_ = outlet_->slot_size();
-  return true;
+  const auto made = outlet_->require(size);
+  if (made) {
+    room_ = outlet_->slot_size();
+    if (std::exchange(told_no_room_, false)) GST_INFO_OBJECT(element_, "there is room for larger frames again");
+    return;
+  }
+  try_again_at_ = now + kPause;
+  GST_LOG_OBJECT(element_, "no slots of %" G_GUINT64_FORMAT " bytes: %s", guint64{size}, made.error().text.c_str());
+  if (std::exchange(told_no_room_, true)) return;
+  GST_ELEMENT_WARNING(element_, RESOURCE, NO_SPACE_LEFT,
+                      ("No room for larger frames: %s. They are dropped until there is.", made.error().text.c_str()),
+                      ("each is counted in stats as dropped-too-large; the next try is in half a second"));
 }
 
 bool Sink::ready() {
@@ -200,7 +215,7 @@ GstFlowReturn Sink::publish_unit(GstBufferList* list, guint begin, guint end) {
     info.flags |= unit_.back().flags & SHMRING_FRAME_MARKER;
     if (!(unit_.back().flags & SHMRING_FRAME_DELTA_UNIT)) info.flags &= ~SHMRING_FRAME_DELTA_UNIT;
   }
-  if (!require(info.size)) return GST_FLOW_ERROR;
+  require(info.size);
   const auto metas = metas_.write(first, unit_);
   info.metadata = metas.data();
   info.metadata_size = metas.size();
@@ -215,7 +230,7 @@ GstFlowReturn Sink::publish(GstBuffer* buffer) {
   if (planes == Layout::broken) return drop(info.plane_count == 0 ? Damage::size : Damage::planes, buffer);
   const Samples samples = format_.audio() ? samples_in(buffer, *format_.audio()) : Samples::plain;
   if (samples == Samples::broken) return drop(Damage::size, buffer);
-  if (!require(size)) return GST_FLOW_ERROR;
+  require(size);
   const auto metas = metas_.write(buffer);
   info.metadata = metas.data();
   info.metadata_size = metas.size();
@@ -310,7 +325,7 @@ GstFlowReturn Sink::settle(const shmring::Result<void>& result, std::uint64_t fr
     case SHMRING_FULL:
       return GST_FLOW_OK;
     case SHMRING_TOO_LARGE:
-      if (!std::exchange(told_too_large_, true))
+      if (!told_no_room_ && !std::exchange(told_too_large_, true))
         GST_ELEMENT_WARNING(
             element_, RESOURCE, SETTINGS,
             ("A frame is dropped: it has %" G_GUINT64_FORMAT " bytes, a slot %" G_GUINT64_FORMAT
@@ -334,7 +349,8 @@ void Sink::event_comes(GstEvent* event) {
 
 // Other streams than raw video need to be told that nothing comes for a while; a picture just stays.
 void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
-  if (!format_.known() || format_.video() || !require(0)) return;
+  if (!format_.known() || format_.video()) return;
+  require(0);
   auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
   settle(outlet_->write({}, info), 0);
 }

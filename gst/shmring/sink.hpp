@@ -58,7 +58,7 @@ class Sink {
   static constexpr std::size_t kDamages = 4;
 
   bool tell(const shmring::Error& error);
-  bool require(std::uint64_t frame_size);
+  void require(std::uint64_t frame_size);
   bool ready();
   GstFlowReturn publish(GstBuffer* buffer);
   GstFlowReturn publish(GstBuffer* buffer, shmring_frame_info& info);
@@ -86,10 +86,12 @@ class Sink {
   MappedParts mapped_;  // empty between frames
   std::vector<FramePart> unit_;
   TimeKeeper time_;
-  std::uint64_t room_ = 0;       // frames of format_ up to this size need no look at the slots
-  bool size_given_ = false;      // by slot-size
-  std::uint64_t most_room_ = 0;  // max-slot-size
+  std::uint64_t room_ = 0;          // frames of format_ up to this size need no look at the slots
+  bool size_given_ = false;         // by slot-size
+  std::uint64_t most_room_ = 0;     // max-slot-size
+  std::uint64_t try_again_at_ = 0;  // to make larger slots; ns
   bool told_too_large_ = false;
+  bool told_no_room_ = false;
   std::array<bool, kDamages> told_damaged_{};
 
   std::atomic<guint> known_readers_{0};  // as last notified

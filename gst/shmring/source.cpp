@@ -130,6 +130,10 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
         if (may_go_on()) break;
         flow = GST_FLOW_FLUSHING;
         return {};
+      case SHMRING_TOO_MANY_HELD:
+        // Buffers of former publishers, of which the present one grants fewer. Downstream lets go of them in its own time.
+        g_usleep(5000);
+        break;
       case SHMRING_END:
         flow = GST_FLOW_EOS;
         return {};

@@ -54,12 +54,25 @@ std::string Control::who_reads() const {
   return text;
 }
 
+std::uint32_t Control::held_of_former_rings(const std::string& name, std::uint32_t pid) const {
+  std::uint64_t held = 0;
+  for (const auto& ring : old_rings_)
+    for (const auto& lane : ring->lanes())
+      if (lane->process.pid == pid && lane->grant.name == name) held += lane->owned.get();
+  return static_cast<std::uint32_t>(held);
+}
+
 Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, wire::Welcome welcome) {
   SHMRING_CRASH_POINT(hello_heard);
   const std::string name(hello.name);
   if (!wire::valid_name(name))
     return refuse(c, SHMRING_INVALID, "a reader needs a name: UTF-8, 1 to 63 bytes, no control characters");
   find_the_gone();
+  // A reader counts these itself, and would not take another one.
+  if (const auto held = held_of_former_rings(name, c.peer.process.pid); held > options_.max_held)
+    return refuse(c, SHMRING_REFUSED,
+                  "'" + name + "' still holds " + std::to_string(held) + " frames of former rings, and max-held is " +
+                      std::to_string(options_.max_held) + ": release them first");
 
   std::uint32_t readers = 0, used = 1 + ring_->loans();
   bool spinner = false;

@@ -466,6 +466,21 @@ void Control::settle() {
   });
 }
 
+std::string Control::holders_of_former_rings() {
+  const std::lock_guard lock(mutex_);
+  settle();
+  std::map<std::string, std::uint64_t> frames;
+  for (const auto& ring : old_rings_)
+    for (const auto& lane : ring->lanes())
+      frames["'" + lane->grant.name + "' (process " + std::to_string(lane->process.pid) + ")"] += lane->owned.get();
+  std::string text;
+  for (const auto& [who, count] : frames) {
+    if (!text.empty()) text += ", ";
+    text += std::to_string(count) + " frames by " + who;
+  }
+  return text;
+}
+
 void Control::replace_ring(std::shared_ptr<Ring> ring) {
   const std::lock_guard lock(mutex_);
   auto bye = wire::make<wire::Bye>();

@@ -45,6 +45,8 @@ class Control {
   void wake();
   // Readers of the present ring are sent to the new one. Waits for what the control thread is doing, never for a reader.
   void replace_ring(std::shared_ptr<Ring> ring);
+  // Takes back what readers released of former rings. Answers whose frames keep those that are left, for a sentence; empty: no reader's.
+  std::string holders_of_former_rings();
 
   std::uint32_t readers() const { return readers_.load(std::memory_order_relaxed); }
   void add_stats(Publisher::Stats& stats) const;
@@ -123,6 +125,7 @@ class Control {
   void settle();
   void forget_freed(Ring& ring);
   std::string who_reads() const;
+  std::uint32_t held_of_former_rings(const std::string& name, std::uint32_t pid) const;
   void send_on(const Connection& connection);
   static bool comes_again(const Name& name, const Lane& lane);
   Name& name_of(const std::string& name);

@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 #include "client/control.hpp"
 #include "client/copier.hpp"
@@ -38,7 +40,8 @@ struct Publisher::Impl {
   const PublisherOptions options;
   const ForkGuard guard;
   PublisherShared shared;
-  std::shared_ptr<Ring> ring;  // changed and, outside of the publishing thread, read under the gate
+  std::vector<std::weak_ptr<Ring>> former;  // rings before it that are held; the publishing thread's
+  std::shared_ptr<Ring> ring;               // changed and, outside of the publishing thread, read under the gate
   std::unique_ptr<StoredFormat> format;
   Counter sequence, published, no_slot, too_large, malformed, copied, streamed;
   Copier copier;
@@ -61,6 +64,20 @@ struct Publisher::Impl {
     auto made = Ring::create(static_cast<std::uint32_t>(wanted), loans, lanes, options.depth, slot_size);
     if (made) (*made)->header().latency.store(latency.load(), std::memory_order_relaxed);
     return made;
+  }
+
+  // What keeps a ring of a former size is a frame of it, or a reader that has not moved over yet: each place for a reader has max_held + 1 of
+  // these, whatever sizes do, and this process its loans.
+  Result<void> room_for_another_ring() {
+    std::string holders = control->holders_of_former_rings();
+    std::erase_if(former, [](const auto& r) { return r.expired(); });
+    const std::size_t most = std::size_t{options.max_readers} * (options.max_held + 1) + options.loans;
+    if (former.size() < most) return {};
+    if (holders.empty()) holders = "loans of this process";
+    return {SHMRING_NO_MEMORY, std::to_string(former.size()) +
+                                   " rings of former sizes are still held, the most that max-readers, "
+                                   "max-held and loans allow (" +
+                                   holders + "): another can be made when one of them is released"};
   }
 
   std::shared_ptr<Ring> current() {
@@ -172,15 +189,21 @@ Result<void> Publisher::set_format(const shmring_format& format) {
 }
 
 Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
-  if (impl_->guard.in_child()) return wrong(SHMRING_FORKED, kForked);
-  auto ring = impl_->make_ring(slot_size, loans ? loans : impl_->current()->loans());
+  Impl& p = *impl_;
+  if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
+  const auto before = p.current();
+  if (loans == 0) loans = before->loans();
+  if (slot_size == before->geometry().slot_size && loans == before->loans()) return {};
+  if (auto room = p.room_for_another_ring(); !room) return room;
+  auto ring = p.make_ring(slot_size, loans);
   if (!ring) return ring.error();
+  p.former.emplace_back(before);
   {
-    const std::lock_guard lock(impl_->shared.gate);
-    impl_->ring = *ring;
+    const std::lock_guard lock(p.shared.gate);
+    p.ring = *ring;
   }
   SHMRING_CRASH_POINT(ring_replaced);
-  impl_->control->replace_ring(*std::move(ring));
+  p.control->replace_ring(*std::move(ring));
   return {};
 }
 

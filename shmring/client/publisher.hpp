@@ -70,7 +70,8 @@ class Publisher {
 
   // What frames published from now on are; ids are given by the ring.
   Result<void> set_format(const shmring_format& format);
-  // A new ring with another slot size on the same path; readers move over by themselves.
+  // A new ring with another slot size on the same path; readers move over by themselves. NO_MEMORY: it does not fit, or so many former
+  // rings are held (the sentence says by whom); the present one goes on.
   // `loans` as in the options, within `slots` where those were given; 0: as many as now.
   Result<void> resize(std::uint64_t slot_size, std::uint32_t loans = 0);
   std::uint64_t slot_size() const;

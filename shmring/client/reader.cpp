@@ -12,6 +12,7 @@
 #include "client/attachment.hpp"
 #include "client/end_of_stream.hpp"
 #include "client/finder.hpp"
+#include "client/former_rings.hpp"
 #include "client/reader.hpp"
 #include "core/crash_point.hpp"
 #include "core/predictor.hpp"
@@ -29,11 +30,6 @@ constexpr std::uint64_t kRefusalGrace = 300'000'000;  // a predecessor that was 
 constexpr std::uint32_t kMaxRounds = kMaxDepth + 64;
 constexpr int kMaxMessages = 32;            // heard in one go
 constexpr std::uint32_t kBellsInVain = 64;  // a bell rings for a frame, or for news, which is rare
-
-std::string default_name() {
-  std::string name = std::string(program_invocation_short_name).substr(0, 48) + "-" + std::to_string(::getpid());
-  return wire::valid_name(name) ? name : "reader-" + std::to_string(::getpid());
-}
 
 [[gnu::cold, gnu::noinline]] Error forked() { return {SHMRING_FORKED, "this reader belongs to the parent process"}; }
 
@@ -69,6 +65,7 @@ struct Reader::Impl {
 
   mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
   Attachment* attachment = nullptr;
+  FormerRings former;
   shmring_reader_stats totals{};  // of former attachments
   Histogram age, hold;
   std::atomic<std::uint64_t> missed{0}, last_sequence{0}, stale{0}, taken{0};
@@ -120,7 +117,11 @@ struct Reader::Impl {
     age.add(attachment->counters().age);
     hold.add(attachment->counters().hold);
     former_pid = attachment->granted().publisher_pid;
-    std::exchange(attachment, nullptr)->unref();
+    if (attachment->held() != 0)
+      former.add(attachment);
+    else
+      attachment->unref();
+    attachment = nullptr;
     SHMRING_CRASH_POINT(detached);
   }
 
@@ -326,10 +327,15 @@ struct Reader::Impl {
   }
 
   [[gnu::cold, gnu::noinline]] Outcome too_many_held() const {
-    return {SHMRING_TOO_MANY_HELD,
-            "this reader holds " + std::to_string(attachment->held()) +
-                " frames, as many as it was granted: release one first, keep copies, or ask for a larger max-held"};
+    return {SHMRING_TOO_MANY_HELD, "this reader holds " + std::to_string(held()) + " frames, and may hold " +
+                                       std::to_string(attachment->granted().max_held) +
+                                       ": release one first, keep copies, or ask for a larger max-held"};
   }
+
+  // On the reading thread.
+  std::uint32_t held_elsewhere() { return former.empty() ? 0 : former.forget_released(mutex); }
+  // Of all rings. With the mutex, or on the reading thread.
+  std::uint32_t held() const { return (attachment ? attachment->held() : 0) + former.held(); }
   [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
     return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
   }
@@ -337,7 +343,7 @@ struct Reader::Impl {
   // `timeout`: how long the caller would wait. `more`: see Attachment::take().
   [[gnu::hot]] Outcome step(shmring_frame*& frame, std::uint64_t timeout, std::uint32_t more) {
     if (phase != Phase::attached) return search();
-    switch (attachment->take(frame, more)) {
+    switch (attachment->take(frame, more, held_elsewhere())) {
       case Attachment::Took::too_many:
         return too_many_held();
       case Attachment::Took::broken:
@@ -484,29 +490,14 @@ Reader::~Reader() {
   (void)impl_.release();
 }
 
-Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& given) {
-  ReaderOptions options = given;
-  if (auto ok = options.reconnect ? check_path(options.path) : check_place(options.path); !ok) return ok.error();
-  if (options.name.empty()) options.name = default_name();
-  if (!wire::valid_name(options.name))
-    return {SHMRING_INVALID, "a reader's name has 1 to 63 bytes of UTF-8 without control characters"};
-  // Unsigned: to the compiler an enum without negative values may still hold some.
-  const auto policy = static_cast<unsigned>(options.policy), wake = static_cast<unsigned>(options.wake);
-  if (policy > SHMRING_LATEST && policy != SHMRING_POLICY_DEFAULT)
-    return {SHMRING_INVALID,
-            "policy " + std::to_string(policy) +
-                " is unknown: use SHMRING_DROP_NEWEST, SHMRING_DROP_OLDEST, SHMRING_LATEST or SHMRING_POLICY_DEFAULT"};
-  if (wake > SHMRING_WAKE_ADAPTIVE)
-    return {SHMRING_INVALID,
-            "wake " + std::to_string(wake) + " is unknown: use SHMRING_WAKE_BLOCK or SHMRING_WAKE_ADAPTIVE"};
-  if (options.depth > kMaxDepth || options.max_held > kMaxHeld)
-    return {SHMRING_INVALID, "depth " + std::to_string(options.depth) + " and max-held " +
-                                 std::to_string(options.max_held) + ": each is between 0 (as granted) and 256"};
+Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
+  auto completed = complete(options);
+  if (!completed) return completed.error();
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return system_error("epoll_create1");
   Fd cancel(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!cancel) return system_error("eventfd");
-  auto impl = std::make_unique<Impl>(options, std::move(epoll), std::move(cancel));
+  auto impl = std::make_unique<Impl>(*completed, std::move(epoll), std::move(cancel));
   if (auto ok = impl->finder.start(); !ok) return ok.error();
   bool watched = impl->watch(impl->cancel.get(), EPOLLIN);
   for (int fd : impl->finder.descriptors()) watched = (fd < 0 || impl->watch(fd, EPOLLIN)) && watched;
@@ -535,8 +526,9 @@ void Reader::flush() {
   if (impl_->guard.in_child() || impl_->phase != Impl::Phase::attached) return;
   // Bound: what was pending when it began.
   shmring_frame* frame = nullptr;
-  for (std::uint32_t i = 0;
-       i < impl_->attachment->granted().depth && impl_->attachment->take(frame) == Attachment::Took::frame; ++i) {
+  for (std::uint32_t i = 0; i < impl_->attachment->granted().depth &&
+                            impl_->attachment->take(frame, 0, impl_->held_elsewhere()) == Attachment::Took::frame;
+       ++i) {
     impl_->note(frame->info.sequence);
     impl_->discard(frame);
   }
@@ -573,7 +565,7 @@ std::uint32_t Reader::max_held() const {
 std::uint32_t Reader::held() const {
   if (impl_->guard.in_child()) return 0;
   const std::lock_guard lock(impl_->mutex);
-  return impl_->attachment ? impl_->attachment->held() : 0;
+  return impl_->held();
 }
 
 shmring_reader_stats Reader::stats() const {
@@ -581,6 +573,7 @@ shmring_reader_stats Reader::stats() const {
   const std::lock_guard lock(impl_->mutex);
   shmring_reader_stats s = impl_->totals;
   s.struct_size = sizeof s;
+  s.held = impl_->held();
   s.taken = impl_->taken.load();
   s.stale = impl_->stale.load();
   s.missed = impl_->missed.load();
@@ -589,7 +582,6 @@ shmring_reader_stats Reader::stats() const {
   age->add(impl_->age);
   hold->add(impl_->hold);
   if (const Attachment* a = impl_->attachment; a) {
-    s.held = a->held();
     s.publisher_pid = a->granted().publisher_pid;
     s.policy = static_cast<shmring_policy>(a->granted().policy);
     s.wake = static_cast<shmring_wake>(a->granted().wake);

@@ -26,6 +26,9 @@ struct ReaderOptions {
   bool reconnect = true;            // wait for the next publisher after this one's death
 };
 
+// The same with a name; INVALID says what cannot be asked for.
+Result<ReaderOptions> complete(ReaderOptions options);
+
 // A frame held: read-only memory shared with the publisher, valid until destroyed (any thread), whatever becomes of reader and publisher.
 // Move-only; costs no heap.
 class Frame {

@@ -76,9 +76,10 @@ Result<void> check_memory_groups(std::uint64_t size) {
           v2 ? left_in_group(dir, "memory.max", "memory.current", "inactive_file")
              : left_in_group(dir, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
       if (left && *left < size)
-        return {SHMRING_NO_MEMORY, "the ring needs " + mib(size) + ", but the memory limit of control group " +
-                                       dir.string() + " leaves " + mib(*left) +
-                                       ": fewer or smaller slots, or a higher limit"};
+        return {SHMRING_NO_MEMORY,
+                "the ring needs " + mib(size) + ", but the memory limit of control group " + dir.string() + " leaves " +
+                    mib(*left) +
+                    " (frames that readers hold of former rings count): fewer or smaller slots, or a higher limit"};
       if (dir == root || dir == dir.parent_path()) break;
     }
   }

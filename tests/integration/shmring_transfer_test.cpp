@@ -2,6 +2,8 @@
 // What crosses the ring from shmringsink to shmringsrc: bytes, caps, times, flags, planes, the end.
 #include "shmring_fixture.hpp"
 
+#include <sys/resource.h>
+
 #include <set>
 
 #include <gst/video/video.h>
@@ -344,6 +346,38 @@ TEST_F(ShmRing, a_gap_is_told_where_data_is_needed_all_the_time) {
   gst_event_parse_gap(gap.get(), &pts, &duration);
   EXPECT_EQ(pts, 4 * GST_SECOND);
   EXPECT_EQ(duration, GST_SECOND);
+}
+
+// A limit of this process stands for any reason why a larger ring is not to be had.
+TEST_F(ShmRing, frames_for_which_no_ring_is_to_be_had_are_dropped_and_counted_and_come_when_it_is) {
+  Harness in = sink("slot-size=0");
+  in.caps(kCaps);
+  Harness out = source("worker=reader");
+  in.push(frame(1));
+  EXPECT_EQ(number_of(out.pull().get()), 1u);
+  const std::string larger = "video/x-raw,format=GRAY8,width=640,height=480,framerate=30/1";
+  {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const rlimit little{1 << 20, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+    in.caps(larger);
+    for (std::uint64_t i = 2; i < 5; ++i) EXPECT_EQ(in.push(frame(i, 640 * 480)), GST_FLOW_OK);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  }
+  const std::string warning = in.message(GST_MESSAGE_WARNING);
+  EXPECT_NE(warning.find("No room for larger frames"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("ulimit -f"), std::string::npos) << warning;
+  EXPECT_EQ(in.message(GST_MESSAGE_WARNING, 0ms), "");
+  EXPECT_EQ(in.message(GST_MESSAGE_ERROR, 0ms), "");
+  EXPECT_EQ(number(stats_of(in.element()).get(), "dropped-too-large"), 3u);
+  std::uint64_t sent = 5;
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_EQ(in.push(frame(sent++, 640 * 480)), GST_FLOW_OK);
+    return number(stats_of(in.element()).get(), "published") > 1;
+  }));
+  EXPECT_GE(number_of(out.pull().get()), 5u);
+  EXPECT_EQ(in.message(GST_MESSAGE_ERROR, 0ms), "");
 }
 
 TEST_F(ShmRing, a_gap_does_not_take_a_pictures_place) {

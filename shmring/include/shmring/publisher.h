@@ -49,7 +49,8 @@ SHMRING_API void shmring_publisher_close(shmring_publisher* publisher);
 SHMRING_API shmring_status shmring_publisher_set_format(shmring_publisher* publisher, const shmring_format* format);
 /* What the pipeline before the ring adds to a frame's age (ns); readers report it in their own latency. Any thread. */
 SHMRING_API void shmring_publisher_set_latency(shmring_publisher* publisher, uint64_t latency);
-/* A new ring with larger (or smaller) slots on the same path; readers move over by themselves after draining the old one. */
+/* A new ring with larger (or smaller) slots on the same path; readers move over by themselves after draining the old one.
+ * SHMRING_NO_MEMORY: there is no room for it, or so many former rings are held (shmring_last_error() says by whom); the present one goes on. */
 SHMRING_API shmring_status shmring_publisher_resize(shmring_publisher* publisher, uint64_t slot_size);
 
 /* Borrows a slot to fill. SHMRING_FULL at once when none is free (nothing is counted until a frame is offered). */

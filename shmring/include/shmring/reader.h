@@ -24,7 +24,7 @@ typedef struct shmring_reader_options {
   shmring_policy policy; /* SHMRING_POLICY_DEFAULT: as the publisher set */
   shmring_wake wake;
   uint32_t depth;         /* frames that may wait (0: as many as the publisher grants; `latest` is always 1) */
-  uint32_t max_held;      /* frames held at once (0: as many as the publisher grants) */
+  uint32_t max_held;      /* frames held at once, of all rings together (0: as many as the publisher grants) */
   uint64_t max_frame_age; /* ns; older frames are released unseen and counted as stale (0: off) */
   bool reconnect;         /* after the publisher's death: wait for the next one (true), or SHMRING_DISCONNECTED */
 } shmring_reader_options;

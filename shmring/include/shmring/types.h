@@ -44,7 +44,7 @@ typedef enum shmring_status SHMRING_INT {
   SHMRING_INTERRUPTED = 4,   /* shmring_reader_interrupt() was called */
   SHMRING_FULL = 5,          /* no slot is free: the frame is dropped and counted */
   SHMRING_TOO_LARGE = 6,     /* the frame does not fit into a slot: refused and counted */
-  SHMRING_TOO_MANY_HELD = 7, /* the reader already holds max_held frames: release one first */
+  SHMRING_TOO_MANY_HELD = 7, /* the reader already holds max_held frames, those of former rings counted: release one first */
   SHMRING_IN_USE = 8,        /* the path has a live publisher, the ring its readers, or the name its owner */
   SHMRING_REFUSED = 9,       /* refused by the publisher (the sentence has its figures), or by the mode of its socket */
   SHMRING_INVALID = 10,      /* an argument is out of its range */

@@ -268,7 +268,8 @@ class Publisher:
         self, format: str | None = None, width: int = 0, height: int = 0, *, caps: str | None = None
     ) -> None:
         """What the frames from now on are; makes a new ring where they need larger slots."""
-    def resize(self, slot_size: int) -> None: ...
+    def resize(self, slot_size: int) -> None:
+        """A new ring with slots of that size. NoMemory: it does not fit, or former rings are held; the present one goes on."""
     def set_latency(self, seconds: float) -> None: ...
     def end(self) -> None:
         """End of stream: readers take what is pending, then stop. close() alone does not end them: they wait for the next publisher."""

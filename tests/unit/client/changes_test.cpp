@@ -296,6 +296,123 @@ TEST_F(Changes, WhoDoesNotComeToTheNewRingHasUnfinishedWorkThere) {
   }));
 }
 
+TEST_F(Changes, FramesHeldOfFormerRingsCountAgainstWhatMayBeHeld) {
+  open_publisher();
+  const auto reader = attach();
+  std::vector<Frame> held;
+  const auto next_size = [&] { return publisher->resize(kFrameSize + publisher->slot_size()); };
+  const auto hold_one = [&] {
+    publish();
+    auto frame = reader->read(0);
+    if (frame) held.push_back(*std::move(frame));
+    return frame.status();
+  };
+  for (std::size_t i = 1; i <= 4; ++i) {
+    ASSERT_TRUE(next_size());
+    ASSERT_TRUE(support::eventually([&] { return hold_one() == SHMRING_OK; }));
+    ASSERT_EQ(held.size(), i);
+  }
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(next_size());
+    ASSERT_TRUE(support::eventually([&] { return hold_one() == SHMRING_TOO_MANY_HELD; }));
+    ASSERT_EQ(held.size(), 4u);
+    while (reader->latest(0)) {  // one more for a moment, so that the reader moves on
+    }
+  }
+  EXPECT_EQ(reader->held(), 4u);
+  EXPECT_EQ(reader->stats().held, 4u);
+  EXPECT_LE(publisher->stats().ring.rings, 6u);
+  for (const Frame& frame : held) checked(frame);
+  held.pop_back();
+  EXPECT_TRUE(support::eventually([&] { return hold_one() == SHMRING_OK; }));
+  held.clear();
+  EXPECT_EQ(reader->held(), 0u);
+  EXPECT_TRUE(support::eventually([&] {
+    next(*reader);  // moves over
+    return publisher->stats().ring.rings == 1;
+  }));
+  expect_balance();
+}
+
+TEST_F(Changes, NoMoreFormerRingsAreKeptThanTheOptionsAllowAndThePresentOneGoesOn) {
+  auto o = publisher_options();
+  o.max_readers = o.max_held = o.loans = 1;
+  publisher = open(o);
+  std::vector<Frame> held;
+  Result<void> resized;
+  for (int i = 0; resized && i < 10; ++i) {
+    const auto reader = attach("keeper-" + std::to_string(i));
+    publish();
+    auto frame = reader->read(kPatience);
+    ASSERT_TRUE(frame) << frame.error().text;
+    held.push_back(*std::move(frame));
+    resized = publisher->resize(publisher->slot_size() + 1);
+    EXPECT_LE(publisher->stats().ring.rings, 4u);
+  }
+  EXPECT_EQ(held.size(), 4u);  // 1 reader × (1 held + 1 that moves) + 1 loan, and the present one
+  EXPECT_EQ(resized.status(), SHMRING_NO_MEMORY);
+  EXPECT_NE(resized.error().text.find("1 frames by 'keeper-0' (process "), std::string::npos) << resized.error().text;
+  for (const Frame& frame : held) checked(frame);
+  EXPECT_EQ(publish(publisher->slot_size()), SHMRING_OK);
+  EXPECT_EQ(publish(publisher->slot_size() + 1), SHMRING_TOO_LARGE);
+  held.erase(held.begin());
+  EXPECT_TRUE(support::eventually([&] { return publisher->resize(5000).status() == SHMRING_OK; }));
+  EXPECT_EQ(publish(5000), SHMRING_OK);
+}
+
+TEST_F(Changes, RingsThatAreKeptByLoansAreCountedToo) {
+  auto o = publisher_options();
+  o.max_readers = o.max_held = o.loans = 1;
+  publisher = open(o);
+  std::vector<Loan> loans;
+  Result<void> resized;
+  for (int i = 0; resized && i < 10; ++i) {
+    auto loan = publisher->loan();
+    ASSERT_TRUE(loan);
+    loans.push_back(*std::move(loan));
+    resized = publisher->resize(publisher->slot_size() + 1);
+  }
+  EXPECT_EQ(loans.size(), 4u);
+  EXPECT_EQ(resized.status(), SHMRING_NO_MEMORY);
+  EXPECT_NE(resized.error().text.find("loans of this process"), std::string::npos) << resized.error().text;
+  loans.clear();
+  EXPECT_TRUE(publisher->resize(5000));
+}
+
+// What a reader that does not count looks like: here it is another object of the same process and name each time.
+TEST_F(Changes, AReaderThatHoldsMoreOfFormerRingsThanMaxHeldIsNotLetIn) {
+  auto o = publisher_options();
+  o.max_readers = 4;
+  o.max_held = 1;
+  publisher = open(o);
+  std::vector<Frame> held;
+  for (int i = 0; i < 2; ++i) {
+    const auto reader = attach();
+    publish();
+    auto frame = reader->read(kPatience);
+    ASSERT_TRUE(frame) << frame.error().text;
+    held.push_back(*std::move(frame));
+    ASSERT_TRUE(publisher->resize(publisher->slot_size() + 1));
+  }
+  const auto third = open(reader_options("worker"));
+  const auto refused = third->read(kPatience);
+  EXPECT_EQ(refused.status(), SHMRING_REFUSED);
+  EXPECT_NE(refused.error().text.find("still holds 2 frames of former rings"), std::string::npos)
+      << refused.error().text;
+  held.pop_back();
+  publish();
+  EXPECT_TRUE(support::eventually([&] { return static_cast<bool>(third->read(100'000'000)); }));
+}
+
+TEST_F(Changes, TheSizeThatItHasNeedsNoNewRing) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  const Frame held = *reader->read(kPatience);
+  EXPECT_TRUE(publisher->resize(kFrameSize));
+  EXPECT_EQ(publisher->stats().ring.rings, 1u);
+}
+
 TEST_F(Changes, ManyNamesAreForgottenOldestFirstAndThoseOfTheLivingNever) {
   open_publisher();
   // Comes back, so that its name was once gone.
