@@ -27,6 +27,8 @@ std::uint64_t hash(std::uint64_t seed, const void* data, std::size_t size) {
   return seed;
 }
 
+std::uint64_t hash(const std::string& text) { return hash(0xCBF29CE484222325, text.data(), text.size()); }
+
 }  // namespace
 
 Result<std::unique_ptr<StoredFormat>> StoredFormat::make(const shmring_format& format) {
@@ -226,7 +228,27 @@ void Ring::deactivate(Lane& lane) {
 }
 
 // Before `applied` says freed: from then on the lane may be gone at any moment, and the next apply() must not find it.
-void Ring::forget(Lane& lane) { table_[lane.index].store(nullptr, std::memory_order_relaxed); }
+void Ring::forget(Lane& lane) {
+  table_[lane.index].store(nullptr, std::memory_order_relaxed);
+  if (lane.writer.last_taken() != newest_sequence_) return;
+  gone_[next_gone_++ % gone_.size()] = {hash(lane.grant.name), newest_sequence_};
+}
+
+// Whether a reader of this name took the frame that is kept for those who come.
+bool Ring::took_newest(const std::string& name) {
+  const std::uint64_t hashed = hash(name);
+  if (std::any_of(gone_.begin(), gone_.end(),
+                  [&](const Gone& gone) { return gone.name == hashed && gone.taken == newest_sequence_; }))
+    return true;
+  // One whose end is not yet carried out, or which still holds frames.
+  return std::any_of(table_.begin(), table_.end(), [&](const auto& entry) {
+    Lane* lane = entry.load(std::memory_order_acquire);
+    if (!lane || lane->grant.name != name || lane->applied.load(std::memory_order_relaxed) < Lane::Stage::active)
+      return false;
+    lane->writer.absorb_taken();  // else a liar, whose end comes
+    return lane->writer.last_taken() == newest_sequence_;
+  });
+}
 
 void Ring::apply(std::uint64_t now) {
   for (auto& entry : table_) {
@@ -240,7 +262,7 @@ void Ring::apply(std::uint64_t now) {
         break;
       case Lane::Stage::active:
         active_.push_back(lane);
-        if (newest_ != kNone) offer(*lane, newest_, newest_sequence_, now);
+        if (newest_ != kNone && !took_newest(lane->grant.name)) offer(*lane, newest_, newest_sequence_, now);
         SHMRING_CRASH_POINT(lane_activated);
         break;
       case Lane::Stage::draining:

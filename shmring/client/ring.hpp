@@ -92,6 +92,7 @@ class Ring {
   void apply(std::uint64_t now);
   void deactivate(Lane& lane);
   void forget(Lane& lane);
+  bool took_newest(const std::string& name);
   void collect_ended();
   void offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now);
   void take_back_returned();
@@ -109,6 +110,14 @@ class Ring {
   static constexpr std::uint32_t kNone = UINT32_MAX;
   std::uint32_t newest_ = kNone;  // kept for readers that come
   std::uint64_t newest_sequence_ = 0;
+  // Readers that took the frame of that sequence and are gone: one that comes back under the name is not given it again. Hashes of names, the
+  // oldest is overwritten.
+  struct Gone {
+    std::uint64_t name = 0;
+    std::uint64_t taken = 0;
+  };
+  std::array<Gone, kMaxLanes> gone_{};
+  std::size_t next_gone_ = 0;
   std::uint32_t lent_ = 0;
   Returns<> returned_;  // by give_back, not yet taken back
 

@@ -114,6 +114,7 @@ class LaneWriter {
     if (tail - tail_ > head_.get() - tail_) return false;
     delivered_.add(tail - tail_);
     for (; tail_ != tail; ++tail_) held_.push_back(queue_[place(tail_)]);
+    last_taken_ = held_.back().sequence;
     consecutive_drops_.set(0);
     return true;
   }
@@ -151,6 +152,8 @@ class LaneWriter {
 
   std::uint64_t consecutive_drops() const { return consecutive_drops_.get(); }
   std::uint32_t held() const { return held_.size(); }
+  // The sequence of the last frame that the reader took, as far as its tail was followed; 0: none.
+  std::uint64_t last_taken() const { return last_taken_; }
   bool owns_nothing() const { return held_.empty() && queued() == 0; }
 
   // What the next offer and claim_bell will touch.
@@ -190,7 +193,8 @@ class LaneWriter {
   const std::uint32_t depth_;
   const std::uint32_t quota_;  // depth + max held: the most slots this lane may own
   const bool evicts_;
-  std::uint64_t tail_ = 0;   // as far as the reader's tail has been followed
+  std::uint64_t tail_ = 0;  // as far as the reader's tail has been followed
+  std::uint64_t last_taken_ = 0;
   std::vector<Item> queue_;  // what entry[] says, in memory that the reader cannot write
   Bounded<Item> held_;       // taken, not yet acknowledged
   Counter head_, offered_, delivered_, refused_, evicted_, consecutive_drops_;

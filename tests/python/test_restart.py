@@ -147,3 +147,22 @@ def test_a_path_may_be_a_path_object_or_bytes(tmp_path):
         for same in (tmp_path / "ring.sock", os.fsencode(tmp_path / "ring.sock"), str(tmp_path / "ring.sock")):
             with shmring.Reader(same) as reader:
                 attach(reader)
+
+
+def test_a_worker_that_is_killed_and_comes_back_is_not_given_its_last_frame_again(path, spawn):
+    code = """
+        import sys, time, shmring
+        reader = shmring.Reader(sys.argv[1], worker="detector")
+        for frame in reader:
+            print(frame.seq)
+    """
+    with shmring.Publisher(path, slot_size=1, max_readers=2) as publisher:
+        publisher.publish(b"x")
+        for number in (1, 2, 3):
+            worker = spawn(path, code=code)
+            eventually(lambda number=number: (lanes := publisher.stats()["lanes"]) and lanes[0]["generation"] == number)
+            if number > 1:
+                publisher.publish(b"x")
+            assert worker.line() == str(number)
+            worker.kill()
+            eventually(lambda: publisher.stats()["readers"] == 0)

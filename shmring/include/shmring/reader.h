@@ -34,7 +34,8 @@ typedef struct shmring_reader_options {
 /* Whether a publisher may be at this path one day. SHMRING_INVALID, with the reason in shmring_last_error(), where a folder or a file of
  * another kind is in its place, or its folder is missing. A reader waits there nevertheless; with reconnect false it fails to open. */
 SHMRING_API shmring_status shmring_reader_check_path(const char* path);
-/* Fails only for wrong arguments: a publisher that is not there yet is waited for in read. Free with shmring_reader_close(). */
+/* Fails only for wrong arguments: a publisher that is not there yet is waited for in read. The first frame is the publisher's newest, unless
+ * it was taken under the same name before. Free with shmring_reader_close(). */
 SHMRING_API shmring_status shmring_reader_open(const shmring_reader_options* options, shmring_reader** reader);
 /* Detaches. Frames still held stay valid until they are released. NULL is allowed. */
 SHMRING_API void shmring_reader_close(shmring_reader* reader);

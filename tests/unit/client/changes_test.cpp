@@ -247,6 +247,65 @@ TEST_F(Changes, AnAccountGoesOnUnderTheSameName) {
   EXPECT_EQ(l.pending, 0u);
 }
 
+// A worker that restarts while nothing new is published: its successor would take the old frame for a new one.
+TEST_F(Changes, AReaderThatComesBackIsNotGivenAgainWhatWasTakenUnderItsName) {
+  open_publisher();
+  auto reader = attach();
+  publish();
+  EXPECT_EQ(next(*reader), 1u);
+  reader.reset();
+  reader = attach();
+  EXPECT_EQ(lane("worker").generation, 2u);
+  EXPECT_EQ(lane("worker").offered, 1u);
+  EXPECT_EQ(open(reader_options("newcomer"))->read(kPatience)->info().sequence, 1u);
+  publish();
+  EXPECT_EQ(next(*reader), 2u);
+  expect_balance();
+}
+
+TEST_F(Changes, AReaderThatComesBackIsNotGivenAgainWhatIsStillHeldUnderItsName) {
+  open_publisher();
+  auto reader = attach();
+  publish();
+  auto held = reader->read(kPatience);
+  ASSERT_TRUE(held);
+  reader.reset();
+  reader = attach();
+  EXPECT_EQ(lane("worker").offered, 1u);
+  EXPECT_EQ(checked(*held), 1u);
+}
+
+TEST_F(Changes, AReaderThatComesBackIsGivenWhatWaitedForItAndWasNotTaken) {
+  open_publisher();
+  auto reader = attach();
+  publish();
+  EXPECT_EQ(next(*reader), 1u);
+  publish();
+  reader.reset();
+  reader = open(reader_options("worker"));
+  auto frame = reader->read(kPatience);
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(checked(*frame), 2u);
+}
+
+TEST_F(Changes, EachOfSeveralReadersThatComeBackIsKnownByItsName) {
+  open_publisher();
+  const std::vector<std::string> names = {"a", "b", "c", "d", "e", "f"};
+  publish();
+  for (const auto& name : names) EXPECT_TRUE(open(reader_options(name))->read(kPatience));
+  for (int round = 0; round < 3; ++round)
+    for (const auto& name : names) {
+      attach(name);
+      EXPECT_EQ(lane(name).offered, 1u) << name;
+    }
+  publish();
+  for (const auto& name : names) {
+    auto frame = open(reader_options(name))->read(kPatience);
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(checked(*frame), 2u);
+  }
+}
+
 TEST_F(Changes, MovingToANewRingIsNoNewAttachmentAndKeepsTheAccount) {
   open_publisher();
   const auto reader = attach();
