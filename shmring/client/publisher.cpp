@@ -12,6 +12,7 @@
 #include "client/copier.hpp"
 #include "client/ring.hpp"
 #include "core/crash_point.hpp"
+#include "core/video.hpp"
 #include "transport/clock.hpp"
 #include "transport/fork_guard.hpp"
 
@@ -83,6 +84,27 @@ struct Publisher::Impl {
   std::shared_ptr<Ring> current() {
     const std::lock_guard lock(shared.gate);
     return ring;
+  }
+
+  // Whether readers find a whole picture in a frame; of what is no picture they find all there is.
+  bool whole(const shmring_frame_info& info) const {
+    if (!format) return true;
+    return info.size >= (info.plane_count == 0 ? format->least_size : size_of_planes(info));
+  }
+
+  [[gnu::noinline]] std::uint64_t size_of_planes(const shmring_frame_info& info) const {
+    const FormatArea& f = format->area;
+    return picture_size(static_cast<shmring_pixel_format>(f.pixel_format), f.width, f.height,
+                        {info.planes, std::min<std::size_t>(info.plane_count, SHMRING_MAX_PLANES)});
+  }
+
+  [[gnu::cold, gnu::noinline]] Error refuse_malformed(const shmring_frame_info& info) {
+    drop_for_all(malformed);
+    const FormatArea& f = format->area;
+    const VideoShape* shape = video_shape(static_cast<shmring_pixel_format>(f.pixel_format));
+    return {SHMRING_INVALID, "the frame is dropped: its " + std::to_string(info.size) +
+                                 " bytes and its planes hold no " + (shape ? shape->name : "picture") + " of " +
+                                 std::to_string(f.width) + "x" + std::to_string(f.height)};
   }
 
   // A frame that nobody gets is still offered: it has a number, and every lane's account has it.
@@ -234,6 +256,7 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
   if (info.plane_count > SHMRING_MAX_PLANES || info.metadata_size > kMetadataSize ||
       info.size > loan.ring_->geometry().slot_size)
     return unfit(info);
+  if (!p.whole(info)) return p.refuse_malformed(info);
   std::shared_ptr<Lane> sleeper;
   std::uint32_t sleepers;
   {
@@ -264,6 +287,7 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
 Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info) {
   info.size = 0;
   for (const auto& part : parts) info.size += part.size();
+  if (!in_child() && !impl_->whole(info)) return impl_->refuse_malformed(info);
   auto lent = loan();
   if (lent.status() == SHMRING_FULL) {
     count_dropped();

@@ -79,6 +79,7 @@ class Publisher {
   // FULL at once when no slot is free, or all loans but `spare` are out.
   Result<Loan> loan(std::uint32_t spare = 0);
   // Publishes a loan once: INVALID if it was published before, is of an older ring, or info.size exceeds the slot; the caller then copies it.
+  // INVALID, and counted as malformed, if the format is a picture that does not lie within info.size.
   // Sets info.sequence and info.published_at.
   Result<void> publish(Loan& loan, shmring_frame_info& info);
   // Copies the parts, one after the other, into a slot and publishes it; info.size is set to their sum. FULL and TOO_LARGE are counted.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/crash_point.hpp"
+#include "core/video.hpp"
 
 namespace shmring {
 namespace {
@@ -45,6 +46,9 @@ Result<std::unique_ptr<StoredFormat>> StoredFormat::make(const shmring_format& f
   area.height = format.height;
   area.plane_count = format.plane_count;
   std::copy_n(format.planes, format.plane_count, area.planes);
+  if (format.plane_count != 0)
+    stored->least_size =
+        picture_size(format.pixel_format, format.width, format.height, {format.planes, format.plane_count});
   area.caps_size = static_cast<std::uint32_t>(size);
   std::memcpy(area.caps, caps, size);
   area.id = hash(

@@ -23,6 +23,7 @@ namespace shmring {
 // A format as it is written into slots. The id is a hash of all the rest: the same format has the same id in every ring.
 struct StoredFormat {
   FormatArea area{};
+  std::uint64_t least_size = 0;  // of a frame whose planes are the format's
   static Result<std::unique_ptr<StoredFormat>> make(const shmring_format& format);
 };
 

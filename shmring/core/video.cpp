@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/video.hpp"
 
+#include <algorithm>
+
 #include "core/geometry.hpp"
 
 namespace shmring {
@@ -42,6 +44,26 @@ shmring_pixel_format pixel_format_of(std::string_view name) {
     if (!shape) return SHMRING_BYTES;
     if (name == shape->name) return format;
   }
+}
+
+std::uint64_t picture_size(shmring_pixel_format format, std::uint32_t width, std::uint32_t height,
+                           std::span<const shmring_plane> planes) {
+  const VideoShape* shape = video_shape(format);
+  if (!shape) return 0;
+  if (planes.size() < shape->planes || width == 0 || height == 0) return UINT64_MAX;
+  std::uint64_t size = 0;
+  for (unsigned i = 0; i < shape->planes; ++i) {
+    const PlaneShape& p = shape->plane[i];
+    const std::int64_t row = (std::int64_t{width} + p.horizontal - 1) / p.horizontal * p.bytes;
+    const std::int64_t below = (std::int64_t{height} + p.vertical - 1) / p.vertical - 1;  // the first row
+    const std::int64_t stride = planes[i].stride;
+    if (planes[i].offset > kMaxSlotSize || (stride < 0 ? -stride : stride) < row) return UINT64_MAX;
+    const auto first = static_cast<std::int64_t>(planes[i].offset);
+    const std::int64_t last = first + below * stride;
+    if (last < 0) return UINT64_MAX;
+    size = std::max(size, static_cast<std::uint64_t>(std::max(first, last) + row));
+  }
+  return size;
 }
 
 std::uint64_t describe_video(shmring_format& format, std::string& caps, shmring_pixel_format pixel_format,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,11 @@ const VideoShape* video_shape(shmring_pixel_format format);
 
 // The format that GStreamer calls so; BYTES if it is none of the table.
 shmring_pixel_format pixel_format_of(std::string_view name);
+
+// How many bytes a frame has at least whose planes are so; 0 for formats that are not of the table. UINT64_MAX: such planes
+// hold no such picture.
+std::uint64_t picture_size(shmring_pixel_format format, std::uint32_t width, std::uint32_t height,
+                           std::span<const shmring_plane> planes);
 
 // Fills pixel format, size and planes (rows and plane heights rounded up as GStreamer's default layout has them), and the caps text.
 // Returns the size of a frame in bytes; 0: no such format, or a side is 0 or over 65536.

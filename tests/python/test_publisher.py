@@ -259,3 +259,18 @@ def test_a_publisher_that_is_forgotten_leaves_nothing(path):
     assert os.path.exists(path)
     del publisher
     eventually(lambda: not os.path.exists(path))
+
+
+def test_a_picture_that_is_not_whole_is_refused_and_readers_go_on(path):
+    with shmring.Publisher(path, format="BGR", width=8, height=6) as publisher, shmring.Reader(path, worker="test") as reader:
+        attach(reader)
+        image = pattern(6, 8, 3)
+        publisher.publish(image)
+        loan = publisher.loan()
+        with pytest.raises(shmring.Invalid, match="BGR of 8x6"):
+            publisher.publish(loan, size=10)
+        publisher.publish(image)
+        publisher.end()
+        assert [frame.array.shape for frame in reader] == [(6, 8, 3)] * 2
+        stats = publisher.stats()
+        assert (stats["malformed"], stats["published"], stats["sequence"]) == (1, 2, 3)

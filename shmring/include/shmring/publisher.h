@@ -56,12 +56,14 @@ SHMRING_API shmring_status shmring_publisher_resize(shmring_publisher* publisher
 /* Borrows a slot to fill. SHMRING_FULL at once when none is free (nothing is counted until a frame is offered). */
 SHMRING_API shmring_status shmring_publisher_loan(shmring_publisher* publisher, shmring_loan* loan);
 /* Publishes a filled loan: `info->size` bytes, with its times, flags and planes (sequence and published_at are set by the ring, and
- * written back). Returns SHMRING_OK also when no reader is there. The loan ends, whatever is returned. */
+ * written back). Returns SHMRING_OK also when no reader is there; SHMRING_INVALID, and counts the frame as malformed, if the format is
+ * raw video whose rows do not lie within the frame. The loan ends, whatever is returned. */
 SHMRING_API shmring_status shmring_publisher_publish(shmring_publisher* publisher, shmring_loan* loan,
                                                      shmring_frame_info* info);
 /* Gives a loan back unpublished. */
 SHMRING_API void shmring_publisher_discard(shmring_publisher* publisher, shmring_loan* loan);
-/* Copies `info->size` bytes into a slot and publishes it. SHMRING_FULL: dropped and counted for every reader. */
+/* Copies `info->size` bytes into a slot and publishes it. SHMRING_FULL: dropped and counted for every reader;
+ * SHMRING_INVALID as in shmring_publisher_publish(). */
 SHMRING_API shmring_status shmring_publisher_write(shmring_publisher* publisher, const void* data,
                                                    shmring_frame_info* info);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The publisher: options, loans, formats, sizes, and that it never needs a reader.
+#include <array>
 #include <cstring>
 #include <thread>
 
@@ -133,6 +134,51 @@ TEST_F(PublisherTest, RefusesAFrameThatIsLargerThanASlotAndCountsItOnce) {
   publish();
   EXPECT_EQ(next(*reader), 2u);
   EXPECT_EQ(reader->stats().missed, 0u);  // it had taken none before
+  expect_balance();
+}
+
+TEST_F(PublisherTest, RefusesAPictureThatIsNotWholeAndCountsItOnce) {
+  open_publisher();
+  const auto reader = attach();
+  shmring_format format = SHMRING_FORMAT_INIT;
+  format.pixel_format = SHMRING_NV12;
+  format.width = 20;
+  format.height = 10;
+  format.plane_count = 2;
+  format.planes[0] = {0, 20, 0};
+  format.planes[1] = {200, 20, 0};
+  ASSERT_TRUE(publisher->set_format(format));
+  const std::vector<std::byte> bytes(400);
+  const auto written = [&](std::size_t size, std::vector<shmring_plane> planes = {}) {
+    shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    info.plane_count = static_cast<std::uint32_t>(planes.size());
+    std::copy(planes.begin(), planes.end(), info.planes);
+    const auto part = std::span(bytes).first(size);
+    return publisher->write(std::array{std::span<const std::byte>(part)}, info);
+  };
+  EXPECT_TRUE(written(300));
+  const auto refused = written(299);
+  EXPECT_EQ(refused.status(), SHMRING_INVALID);
+  EXPECT_NE(refused.error().text.find("299 bytes"), std::string::npos) << refused.error().text;
+  EXPECT_NE(refused.error().text.find("NV12 of 20x10"), std::string::npos) << refused.error().text;
+  EXPECT_TRUE(written(400, {{0, 30, 0}, {250, 30, 0}})) << "the last row needs no padding";
+  EXPECT_FALSE(written(389, {{0, 30, 0}, {250, 30, 0}}));
+  EXPECT_FALSE(written(400, {{0, 30, 0}}));
+  EXPECT_FALSE(written(400, {{0, 19, 0}, {200, 20, 0}}));
+  EXPECT_FALSE(written(400, {{0, 20, 0}, {UINT64_MAX, 20, 0}}));
+  EXPECT_TRUE(written(300, {{180, -20, 0}, {200, 20, 0}})) << "from the last row upwards";
+  EXPECT_FALSE(written(300, {{179, -20, 0}, {200, 20, 0}}));
+
+  auto loan = *publisher->loan();
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = 10;
+  EXPECT_EQ(publisher->publish(loan, info).status(), SHMRING_INVALID);
+  info.size = 300;
+  EXPECT_TRUE(publisher->publish(loan, info));
+  const shmring_ring_stats stats = publisher->stats().ring;
+  EXPECT_EQ(stats.malformed, 7u);
+  EXPECT_EQ(stats.published, 4u);
+  EXPECT_EQ(stats.sequence, 11u);
   expect_balance();
 }
 
