@@ -113,6 +113,8 @@ class Child:
 
     async def _wait(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
         code = await process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # what it started: the next one finds no name taken
+            os.killpg(process.pid, signal.SIGKILL)
         asyncio.get_running_loop().remove_reader(ours)
         for line in channel.lines(ours)[0]:  # its last words; not all of what it left may be sending
             self._on_line(line)

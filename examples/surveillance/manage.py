@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The life-cycle manager: runs the cameras and workers of a TOML file until SIGTERM; SIGHUP reads the file again."""
 
-import argparse
-import asyncio
-import logging
-import os
 import signal
-import socket
-import sys
 import threading
-from pathlib import Path
 
-from . import config, events
-from .logs import Handler, Outlet
-from .manager import Manager
-from .state import InUse
-from .untrusted import clean, explain
-from .web import settings as web_settings
-from .web.server import serve
+ASKED_EARLY = threading.Event()
+if __name__ == "__main__":  # before the other imports, which take a second: a reload that is asked for meanwhile must not end it
+    signal.signal(signal.SIGHUP, lambda *_: ASKED_EARLY.set())  # not SIG_IGN, which children would inherit
+
+import argparse  # noqa: E402
+import asyncio  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from . import config, events  # noqa: E402
+from .logs import Handler, Outlet  # noqa: E402
+from .manager import Manager  # noqa: E402
+from .state import InUse  # noqa: E402
+from .untrusted import clean, explain  # noqa: E402
+from .web import settings as web_settings  # noqa: E402
+from .web.server import serve  # noqa: E402
 
 MOST_SOCKET = 107  # bytes of a socket's path
 PIPE = 5.0  # s that a pipe may take to give the file, at the start
@@ -63,7 +68,7 @@ def tell_systemd(state: str) -> str:
         return f"NOTIFY_SOCKET={address}: {explain(error)}"
 
 
-async def run(settings: config.Config, options: argparse.Namespace, asked_early: threading.Event) -> None:
+async def run(settings: config.Config, options: argparse.Namespace) -> None:
     manager = Manager(settings, options.folder, options.sockets)
     output = Outlet(1)
     manager.subscribe(events.to_file(options.folder / "events.jsonl"))
@@ -73,7 +78,7 @@ async def run(settings: config.Config, options: argparse.Namespace, asked_early:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
-    if asked_early.is_set():
+    if ASKED_EARLY.is_set():
         again.set()
 
     async def reloads():
@@ -101,9 +106,6 @@ async def run(settings: config.Config, options: argparse.Namespace, asked_early:
 
 
 def main() -> int:
-    # A reload that is asked for while the manager starts must not end it. (A handler, for children would inherit SIG_IGN.)
-    asked_early = threading.Event()
-    signal.signal(signal.SIGHUP, lambda *_: asked_early.set())
     options = arguments()
     options.folder = options.folder.absolute()
     options.sockets = options.sockets.absolute() if options.sockets else options.folder
@@ -118,7 +120,7 @@ def main() -> int:
         open_standard_descriptors()
         errors = Outlet(2)
         logging.basicConfig(handlers=[Handler(errors)], level=logging.WARNING, force=True)
-        asyncio.run(run(settings, options, asked_early))
+        asyncio.run(run(settings, options))
         errors.close()
     except (config.ConfigError, InUse) as error:
         raise SystemExit(clean(str(error), 2000)) from error

@@ -82,6 +82,8 @@ class Manager:
             if self._saving:
                 self._saving.cancel()
             await self._all((name, supervisor.stop()) for name, supervisor in self.cameras.items())
+        if left := state.kill_leftovers(self.folder):  # processes of their own sessions that children started
+            self.event("", "kill", "manager", f"left over: {', '.join(map(str, left))}")
         self.event("", "stop", "manager", "everybody has ended")
         self.save(ended=True)
         os.close(self._lock)

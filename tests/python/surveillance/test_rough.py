@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+from pathlib import Path
 
 import nasty
 import pytest
@@ -33,7 +34,11 @@ class Manager(System):
     def __init__(self, folder, configuration=GOOD):
         self.path = folder / "surveillance.toml"
         super().__init__(folder, configuration)
-        eventually(self.answers, "it answers")
+        try:
+            eventually(self.answers, "it answers")
+        except BaseException:
+            self.kill()
+            raise
 
     def get(self, path: str) -> str:
         """Of a manager that may be busy with a file, on a machine that may be busy."""
@@ -179,6 +184,29 @@ def test_what_a_grandchild_goes_on_sending_does_not_keep_its_parents_end_from_be
     manager = made(GOOD.replace('["sleep", "1000"]', python(worker)))
     eventually(lambda: [event for event in manager.events("exit") if event["text"] == "ended with code 3"], "its end")
     assert manager.answers()
+
+
+def processes(word: str) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if word in (process / "cmdline").read_text(errors="replace") and ") Z " not in (process / "stat").read_text():
+                found.append(int(process.name))
+    return found
+
+
+def test_what_a_worker_leaves_behind_ends_with_it_or_with_the_manager(tmp_path, made):
+    with_it, with_the_manager = f"leaves-{os.getpid()}-a", f"leaves-{os.getpid()}-b"
+    sleeps = "import time; time.sleep(1000)"
+    worker = json.dumps(["python3", "-c", "import os, subprocess, sys\n"
+                         f"subprocess.Popen([sys.executable, '-c', '{sleeps}', '{with_it}'])\n"
+                         f"subprocess.Popen([sys.executable, '-c', '{sleeps}', '{with_the_manager}'], start_new_session=True)\n"])
+    manager = made(GOOD.replace('["sleep", "1000"]', worker).replace("restarts = 50", 'level = "best-effort"'))
+    eventually(lambda: manager.events("give-up"), "its end")
+    eventually(lambda: not processes(with_it), "its child ended with it")
+    assert processes(with_the_manager)
+    assert manager.stop() == 0
+    assert not processes(with_the_manager)
 
 
 def test_what_a_worker_prints_is_bounded_on_the_disk_and_slows_only_itself(tmp_path, made):
