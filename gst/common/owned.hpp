@@ -49,6 +49,10 @@ struct Unref<GstStructure> {
   void operator()(GstStructure* p) const { gst_structure_free(p); }
 };
 template <>
+struct Unref<GstObject> {
+  void operator()(GstObject* p) const { gst_object_unref(p); }
+};
+template <>
 struct Unref<GstElement> {
   void operator()(GstElement* p) const { gst_object_unref(p); }
 };

@@ -2,6 +2,7 @@
 // A branch's thread: decide under the lock, push without it, account for it under the lock.
 #include "latestframe/branch.hpp"
 
+#include <algorithm>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <pthread.h>
 
 #include "latestframe/discont.hpp"
+#include "latestframe/downstream.hpp"
 #include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
 #include "transport/clock.hpp"
@@ -18,18 +20,10 @@ namespace {
 
 // How long upstream may take to find caps that a branch does accept, before the branch counts as ended.
 constexpr std::uint64_t kPatience = 500'000'000;
+// Between two tries to end a flush downstream.
+constexpr std::uint64_t kFirstPause = 250'000, kLastPause = 20'000'000;
 
 thread_local const Branch* serving = nullptr;
-
-// Whether something takes frames there at all: else they are not even offered.
-bool peer_is_ready(GstPad* pad) {
-  const auto peer = adopt(gst_pad_get_peer(pad));
-  if (!peer) return false;
-  GST_OBJECT_LOCK(peer.get());
-  const bool ready = GST_PAD_IS_ACTIVE(peer.get()) && !GST_PAD_IS_FLUSHING(peer.get());
-  GST_OBJECT_UNLOCK(peer.get());
-  return ready;
-}
 
 // As tasks do it, so that applications can set the priority of these threads too.
 void post_status(GstPad* pad, GstStreamStatusType type) {
@@ -50,8 +44,18 @@ struct Branch::Run {
 Branch::Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property)
     : home_(std::move(home)), pad_(pad), name_(GST_OBJECT_NAME(pad)), properties_(first_property) {}
 
+// Whether something takes frames there at all: else they are not even offered.
+[[gnu::hot]] Branch::Peer Branch::peer_of(GstPad* pad) {
+  const auto peer = adopt(gst_pad_get_peer(pad));
+  if (!peer) return Peer::none;
+  GST_OBJECT_LOCK(peer.get());
+  const bool active = GST_PAD_IS_ACTIVE(peer.get()), flushing = GST_PAD_IS_FLUSHING(peer.get());
+  GST_OBJECT_UNLOCK(peer.get());
+  return !active ? Peer::inactive : flushing ? Peer::flushing : Peer::ready;
+}
+
 bool Branch::activate() {
-  const bool ready = peer_is_ready(pad_);
+  const Peer peer = peer_of(pad_);
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   if (retired_) return true;
@@ -59,8 +63,14 @@ bool Branch::activate() {
   ++activation_;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
-  epoch_ = newest.epoch + (newest.epoch & 1);
-  if (ready) open(newest);
+  // Of a flush of an earlier run: it ends for what is still flushing.
+  if (messenger.flushing())
+    unflush_ = adopt(gst_event_new_flush_stop(TRUE));
+  else if (peer != Peer::flushing)
+    unflush_.reset();
+  late_ = unflush_ != nullptr;
+  epoch_ = unflush_ ? newest.epoch - 1 : newest.epoch + (newest.epoch & 1);
+  if (peer == Peer::ready && !unflush_) open(newest);
   newest.pulse.beat();
   // A thread that was inside a push when it was told to leave goes on.
   if (running_) return true;
@@ -101,14 +111,14 @@ void Branch::retire() {
 }
 
 void Branch::linked() {
-  const bool ready = peer_is_ready(pad_);
+  const Peer peer = peer_of(pad_);
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   linked_ = anew_ = true;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   cursor_.close(newest);
-  if (ready && active_) open(newest);
+  if (peer == Peer::ready && active_ && epoch_ == newest.epoch) open(newest);
   newest.pulse.beat();  // under the lock: see decide()
 }
 
@@ -137,22 +147,85 @@ void Branch::unlinked() {
   home_->reconsider();
 }
 
-void Branch::await_return() {
-  std::unique_lock hold(home_->newest().lock);
-  changed_.wait(hold, [this] { return !busy_; });
+void Branch::flush(const Newest& newest, GstEvent* event) {
+  cursor_.flush(newest);
+  if (!active_) return;
+  // A flush that has not ended for this branch goes on: its end and a new beginning would say nothing.
+  const bool owed = std::exchange(unflush_, nullptr) && !unflushing_;
+  if (owed || messenger.flushing()) return;
+  messenger.flush(share(event));
 }
 
-void Branch::begin(std::uint32_t epoch) {
+void Branch::unflush(const Newest& newest, GstEvent* event) {
+  if (!active_ || epoch_ == newest.epoch) return;  // one that came during the flush has nothing to end
+  unflush_ = share(event);
+  try_after_ = try_pause_ = 0;
+}
+
+bool Branch::flush_is_there() const {
+  std::lock_guard hold(home_->newest().lock);
+  return late_ || !active_ || !messenger.flushing();
+}
+
+bool Branch::try_to_unflush(GstPad* pad) {
+  Newest& newest = home_->newest();
+  std::unique_lock hold(newest.lock);
+  if (late_ || !unflush_) return true;
+  late_ = !active_ || !linked_ || serving == this;  // the branch's own thread would wait for itself
+  if (late_) return true;
+  if (busy_ || unflushing_ || messenger.flushing()) return false;
+  unflushing_ = true;
+  const std::uint32_t epoch = newest.epoch;
+  const auto event = share(unflush_.get());
+  hold.unlock();
+  const bool told = tell(pad, event.get());
+  hold.lock();
+  unflushing_ = false;
+  if (told) begin(epoch);
+  hold.unlock();
+  if (told) newest.pulse.beat();
+  return told;
+}
+
+// False: something moves downstream.
+bool Branch::tell(GstPad* pad, GstEvent* unflush) {
+  const StillDownstream still(pad);
+  if (still) gst_pad_push_event(pad, share(unflush).release());
+  return static_cast<bool>(still);
+}
+
+void Branch::be_late() {
   Newest& newest = home_->newest();
   {
     std::lock_guard hold(newest.lock);
-    if (epoch != newest.epoch) return;  // the next flush has begun
-    epoch_ = epoch;
-    resend_ = true;
-    resting_ = dead_ = complain_ = false;
-    refused_caps_.reset();
+    late_ = late_ || unflush_ || messenger.flushing();
   }
   newest.pulse.beat();
+}
+
+void Branch::flush_begun() {
+  Newest& newest = home_->newest();
+  {
+    std::lock_guard hold(newest.lock);
+    messenger.flush_has_begun();
+  }
+  newest.pulse.beat();
+}
+
+// Frames of this epoch may come.
+void Branch::begin(std::uint32_t epoch) {
+  if (epoch != home_->newest().epoch) return;  // the next flush has begun
+  epoch_ = epoch;
+  unflush_.reset();
+  resend_ = true;
+  late_ = resting_ = dead_ = complain_ = false;
+  refused_caps_.reset();
+}
+
+// Something moves downstream that the end of the flush must not meet: sooner at first, then less and less often.
+void Branch::try_again(std::uint64_t now) {
+  try_pause_ = std::clamp<std::uint64_t>(2 * try_pause_, kFirstPause, kLastPause);
+  try_after_ = now + try_pause_;
 }
 
 [[gnu::hot]] void Branch::run(GstPad* pad) {
@@ -162,7 +235,7 @@ void Branch::begin(std::uint32_t epoch) {
   for (;;) {
     // In this order: whatever changes after it was looked at beats the pulse.
     const std::uint32_t seen = newest.pulse.look();
-    Step step = decide(seen, peer_is_ready(pad), shmring::now());
+    Step step = decide(seen, peer_of(pad), shmring::now());
     if (step.kind == Step::Kind::leave) break;
     if (step.kind == Step::Kind::wait) {
       newest.pulse.wait(seen, step.until);
@@ -176,15 +249,16 @@ void Branch::begin(std::uint32_t epoch) {
   post_status(pad, GST_STREAM_STATUS_TYPE_LEAVE);
 }
 
-[[gnu::hot]] Step Branch::decide(std::uint32_t seen, bool ready, std::uint64_t now) {
+[[gnu::hot]] Step Branch::decide(std::uint32_t seen, Peer peer, std::uint64_t now) {
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
+  const bool ready = peer == Peer::ready;
   Step step;
   if (!active_) {
     running_ = false;
     step.kind = Step::Kind::leave;
   } else if (epoch_ != newest.epoch) {
-    step.kind = Step::Kind::wait;
+    decide_in_flush(step, peer, now);
   } else if (may_go_on(newest, now) && ready) {
     open(newest);
     step = cursor_.next(newest, now, properties_.limits().max_frame_age);
@@ -197,6 +271,20 @@ void Branch::begin(std::uint32_t epoch) {
   step.activation = activation_;
   step.generation = generation_;
   return step;
+}
+
+void Branch::decide_in_flush(Step& step, Peer peer, std::uint64_t now) {
+  const Newest& newest = home_->newest();
+  if (peer == Peer::inactive && cursor_.account().is_open()) cursor_.close(newest);
+  if (!unflush_ || !late_ || unflushing_ || (newest.epoch & 1) || messenger.flushing()) return;
+  if (now < try_after_) {
+    step.until = try_after_;
+    return;
+  }
+  unflushing_ = true;
+  step.kind = Step::Kind::unflush;
+  step.event = share(unflush_.get());
+  step.epoch = newest.epoch;
 }
 
 // From here on frames are offered.
@@ -261,6 +349,8 @@ void Branch::open(const Newest& newest) {
     case Step::Kind::end:
       gst_pad_push_event(run.pad, step.event.release());
       return GST_FLOW_OK;
+    case Step::Kind::unflush:
+      return tell(run.pad, step.event.get()) ? GST_FLOW_OK : GST_FLOW_FLUSHING;
     case Step::Kind::ask:
       negotiate(run, *step.stickies);
       return GST_FLOW_OK;
@@ -339,6 +429,12 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
       last_consumed_at_ = now;
       last_consumed_seq_ = step.item->number;
       holds_.record(now - busy_since_);
+    } else if (step.kind == Step::Kind::unflush) {
+      unflushing_ = false;
+      if (flow == GST_FLOW_OK)
+        begin(step.epoch);
+      else
+        try_again(now);
     }
     changed_.notify_all();
     if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_ || step.activation != activation_) {

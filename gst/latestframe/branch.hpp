@@ -42,9 +42,15 @@ class Branch : public std::enable_shared_from_this<Branch> {
   void reconfigured();
   void unlinked();
 
-  // For the messenger: waits until the thread is back from its push; then frames of this epoch may come.
-  void await_return();
-  void begin(std::uint32_t epoch);
+  // A flush, as upstream brings it. It goes downstream by the messenger. Its end is brought by upstream's thread if that is
+  // possible at once, for it may have locks that downstream needs; if the branch is late, by the thread of the branch.
+  void flush(const Newest& newest, GstEvent* event);
+  void unflush(const Newest& newest, GstEvent* event);
+  // Whether that is done, or upstream is not to wait for it.
+  bool flush_is_there() const;
+  bool try_to_unflush(GstPad* pad);
+  void be_late();
+  void flush_begun();  // for the messenger
 
   Watched watched() const;
   std::uint64_t events_dropped() const;
@@ -52,8 +58,6 @@ class Branch : public std::enable_shared_from_this<Branch> {
   // The rest is called under the lock of Newest.
   void post(OneShot event) { cursor_.post(std::move(event)); }
   void ask(const StickiesRef& stickies, std::uint64_t position) { cursor_.ask(stickies, position); }
-  void flush(const Newest& newest) { cursor_.flush(newest); }
-  bool awaits(std::uint32_t epoch) const { return epoch_ != epoch; }
   bool busy() const { return busy_; }
   bool chooses_caps() const { return active_ && linked_ && !dead_; }
   bool counts() const { return chooses_caps() && !refused_caps_; }
@@ -70,9 +74,15 @@ class Branch : public std::enable_shared_from_this<Branch> {
 
  private:
   struct Run;  // what only the thread has
+  enum class Peer { none, inactive, flushing, ready };
 
+  static Peer peer_of(GstPad* pad);
   void run(GstPad* pad);
-  Step decide(std::uint32_t seen, bool ready, std::uint64_t now);
+  Step decide(std::uint32_t seen, Peer peer, std::uint64_t now);
+  void decide_in_flush(Step& step, Peer peer, std::uint64_t now);
+  void begin(std::uint32_t epoch);
+  void try_again(std::uint64_t now);
+  static bool tell(GstPad* pad, GstEvent* unflush);
   void open(const Newest& newest);
   bool may_go_on(const Newest& newest, std::uint64_t now);
   void count_step(const Step& step, std::uint64_t now);
@@ -110,7 +120,12 @@ class Branch : public std::enable_shared_from_this<Branch> {
   std::string reason_;
   Owned<GstEvent> refused_caps_;  // downstream does not take these
   std::uint64_t refused_at_ = 0;
-  std::uint32_t epoch_ = 0;
+  std::uint32_t epoch_ = 0;  // other than that of Newest: downstream is to be flushed, or is to hear of the end of it
+  Owned<GstEvent> unflush_;  // how that ends, as soon as upstream says so
+  bool unflushing_ = false;  // it is being told
+  bool late_ = false;        // nobody waits for its flush
+  std::uint64_t try_after_ = 0;  // when to try to end the flush again
+  std::uint64_t try_pause_ = 0;  // how long that is after the last time
   std::uint64_t generation_ = 0;
   std::uint64_t busy_since_ = 0;
   std::uint64_t held_ = 0;  // the number of the frame inside the push

@@ -25,6 +25,7 @@ struct Step {
     stickies,  // push `stickies`: they need not wait for a frame
     ask,       // find out what downstream wishes
     end,       // push `event`, the end of the stream
+    unflush,   // push `event`, the end of the flush before `epoch`
     ask_key,   // ask upstream for a key frame
     complain,  // say why the branch has ended
     leave,     // end the thread
@@ -38,6 +39,7 @@ struct Step {
   std::uint64_t until = 0;       // of wait: look again at this time; 0: when something has changed
   unsigned activation = 0;       // of the pad: what belongs to an earlier one is over
   std::uint64_t generation = 0;  // of the branch: each gets the stream's headers
+  std::uint32_t epoch = 0;       // what begins with `unflush`
 };
 
 class Cursor {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Events and queries of the pads: what is kept for the branches, what is answered here, what goes upstream.
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include <gst/video/video.h>
@@ -8,6 +10,13 @@
 #include "latestframe/fanout.hpp"
 
 namespace supplier::latestframe {
+namespace {
+
+// How long upstream waits for the branches in a flush.
+constexpr std::chrono::milliseconds kFlushTime{100};
+constexpr std::chrono::microseconds kLook{200};  // between two looks meanwhile
+
+}  // namespace
 
 bool Fanout::sink_event(Owned<GstEvent> event) {
   switch (GST_EVENT_TYPE(event.get())) {
@@ -81,13 +90,12 @@ void Fanout::flush_start(Owned<GstEvent> event) {
   ItemRef newest;
   End end;
   StickiesRef announced;
-  std::vector<Member> flushed;  // a branch that comes later has nothing to flush
   {
     std::lock_guard hold(newest_.lock);
-    flushed = members_now();
     newest_.epoch |= 1;
     epoch_.store(newest_.epoch, std::memory_order_release);
-    for (const auto& branch : branches_) branch->flush(newest_);
+    for (const auto& branch : branches_)
+      branch->flush(newest_, event.get());  // one that comes later has nothing to flush
     std::swap(newest, newest_.item);
     std::swap(end, newest_.end);
     std::swap(announced, newest_.announced.stickies);
@@ -97,26 +105,30 @@ void Fanout::flush_start(Owned<GstEvent> event) {
     ++discarded_;
     newest_.reached = std::max(newest_.reached, inboxed->sequence);
   }
-  for (const auto& member : flushed) member.branch->messenger.flush_start(share(event.get()));
+  await([](const Member& member) { return member.branch->flush_is_there(); });
 }
 
 void Fanout::flush_stop(Owned<GstEvent> event) {
-  std::uint32_t epoch = 0;
   {
     std::lock_guard hold(newest_.lock);
     newest_.epoch += newest_.epoch & 1;
-    epoch = newest_.epoch;
-    epoch_.store(epoch, std::memory_order_release);
+    epoch_.store(newest_.epoch, std::memory_order_release);
+    for (const auto& branch : branches_) branch->unflush(newest_, event.get());
   }
   stickies_changed_.store(true, std::memory_order_release);  // the pad has forgotten the segment
-  for (const auto& member : members()) {
-    bool awaited = false;
-    {
-      std::lock_guard hold(newest_.lock);
-      awaited = member.branch->awaits(epoch);  // one that came during the flush does not
-    }
-    if (awaited) member.branch->messenger.flush_stop(share(event.get()), epoch);
-  }
+  newest_.pulse.beat();
+  await([](const Member& member) { return member.branch->try_to_unflush(member.pad.get()); });
+}
+
+// As everywhere in GStreamer downstream has been flushed when the call returns: who seeks and then changes the state of a
+// branch does the one after the other. What does not come along in this time is late, and is not waited for again before
+// it has caught up.
+void Fanout::await(const std::function<bool(const Member&)>& done) {
+  const auto deadline = std::chrono::steady_clock::now() + kFlushTime;
+  std::vector<Member> waiting = members();
+  while (std::erase_if(waiting, done), !waiting.empty() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(kLook);
+  for (const Member& member : waiting) member.branch->be_late();
 }
 
 bool Fanout::source_event(Branch& branch, Owned<GstEvent> event) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -87,6 +88,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   bool pass_key_request(Owned<GstEvent> request);
   void flush_start(Owned<GstEvent> event);
   void flush_stop(Owned<GstEvent> event);
+  void await(const std::function<bool(const Member&)>& done);
   void end(Owned<GstEvent> event);
   void warn_if_not_live(GstQuery* latency);
   void ask_branches();

@@ -37,7 +37,7 @@ class Pulse {
  public:
   std::uint32_t look() const { return word_.load(std::memory_order_seq_cst); }
 
-  // Sleeps until `deadline`, unless there was a beat since `seen` was looked at.
+  // Sleeps until a beat or `deadline`, unless there was a beat since `seen` was looked at.
   void wait(std::uint32_t seen, std::uint64_t deadline = kForever) {
     // seq_cst on both words: either beat() counts this sleeper, or the kernel finds that the word is not `seen`.
     sleepers_.fetch_add(1, std::memory_order_seq_cst);

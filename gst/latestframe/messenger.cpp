@@ -12,33 +12,41 @@
 
 namespace supplier::latestframe {
 
-void Messenger::flush_start(Owned<GstEvent> event) {
-  std::unique_lock hold(lock_);
-  // A flush that has not ended for this branch goes on: a pair of stop and start would say nothing.
-  const auto is_stop = [](const Job& job) { return GST_EVENT_TYPE(job.event.get()) == GST_EVENT_FLUSH_STOP; };
-  if (std::erase_if(jobs_, is_stop)) return;
-  hold.unlock();
-  post({std::move(event)});
-}
+namespace {
 
-void Messenger::flush_stop(Owned<GstEvent> event, std::uint32_t epoch) { post({std::move(event), epoch}); }
+bool begins_flush(const Owned<GstEvent>& event) { return GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START; }
+
+}  // namespace
+
+void Messenger::flush(Owned<GstEvent> event) { post(std::move(event)); }
 
 void Messenger::send(Owned<GstEvent> event) {
   {
     std::lock_guard hold(lock_);
-    if (jobs_.size() >= kMostEvents) return;
+    if (events_.size() >= kMostEvents) return;
   }
-  post({std::move(event)});
+  post(std::move(event));
+}
+
+bool Messenger::flushing() const {
+  std::lock_guard hold(lock_);
+  return in_flush_ || std::any_of(events_.begin(), events_.end(), begins_flush);
+}
+
+void Messenger::flush_has_begun() {
+  std::lock_guard hold(lock_);
+  in_flush_ = false;
 }
 
 void Messenger::forget() {
+  std::deque<Owned<GstEvent>> forgotten;
   std::lock_guard hold(lock_);
-  jobs_.clear();
+  std::swap(events_, forgotten);
 }
 
-void Messenger::post(Job job) {
+void Messenger::post(Owned<GstEvent> event) {
   std::lock_guard hold(lock_);
-  jobs_.push_back(std::move(job));
+  events_.push_back(std::move(event));
   if (std::exchange(running_, true)) return;
   try {
     std::thread([self = branch_.shared_from_this(), pad = share(branch_.pad())] {
@@ -46,28 +54,28 @@ void Messenger::post(Job job) {
       self->messenger.run(pad.get());
     }).detach();
   } catch (const std::system_error& error) {
-    // Nothing is lost: the next message tries again.
     running_ = false;
-    GST_ERROR_OBJECT(branch_.pad(), "no thread to bring events with: %s", error.what());
+    events_.clear();
+    GST_ERROR_OBJECT(branch_.pad(), "an event is lost, no thread to bring it with: %s", error.what());
   }
 }
 
 void Messenger::run(GstPad* pad) {
   for (;;) {
-    Job job;
+    Owned<GstEvent> event;
+    bool flush = false;
     {
       std::lock_guard hold(lock_);
-      if (jobs_.empty()) {
+      if (events_.empty()) {
         running_ = false;
         return;
       }
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      event = std::move(events_.front());
+      events_.pop_front();
+      in_flush_ = flush = begins_flush(event);
     }
-    const bool stop = GST_EVENT_TYPE(job.event.get()) == GST_EVENT_FLUSH_STOP;
-    if (stop) branch_.await_return();
-    gst_pad_push_event(pad, job.event.release());
-    if (stop) branch_.begin(job.epoch);
+    gst_pad_push_event(pad, event.release());
+    if (flush) branch_.flush_begun();
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Brings a branch what must not wait for its thread: flushes and out-of-band events. A thread of its own does it, there
-// only while there is something to bring, so that upstream never waits for a branch that is stuck.
+// Brings a branch what must not wait for its thread: the beginning of a flush, and out-of-band events. A thread of its own
+// does it, there only while there is something to bring, so that a branch that is stuck keeps nobody. The end of a flush
+// is brought by the branch's own thread.
 #pragma once
 
 #include <cstdint>
@@ -20,25 +21,23 @@ class Messenger {
 
   explicit Messenger(Branch& branch) : branch_(branch) {}
 
-  void flush_start(Owned<GstEvent> event);
-  void flush_stop(Owned<GstEvent> event, std::uint32_t epoch);
+  void flush(Owned<GstEvent> event);
   void send(Owned<GstEvent> event);
+  // The beginning of a flush is on its way.
+  bool flushing() const;
+  void flush_has_begun();  // for the branch
   // What was not brought yet is not brought.
   void forget();
 
  private:
-  struct Job {
-    Owned<GstEvent> event;
-    std::uint32_t epoch = 0;  // FLUSH_STOP only: what begins with it
-  };
-
-  void post(Job job);
+  void post(Owned<GstEvent> event);
   void run(GstPad* pad);
 
   Branch& branch_;
-  std::mutex lock_;
-  std::deque<Job> jobs_;
+  mutable std::mutex lock_;  // after that of Newest; guards what follows
+  std::deque<Owned<GstEvent>> events_;
   bool running_ = false;
+  bool in_flush_ = false;  // the event being brought begins a flush
 };
 
 }  // namespace supplier::latestframe

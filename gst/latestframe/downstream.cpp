@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The walk from pad to pad.
+#include "latestframe/downstream.hpp"
+
+#include <algorithm>
+
+namespace supplier::latestframe {
+namespace {
+
+template <class T>
+bool contains(const std::vector<Owned<T>>& held, const T* wanted) {
+  return std::any_of(held.begin(), held.end(), [wanted](const auto& one) { return one.get() == wanted; });
+}
+
+bool has_several_inputs(GstElement* element) {
+  GST_OBJECT_LOCK(element);
+  const bool several = element->numsinkpads > 1;
+  GST_OBJECT_UNLOCK(element);
+  return several;
+}
+
+struct State {
+  bool active, flushing;
+};
+
+State state_of(GstPad* pad) {
+  GST_OBJECT_LOCK(pad);
+  const State state{static_cast<bool>(GST_PAD_IS_ACTIVE(pad)), static_cast<bool>(GST_PAD_IS_FLUSHING(pad))};
+  GST_OBJECT_UNLOCK(pad);
+  return state;
+}
+
+}  // namespace
+
+StillDownstream::StillDownstream(GstPad* source) {
+  still_ = hold_behind(source, false);
+  if (!still_) let_go();
+}
+
+// `cut`: what is sent from the source does not come so far now, since a pad on the way is not active. What flushes beyond
+// it would flush for ever.
+bool StillDownstream::hold_behind(GstPad* source, bool cut) {
+  auto sink = adopt(gst_pad_get_peer(source));
+  if (!sink || contains(pads_, sink.get())) return true;
+  if (!GST_PAD_STREAM_TRYLOCK(sink.get())) return false;
+  GstPad* pad = sink.get();
+  pads_.push_back(std::move(sink));
+  const auto element = adopt(gst_pad_get_parent_element(pad));  // none inside of a ghost pad
+  if (element && !hold(element.get())) return false;
+  const auto [active, flushing] = state_of(pad);
+  if (cut && active && flushing) return false;
+  if (element && has_several_inputs(element.get())) return true;
+  GstIterator* links = gst_pad_iterate_internal_links(pad);
+  if (!links) return true;
+  const bool held = hold_behind_all(links, cut || !active);
+  gst_iterator_free(links);
+  return held;
+}
+
+bool StillDownstream::hold_behind_all(GstIterator* links, bool cut) {
+  bool held = true;
+  for (GValue link = G_VALUE_INIT; held;) {
+    const GstIteratorResult result = gst_iterator_next(links, &link);
+    if (result != GST_ITERATOR_OK) return result == GST_ITERATOR_DONE;
+    held = hold_behind(GST_PAD(g_value_get_object(&link)), cut);
+    g_value_unset(&link);
+  }
+  return held;
+}
+
+// And the bins around it: the end of a flush makes a sink tell its pipeline, which then sends the latency anew.
+bool StillDownstream::hold(GstElement* element) {
+  for (auto at = share(element); at && !contains(elements_, at.get());) {
+    if (!GST_STATE_TRYLOCK(at.get())) return false;
+    elements_.push_back(share(at.get()));
+    const auto parent = adopt(gst_object_get_parent(GST_OBJECT(at.get())));
+    at = share(parent && GST_IS_ELEMENT(parent.get()) ? GST_ELEMENT(parent.get()) : nullptr);
+  }
+  return true;
+}
+
+void StillDownstream::let_go() {
+  for (; !pads_.empty(); pads_.pop_back()) GST_PAD_STREAM_UNLOCK(pads_.back().get());
+  for (; !elements_.empty(); elements_.pop_back()) GST_STATE_UNLOCK(elements_.back().get());
+}
+
+}  // namespace supplier::latestframe
