@@ -28,9 +28,9 @@ std::vector<MetaWish> common_metas(const std::vector<AnswerRef>& answers) {
   return common;
 }
 
-bool same_metas(const Demand& a, const Demand& b) {
-  return a.metas.size() == b.metas.size() &&
-         std::all_of(a.metas.begin(), a.metas.end(), [&](const MetaWish& meta) { return has(b.metas, meta); });
+// Whether the first has metas that the second has not.
+bool has_more_metas(const Demand& a, const Demand& b) {
+  return std::any_of(a.metas.begin(), a.metas.end(), [&](const MetaWish& meta) { return !has(b.metas, meta); });
 }
 
 void join(GstAllocationParams& into, const GstAllocationParams& params) {
@@ -106,10 +106,11 @@ void answer(const Demand& demand, GstQuery* query) {
   gst_query_add_allocation_param(query, nullptr, &demand.params);
 }
 
-bool must_hear(const Demand& told, const Demand& now) {
-  return told.pool.get() != now.pool.get() || !same_metas(told, now) || now.size > told.size ||
-         now.params.flags != told.params.flags || (now.params.align & ~told.params.align) != 0 ||
-         now.params.prefix > told.params.prefix || now.params.padding > told.params.padding;
+bool must_hear(const Demand& told, const Demand& now, bool gains) {
+  return told.pool.get() != now.pool.get() || has_more_metas(told, now) || (gains && has_more_metas(now, told)) ||
+         now.size > told.size || now.params.flags != told.params.flags ||
+         (now.params.align & ~told.params.align) != 0 || now.params.prefix > told.params.prefix ||
+         now.params.padding > told.params.padding;
 }
 
 }  // namespace supplier::latestframe

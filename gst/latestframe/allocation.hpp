@@ -52,6 +52,8 @@ void answer(const Demand& demand, GstQuery* query);
 
 // Whether upstream, told the one, must hear of the other. More buffers alone are not worth it: a camera may stop for a
 // moment to allocate them, and does not run out of those it has (see PoolGuard).
-bool must_hear(const Demand& told, const Demand& now);
+//
+// `gains`: what upstream may do now and was told it may not counts too.
+bool must_hear(const Demand& told, const Demand& now, bool gains = true);
 
 }  // namespace supplier::latestframe

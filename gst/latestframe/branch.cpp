@@ -144,7 +144,7 @@ void Branch::unlinked() {
     cursor_.close(newest);
     std::swap(wishes, forgotten);
   }
-  home_->reconsider();
+  home_->reconsider(true);
 }
 
 void Branch::flush(const Newest& newest, GstEvent* event) {
@@ -457,7 +457,7 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
     }
   }
   if (first) home_->monitor().poke();
-  if (over) home_->reconsider();
+  if (over) home_->reconsider(true);
 }
 
 void Branch::end(std::string reason) {

@@ -169,7 +169,7 @@ void Fanout::remove(const Branch& branch) {
     removed = std::move(*found);
     branches_.erase(found);
   }
-  reconsider();
+  reconsider(true);
 }
 
 std::vector<Fanout::Member> Fanout::members() {
@@ -219,8 +219,8 @@ bool Fanout::pass_key_request(Owned<GstEvent> request) {
 
 void Fanout::reconfigure_upstream() { gst_pad_push_event(sink_.get(), gst_event_new_reconfigure()); }
 
-void Fanout::reconsider() {
-  if (negotiation_.outdated()) reconfigure_upstream();
+void Fanout::reconsider(bool left) {
+  if (negotiation_.outdated(left)) reconfigure_upstream();
 }
 
 Flow Fanout::flow() {

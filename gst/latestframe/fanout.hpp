@@ -67,8 +67,9 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   // The time has come, see KeyRequests.
   void ask_key_now();
   void reconfigure_upstream();
-  // A branch's wishes changed, or a branch came or went: upstream is told if that changes what it should do.
-  void reconsider();
+  // A branch's wishes changed, or it `left`: upstream is told if that changes what it should do. What a branch could not
+  // handle that has left is no reason: the next may be like it, and the source would be disturbed with each.
+  void reconsider(bool left = false);
 
   Flow flow();
   void watch(std::vector<Watched>& workers);

@@ -107,7 +107,7 @@ void Negotiation::allocation(GstQuery* query) {
   hinted_.reset();
 }
 
-bool Negotiation::outdated() {
+bool Negotiation::outdated(bool left) {
   Owned<GstCaps> caps;
   {
     std::lock_guard hold(lock_);
@@ -118,7 +118,8 @@ bool Negotiation::outdated() {
   std::lock_guard hold(lock_);
   // While a branch has not said what it wishes, upstream would only have to be asked once more when it does; one that
   // is stuck before it could say must not cost the others anything.
-  if (!told_ || !now.complete || !must_hear(*told_, now) || (hinted_ && !must_hear(*hinted_, now))) return false;
+  if (!told_ || !now.complete || !must_hear(*told_, now, !left) || (hinted_ && !must_hear(*hinted_, now, !left)))
+    return false;
   hinted_ = std::move(now);
   return true;
 }

@@ -19,8 +19,8 @@ class Negotiation {
   void caps(GstQuery* query);
   void accept_caps(GstQuery* query);
   void allocation(GstQuery* query);
-  // Whether upstream should ask for ALLOCATION again.
-  bool outdated();
+  // Whether upstream should ask for ALLOCATION again. `left`: only because a branch has left.
+  bool outdated(bool left);
   void forget();
 
  private:

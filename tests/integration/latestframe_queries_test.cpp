@@ -155,8 +155,31 @@ TEST_F(LatestFrameQueries, WithdrawsAMetaWhenABranchJoinsThatCannotHandleIt) {
   EXPECT_TRUE(eventually([&] { return rig.upstream(GST_EVENT_RECONFIGURE) == 2; }));
   EXPECT_FALSE(offers_video_meta(allocation(rig).get()));
   unable.leave();
-  EXPECT_EQ(rig.upstream(GST_EVENT_RECONFIGURE), 3);
-  EXPECT_TRUE(offers_video_meta(allocation(rig).get()));
+  EXPECT_TRUE(offers_video_meta(allocation(rig).get())) << "when upstream asks";
+}
+
+TEST_F(LatestFrameQueries, DisturbsUpstreamOnceForBranchesThatComeAndGo) {
+  Rig rig;
+  Worker able;
+  able.propose(propose_video_meta);
+  able.join(rig.element());
+  rig.start(kVideo);
+  allocation(rig);
+  rig.push_in_step(able, 1);
+  ASSERT_TRUE(eventually([&] { return rig.upstream(GST_EVENT_RECONFIGURE) == 1; }));
+  allocation(rig);
+  for (int i = 0; i < 5; ++i) {
+    Worker unable;
+    unable.join(rig.element());
+    ASSERT_TRUE(eventually([&] { return unable.allocations() == 1; }));
+    ASSERT_TRUE(eventually([&] { return rig.upstream(GST_EVENT_RECONFIGURE) == 2; }));
+    if (i == 0) {
+      EXPECT_FALSE(offers_video_meta(allocation(rig).get()));
+    }
+    rig.push_in_step(unable, 2);
+    unable.leave();
+  }
+  EXPECT_EQ(rig.upstream(GST_EVENT_RECONFIGURE), 2);
 }
 
 TEST_F(LatestFrameQueries, PassesOnThePoolOfTheOneBranchThatHasOne) {

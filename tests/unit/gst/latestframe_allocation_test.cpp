@@ -119,6 +119,8 @@ TEST_F(LatestFrameAllocation, AsksUpstreamAgainOnlyWhenItWouldDoSomethingElse) {
   EXPECT_FALSE(must_hear(demand(two), demand(four))) << "more buffers alone are not worth it";
   EXPECT_FALSE(must_hear(demand(four), demand(two)));
   EXPECT_TRUE(must_hear(demand(two), demand(meta)));
+  EXPECT_FALSE(must_hear(demand(two), demand(meta), false)) << "a branch has left that could not handle it";
+  EXPECT_TRUE(must_hear(demand(meta), demand(two), false));
   EXPECT_TRUE(must_hear(demand(meta), demand(two)));
   EXPECT_TRUE(must_hear(demand(two), demand(large)));
 }
