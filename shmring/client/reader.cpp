@@ -345,6 +345,7 @@ struct Reader::Impl {
     if (phase != Phase::attached) return search();
     switch (attachment->take(frame, more, held_elsewhere())) {
       case Attachment::Took::too_many:
+        bells_in_vain = 0;  // a frame is there
         return too_many_held();
       case Attachment::Took::broken:
         return leave_wrecked();
@@ -368,6 +369,7 @@ struct Reader::Impl {
   }
 
   void note(std::uint64_t sequence) {
+    bells_in_vain = 0;
     if (newest == 0) finder.worked();
     newest = sequence;
     end.passed(sequence);

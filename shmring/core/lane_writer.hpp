@@ -61,8 +61,10 @@ class LaneWriter {
       } else if (const std::uint64_t before = tail_; !absorb_taken() || tail_ == before) {
         return refuse(
             Offer::lied);  // the reader was faster, so there must be room now; a tail that flickers makes none
-      } else if (queued() + held_.size() >= quota_) {
-        return refuse(Offer::dropped);
+      } else {
+        // What it released before that take is room, too: without it the newest frame would be dropped.
+        collect(ledger);
+        if (queued() + held_.size() >= quota_) return refuse(Offer::dropped);
       }
     }
     const std::uint64_t at = place(head_.get());

@@ -203,6 +203,43 @@ TEST_F(Changes, FramesAfterAnEndAreAStreamThatGoesOn) {
   EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
 }
 
+TEST_F(Changes, AReaderThatWasToldOfTheEndGoesOnWithTheNextRing) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  publisher->end();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  ASSERT_TRUE(publisher->resize(5000));
+  publish(5000);
+  EXPECT_TRUE(support::eventually([&] { return reader->read(0).status() == SHMRING_OK; }));
+}
+
+TEST_F(Changes, AReaderThatWasToldOfTheEndGoesOnWithTheNextPublisher) {
+  open_publisher();
+  const auto reader = attach();
+  publish();
+  EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
+  publisher->end();
+  publisher.reset();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  open_publisher();
+  publish();
+  EXPECT_TRUE(support::eventually([&] { return reader->read(0).status() == SHMRING_OK; }));
+  EXPECT_EQ(reader->stats().attachments, 2u);
+}
+
+TEST_F(Changes, WithoutReconnectTheEndIsToldBeforeThePublisherIsGone) {
+  open_publisher();
+  auto options = reader_options("worker");
+  options.reconnect = false;
+  const auto reader = attach(options);
+  publisher->end();
+  publisher.reset();
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_END);
+  EXPECT_EQ(reader->read(kPatience).status(), SHMRING_DISCONNECTED);
+}
+
 TEST_F(Changes, AReaderGoesOnWithTheNextPublisher) {
   const auto reader = open(reader_options("worker"));
   for (std::uint64_t i = 1; i <= 5; ++i) {

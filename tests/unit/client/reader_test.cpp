@@ -234,6 +234,17 @@ TEST_F(ReaderTest, FlushGivesUpAllThatIsPending) {
   EXPECT_EQ(lane("worker").delivered, 5u);
 }
 
+TEST_F(ReaderTest, FlushingEveryFrameIsNoReasonToDoubtThePublisher) {
+  open_publisher();
+  const auto reader = attach();
+  for (int i = 0; i < 200; ++i) {
+    publish();
+    reader->flush();
+    ASSERT_EQ(reader->read(0).status(), SHMRING_TIMEOUT) << "after " << i << " frames";
+  }
+  EXPECT_EQ(reader->stats().liars, 0u);
+}
+
 TEST_F(ReaderTest, CountsTheNumbersItNeverSees) {
   open_publisher();
   auto o = reader_options("worker");

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Both ends of a lane, step by step in one thread: policies, quota, accounts, and what a lying reader gets.
 // What concurrent steps can do is in interleavings_test.cpp.
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -89,6 +92,37 @@ TEST_F(LaneFixture, LatestAlwaysHasTheNewestFrame) {
   offer();
   EXPECT_EQ(take(), 6u);
   expect_balance();
+}
+
+// Another process may take any step right before an eviction.
+struct BeforeTheEviction : HardwareOps {
+  static inline std::function<void()> happens;
+  template <class T>
+  static bool compare_exchange(std::atomic<T>& word, T& expected, T desired, std::memory_order success) {
+    if (const auto now = std::exchange(happens, nullptr)) now();
+    return HardwareOps::compare_exchange(word, expected, desired, success);
+  }
+};
+
+TEST_F(LaneFixture, TheNewestFrameIsNotDroppedWhenTheReaderReleasesOneAndTakesTheNextMeanwhile) {
+  open(1, 1, true);
+  LaneWriter<BeforeTheEviction> racing(block(), page(), 1, 1, true);
+  const auto offer_racing = [&] {
+    const std::uint32_t slot = ledger.acquire();
+    const auto result = racing.offer(slot, ++sequence, ledger);
+    sequence_in[slot] = sequence;
+    ledger.drop_owner(slot);
+    return result == LaneWriter<BeforeTheEviction>::Offer::queued;
+  };
+  EXPECT_TRUE(offer_racing());
+  EXPECT_EQ(take(), 1u);
+  EXPECT_TRUE(offer_racing());
+  BeforeTheEviction::happens = [&] {
+    release(1);
+    EXPECT_EQ(take(), 2u);
+  };
+  EXPECT_TRUE(offer_racing()) << "one is held, so there is room for one";
+  EXPECT_EQ(take(), 3u);
 }
 
 TEST_F(LaneFixture, GivesSlotsBackInAnyOrderOfRelease) {
