@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Dies at the crash point that the environment names: CRASH_AT=name or CRASH_AT=name:count.
+// What happens at the crash points, as the environment says. CRASH_AT=name or CRASH_AT=name:count: the process dies at this one.
+// JITTER=seed:often:longest: at each one, OFTEN times of 1,000, the thread sleeps for up to LONGEST microseconds, as if it had lost the
+// processor.
 #include "core/crash_point.hpp"
 
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <cstdint>
+#include <cstdio>
 #include <string>
 
 #include <unistd.h>
+
+#include "random/random.hpp"
 
 namespace shmring {
 namespace {
@@ -32,9 +38,27 @@ struct Chosen {
   }
 };
 
+struct Jitter {
+  std::uint64_t seed = 0;
+  unsigned often = 0, longest = 1;
+  std::atomic<std::uint64_t> threads{0};
+  Jitter() {
+    const char* given = std::getenv("JITTER");
+    unsigned long long number = 0;
+    if (given && std::sscanf(given, "%llu:%u:%u", &number, &often, &longest) == 3) seed = number;
+  }
+  void sleep() {
+    if (often == 0) return;
+    static thread_local chaos::Random random(seed ^ static_cast<std::uint64_t>(::getpid()) << 32 ^ ++threads);
+    if (random.below(1000) < often) ::usleep(random.below(longest));
+  }
+};
+
 }  // namespace
 
 void crash_point(CrashPoint point) {
+  static Jitter jitter;
+  jitter.sleep();
   static Chosen chosen;
   if (chosen.name == kNames[static_cast<int>(point)] && --chosen.left == 0) ::kill(::getpid(), SIGKILL);
 }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What must hold of a publisher's figures at any moment, and from one look to the next.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+
+#include "board.hpp"
+
+namespace chaos {
+
+class Snapshots {
+ public:
+  Snapshots(Board& board, std::uint32_t publisher, std::string whose)
+      : board_(board), publisher_(publisher), whose_(std::move(whose)) {}
+
+  // Faults go to the board.
+  void check(const shmring_ring_stats& ring, std::span<const shmring_lane_stats> lanes);
+  bool any() const { return count_ != 0; }
+  const shmring_ring_stats& ring() const { return ring_; }
+  const std::map<std::string, shmring_lane_stats>& lanes() const { return lanes_; }
+
+ private:
+  void check_lane(const shmring_lane_stats& lane, const shmring_ring_stats& ring);
+  void fail(const std::string& text);
+
+  Board& board_;
+  const std::uint32_t publisher_;
+  const std::string whose_;
+  std::uint64_t count_ = 0;
+  shmring_ring_stats ring_{};                        // the last ones
+  std::map<std::string, shmring_lane_stats> lanes_;  // by name
+};
+
+}  // namespace chaos
