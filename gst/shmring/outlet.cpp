@@ -107,6 +107,11 @@ std::uint32_t Outlet::readers() const {
   return publisher_ ? publisher_->readers() : 0;
 }
 
+std::string Outlet::take_notice() const {
+  const std::shared_lock alive(life_);
+  return publisher_ ? publisher_->take_notice() : std::string();
+}
+
 std::optional<shmring::Publisher::Stats> Outlet::stats() const {
   const std::shared_lock alive(life_);
   if (!publisher_) return std::nullopt;

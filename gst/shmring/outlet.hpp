@@ -42,6 +42,7 @@ class Outlet {
   void set_latency(std::uint64_t latency);
 
   std::uint32_t readers() const;
+  std::string take_notice() const;                         // about the socket's path, once
   std::optional<shmring::Publisher::Stats> stats() const;  // nothing while closed
 
  private:

@@ -379,6 +379,8 @@ void Sink::watch_readers() {
 
 void Sink::look(std::vector<Watched>& workers) {
   watch_readers();
+  if (const std::string notice = outlet_->take_notice(); !notice.empty())
+    GST_ELEMENT_WARNING(element_, RESOURCE, NOT_FOUND, ("%s.", notice.c_str()), (nullptr));
   const auto stats = outlet_->stats();
   if (!stats) return;
   for (const shmring_lane_stats& lane : stats->lanes)

@@ -100,9 +100,10 @@ std::uint64_t Source::latency() const {
   return reader_ ? reader_->latency() : 0;
 }
 
-void Source::tell_waiting() {
+void Source::tell_waiting(const std::string& why) {
   if (reader_->connected() || std::exchange(told_waiting_, true)) return;
-  GST_ELEMENT_INFO(element_, RESOURCE, NOT_FOUND, ("waiting for a publisher at %s", path_.c_str()), (nullptr));
+  GST_ELEMENT_INFO(element_, RESOURCE, NOT_FOUND, ("waiting for a publisher at %s", path_.c_str()),
+                   ("%s", why.c_str()));
 }
 
 void Source::tell_latency() {
@@ -124,7 +125,7 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
         told_waiting_ = false;
         return *std::move(frame);
       case SHMRING_TIMEOUT:
-        tell_waiting();
+        tell_waiting(frame.error().text);
         break;
       case SHMRING_INTERRUPTED:
         if (may_go_on()) break;

@@ -51,7 +51,7 @@ class Source {
   // Waits while PAUSED. False: create() is to return at once.
   bool may_go_on();
   bool tell(const shmring::Error& error);
-  void tell_waiting();
+  void tell_waiting(const std::string& why);
   void tell_latency();
   // A frame; nothing if `flow` is to be returned instead.
   shmring::Frame next(GstFlowReturn& flow);

@@ -28,8 +28,9 @@ constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
 constexpr std::uint64_t kObserverRest = 5 * kMillisecond;
 constexpr std::size_t kMaxGreeting = 8;  // connections that have not said what they want
 constexpr std::size_t kMaxNames = 64;
-constexpr int kTick = 10;                           // ms, while something waits to be carried out
-constexpr std::uint64_t kLook = 50 * kMillisecond;  // between looks at what those who left still hold
+constexpr int kTick = 10;                                 // ms, while something waits to be carried out
+constexpr std::uint64_t kPathLook = 1000 * kMillisecond;  // between looks whether the socket's file is there
+constexpr std::uint64_t kLook = 50 * kMillisecond;        // between looks at what those who left still hold
 
 constexpr std::uint64_t kDepartureTime = 1000 * kMillisecond;  // from a hang-up to the end of the process
 constexpr std::size_t kMaxDepartures = 16;
@@ -79,7 +80,8 @@ Control::Control(const PublisherOptions& options, PublisherShared& shared, std::
       epoll_(std::move(epoll)),
       event_(std::move(event)),
       own_pidfd_(open_pidfd(static_cast<std::uint32_t>(::getpid()))),
-      ring_(std::move(ring)) {}
+      ring_(std::move(ring)),
+      path_looked_at_(now()) {}
 
 Control::~Control() {
   stop_ = true;
@@ -149,6 +151,7 @@ void Control::round() {
   ring_bells();
   end_liars();
   end_rests();
+  mind_path();
   settle();
   announce();
 }
@@ -175,7 +178,7 @@ void Control::end_rests() {
   std::erase_if(departures_, [t](const auto& departure) { return t >= departure.second.deadline; });
 }
 
-// ms until something is due; -1: only an event wakes us.
+// ms until something is due.
 int Control::next_timeout() const {
   if (ring_->has_changes()) return kTick;
   const bool ended = shared_.ended_after.load(std::memory_order_relaxed) != 0;
@@ -183,7 +186,8 @@ int Control::next_timeout() const {
     if (c.stage == Connection::Stage::reading && c.ring == ring_.get() &&
         (!c.told_offered || (ended && c.told_end == 0)))
       return kTick;
-  std::uint64_t due = listener_rests_until_ ? listener_rests_until_ : UINT64_MAX;
+  std::uint64_t due = path_looked_at_ + kPathLook;
+  if (listener_rests_until_ != 0) due = std::min(due, listener_rests_until_);
   // Frames of those who left are still held: look now and then.
   if (!old_rings_.empty() || std::any_of(ring_->lanes().begin(), ring_->lanes().end(), [](const auto& lane) {
         return lane->wanted.load(std::memory_order_relaxed) != Lane::Stage::active;
@@ -193,7 +197,6 @@ int Control::next_timeout() const {
     for (const std::uint64_t t : {connection.deadline, connection.rests_until})
       if (t != 0) due = std::min(due, t);
   for (const auto& [serial, departure] : departures_) due = std::min(due, departure.deadline);
-  if (due == UINT64_MAX) return -1;
   const std::uint64_t t = now();
   return due <= t ? 0 : static_cast<int>((due - t) / kMillisecond + 1);
 }
@@ -464,6 +467,35 @@ void Control::settle() {
     forget_freed(*ring);
     return ring->lanes().empty();
   });
+}
+
+// A cleaner of /tmp, a folder made anew: without its file no reader would find us any more, and another publisher would take the path.
+void Control::mind_path() {
+  const std::uint64_t t = now();
+  if (t - path_looked_at_ < kPathLook) return;
+  path_looked_at_ = t;
+  if (listener_.place() != Listener::Place::lost) {
+    path_taken_ = false;
+    return;
+  }
+  auto again = Listener::bind_at_once(options_.path, options_.perms);
+  if (!again) {  // it is tried again: a folder may come back, another publisher leave
+    if (again.status() == SHMRING_IN_USE && !std::exchange(path_taken_, true))
+      notice_ = "this publisher's socket file was removed, and no reader finds it any more: " + again.error().text;
+    return;
+  }
+  accept_all();  // those who connected while the file was there
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
+  listener_ = *std::move(again);
+  path_taken_ = false;
+  listener_rests_until_ = 0;
+  if (!watch(listener_.fd(), EPOLLIN, kListenerTag)) listener_rests_until_ = t + kListenerRest;
+  notice_ = options_.path + ", the socket file of this publisher, was removed: it is made again";
+}
+
+std::string Control::take_notice() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(notice_, {});
 }
 
 std::string Control::holders_of_former_rings() {

@@ -47,6 +47,8 @@ class Control {
   void replace_ring(std::shared_ptr<Ring> ring);
   // Takes back what readers released of former rings. Answers whose frames keep those that are left, for a sentence; empty: no reader's.
   std::string holders_of_former_rings();
+  // What there is to tell about the socket's path, once.
+  std::string take_notice();
 
   std::uint32_t readers() const { return readers_.load(std::memory_order_relaxed); }
   void add_stats(Publisher::Stats& stats) const;
@@ -112,6 +114,7 @@ class Control {
   void convict(Connection& connection, const Offence& offence);
   void rest_listener();
   void end_rests();
+  void mind_path();
   void end_lane(Connection& connection, const std::string& reason);
   void end_lost_lane(Connection& connection);
   void drop(Serial serial);
@@ -152,6 +155,9 @@ class Control {
   std::map<Serial, Departure> departures_;  // by the serial of the connection that was
   std::map<std::string, Name> names_;
   std::uint64_t listener_rests_until_ = 0;
+  std::uint64_t path_looked_at_;
+  bool path_taken_ = false;  // by another publisher
+  std::string notice_;
   std::uint64_t refused_readers_ = 0;
   std::array<std::uint64_t, SHMRING_OFFENCES> offences_{};
 

@@ -84,10 +84,12 @@ Result<Fd> Finder::connect() {
   watch_folder();  // before the try: what appears after it is seen
   if (::stat(path_.c_str(), &file_) != 0) file_ = {};
   auto connected = connect_to(path_);
-  if (connected)
+  if (connected) {
     set_timer(kLongest);
-  else
+  } else {
+    reason_ = connected.error().text;
     retry_later();
+  }
   return connected;
 }
 
@@ -97,6 +99,7 @@ void Finder::retry_later() {
 }
 
 void Finder::found() {
+  reason_.clear();
   // Nothing is due while a publisher is there, and what else happens in the folder must not wake anybody.
   if (watch_ >= 0) ::inotify_rm_watch(inotify_.get(), watch_);
   folder_changed();

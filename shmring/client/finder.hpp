@@ -27,6 +27,8 @@ class Finder {
   std::uint64_t pause() const;
   // DISCONNECTED, IN_USE: nobody there, or nobody lets us in; the next try is set.
   Result<Fd> connect();
+  // Why the last try failed; empty once a publisher was found.
+  const std::string& reason() const { return reason_; }
   // Whether another publisher has the path by now than the one connected to (which may be stopped, or a child that inherited its socket).
   bool replaced();
   // Each time twice as long, until it worked().
@@ -41,6 +43,7 @@ class Finder {
   void set_timer(std::uint64_t after);
 
   const std::string path_;
+  std::string reason_;
   Fd timer_, inotify_;
   struct stat file_ {};  // the socket connected to
   int watch_ = -1;

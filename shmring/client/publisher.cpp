@@ -338,6 +338,8 @@ Publisher::Stats Publisher::stats() const {
   return stats;
 }
 
+std::string Publisher::take_notice() { return in_child() ? std::string() : impl_->control->take_notice(); }
+
 std::uint32_t Publisher::readers() const { return in_child() ? 0 : impl_->control->readers(); }
 
 }  // namespace shmring

@@ -98,6 +98,8 @@ class Publisher {
     std::vector<shmring_lane_stats> lanes;  // attached ones first, then the gone
   };
   Stats stats() const;
+  // What there is to tell about the socket's path (its file was removed), once; empty: nothing. Any thread.
+  std::string take_notice();
   // Attached readers now. Cheap.
   std::uint32_t readers() const;
   // Whether this is the copy in a forked child: nothing can be done with it there but to destroy it, which leaves the parent's alone.

@@ -138,7 +138,9 @@ struct Reader::Impl {
       if (!connected) {
         if (connected.status() == SHMRING_DISCONNECTED && std::exchange(moving, false) && !options.reconnect)
           return gone();
-        if (connected.status() == SHMRING_DISCONNECTED || connected.status() == SHMRING_IN_USE)
+        // A folder that was open to us once may be again.
+        if (connected.status() == SHMRING_DISCONNECTED || connected.status() == SHMRING_IN_USE ||
+            (connected.status() == SHMRING_REFUSED && totals.attachments != 0))
           return {SHMRING_TIMEOUT};
         if (connected.status() == SHMRING_REFUSED) return refusal(SHMRING_REFUSED, connected.error().text);
         return {connected.status(), connected.error().text};
@@ -473,11 +475,11 @@ struct Reader::Impl {
       }
       if (outcome.status == SHMRING_TIMEOUT && end && end.due_in(now()) == 0) outcome = report_end();
       if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};
-      if (timeout == 0) return Error{SHMRING_TIMEOUT, {}};
+      if (timeout == 0) return Error{SHMRING_TIMEOUT, finder.reason()};
       std::uint64_t left = timeout;
       if (start != 0) {
         const std::uint64_t spent = now() - start;
-        if (spent >= timeout) return Error{SHMRING_TIMEOUT, {}};
+        if (spent >= timeout) return Error{SHMRING_TIMEOUT, finder.reason()};
         left = timeout - spent;
       }
       wait(end ? std::min(left, end.due_in(now())) : left);

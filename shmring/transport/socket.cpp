@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/crash_point.hpp"
@@ -29,6 +30,7 @@ namespace shmring {
 namespace {
 
 constexpr std::uint64_t kPatience = 2'000'000'000;  // ns, for another start at the same path
+constexpr int kTriesWhileClosing = 10;              // a millisecond longer apart each time
 constexpr std::size_t kMostOfKernel = 253;          // descriptors with one message
 
 std::atomic<bool> pidfd_by_number{false}, descriptors_from_anybody{false};
@@ -45,28 +47,46 @@ bool poll_for(int fd, short events, int timeout_ms) {
   return ::poll(&p, 1, timeout_ms) > 0;
 }
 
-// Who answers at `path`: IN_USE with the name, or success when the path is free (a dead one's file is removed).
-Result<void> clear_path(const std::string& path) {
-  struct stat file;
-  if (::lstat(path.c_str(), &file) != 0) return errno == ENOENT ? Result<void>() : Result<void>(system_error("lstat"));
-  if (!S_ISSOCK(file.st_mode))
-    return {SHMRING_IN_USE, path + " is there already and is no socket: choose another path, or remove it"};
-  auto probe = connect_to(path);
-  if (!probe && probe.status() != SHMRING_DISCONNECTED) return probe.error();
-  if (probe) {
-    std::uint32_t pid = peer_of(probe->get()).process.pid;
-    const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
-    std::array<std::byte, wire::kMaxMessage> buffer;
-    bool answered = false;
-    if (send_message(probe->get(), hello) && poll_for(probe->get(), POLLIN, 1000)) {
-      const auto received = receive_message(probe->get(), buffer);
-      answered = received.kind == Received::Kind::message;
-      if (const auto welcome = wire::parse_welcome({buffer.data(), received.size})) pid = welcome->publisher_pid;
-    }
-    // Whoever listens but does not answer is stopped, or a child that inherited the socket of a publisher that died.
-    if (answered || (pid != 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM)))
-      return {SHMRING_IN_USE, path + " has a publisher already (process " + std::to_string(pid) +
-                                  "): stop that one, or choose another path"};
+Error in_use(const std::string& path, std::uint32_t pid) {
+  return {SHMRING_IN_USE, path + " has a publisher already (process " + std::to_string(pid) +
+                              "): stop that one, or choose another path"};
+}
+
+// Who answers on a connection to `path`: IN_USE with the name; success when a dead one's file lies there. Nothing: it is just closing.
+std::optional<Result<void>> who_answers(const Fd& probe, const std::string& path) {
+  std::uint32_t pid = peer_of(probe.get()).process.pid;
+  const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
+  std::array<std::byte, wire::kMaxMessage> buffer;
+  if (send_message(probe.get(), hello) && poll_for(probe.get(), POLLIN, 1000)) {
+    const auto received = receive_message(probe.get(), buffer);
+    if (const auto welcome = wire::parse_welcome({buffer.data(), received.size})) pid = welcome->publisher_pid;
+    if (received.kind == Received::Kind::message) return in_use(path, pid);
+    if (received.kind == Received::Kind::closed) return std::nullopt;
+  }
+  // Whoever listens but does not answer is stopped, or a child that inherited the socket of a publisher that died.
+  if (pid != 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM)) return in_use(path, pid);
+  return Result<void>();
+}
+
+// IN_USE, or success when the path is free (a dead one's file is removed).
+Result<void> clear_path(const std::string& path, bool waits) {
+  for (int tries = 1;; ++tries) {
+    struct stat file;
+    if (::lstat(path.c_str(), &file) != 0)
+      return errno == ENOENT ? Result<void>() : Result<void>(system_error(("looking for " + path).c_str()));
+    if (!S_ISSOCK(file.st_mode))
+      return {SHMRING_IN_USE, path + " is there already and is no socket: choose another path, or remove it"};
+    auto probe = connect_to(path);
+    if (!probe && probe.status() != SHMRING_DISCONNECTED) return probe.error();
+    if (!probe) break;
+    const std::uint32_t pid = peer_of(probe->get()).process.pid;
+    if (!waits) return in_use(path, pid);
+    const auto answer = who_answers(*probe, path);
+    if (answer && !*answer) return *answer;
+    if (answer) break;
+    // One that closes, perhaps in this very process, has removed its file already, or is about to.
+    if (tries == kTriesWhileClosing) return in_use(path, pid);
+    ::poll(nullptr, 0, tries);
   }
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(("removing the dead socket " + path).c_str());
   return {};
@@ -112,11 +132,17 @@ Result<void> check_place(const std::string& path) {
   return Result<void>(system_error(path.c_str(), error));
 }
 
-Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
+Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) { return bind(path, perms, true); }
+
+Result<Listener> Listener::bind_at_once(const std::string& path, std::uint32_t perms) {
+  return bind(path, perms, false);
+}
+
+Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms, bool waits) {
   if (auto ok = check_path(path); !ok) return ok.error();
-  auto lock = PathLock::take(path, kPatience);
+  auto lock = PathLock::take(path, waits ? kPatience : 0);
   if (!lock) return lock.error();
-  if (auto ok = clear_path(path); !ok) return ok.error();
+  if (auto ok = clear_path(path, waits); !ok) return ok.error();
   SHMRING_CRASH_POINT(path_cleared);
 
   Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -148,7 +174,8 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
     return error;
   }
   // Where starts cannot be told apart by a lock, another one may have taken this file for a dead publisher's.
-  if (!listener.has_path()) return {SHMRING_IN_USE, "another publisher took " + path + " at the same moment"};
+  if (listener.place() == Place::lost)
+    return {SHMRING_IN_USE, "another publisher took " + path + " at the same moment"};
   SHMRING_CRASH_POINT(listening);
   return listener;
 }
@@ -156,14 +183,15 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms) {
 void Listener::close() {
   if (!fd_) return;
   // Needs no lock: as long as we listen, a publisher that starts finds us alive and leaves the file alone.
-  if (has_path()) ::unlink(path_.c_str());
+  if (place() == Place::kept) ::unlink(path_.c_str());
   SHMRING_CRASH_POINT(file_removed);
   fd_.reset();
 }
 
-bool Listener::has_path() const {
+Listener::Place Listener::place() const {
   struct stat file;
-  return ::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino && file.st_dev == file_.st_dev;
+  if (::lstat(path_.c_str(), &file) != 0) return errno == ENOENT || errno == ENOTDIR ? Place::lost : Place::unknown;
+  return file.st_ino == file_.st_ino && file.st_dev == file_.st_dev ? Place::kept : Place::lost;
 }
 
 ForeignFd Listener::accept() const {

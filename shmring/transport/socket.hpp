@@ -24,6 +24,8 @@ class Listener {
   // IN_USE names the live publisher. A file left by a dead one is replaced. Of two that start at once one wins (PathLock). Waits for a
   // second at most for an answer of the process that has the path, and for two seconds for others that start there.
   static Result<Listener> bind(const std::string& path, std::uint32_t perms);
+  // The same without waiting: IN_USE also where a process listens that does not answer at once, or another one is starting.
+  static Result<Listener> bind_at_once(const std::string& path, std::uint32_t perms);
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) noexcept = default;
   // Removes the file; call in the process that made it.
@@ -31,12 +33,14 @@ class Listener {
 
   static constexpr int kBacklog = 64;
   int fd() const { return fd_.get(); }
-  // Whether the file at the path is still the one that this made.
-  bool has_path() const;
+  // Whether the file at the path is still the one that this made; `unknown` while the folder may not be searched.
+  enum class Place { kept, lost, unknown };
+  Place place() const;
   // A connection, or an invalid one with errno. No descriptors come by it where the kernel can refuse them.
   ForeignFd accept() const;
 
  private:
+  static Result<Listener> bind(const std::string& path, std::uint32_t perms, bool waits);
   Listener(Fd fd, bool refuses, std::string path, struct stat file)
       : fd_(std::move(fd)), refuses_(refuses), path_(std::move(path)), file_(file) {}
   Fd fd_;

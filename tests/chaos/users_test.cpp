@@ -3,6 +3,7 @@
 // root. Each test runs with the kernel's own way of knowing a peer's process and with the one from before Linux 6.5.
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +134,40 @@ TEST_P(TwoUsers, AReaderGoesOnWithTheNextPublisherOfTheOtherUser) {
     o.perms = 0660;
     publisher = open(o);
   }
+  std::optional<support::Ending> ending;
+  publish_until([&] { return (ending = worker.wait(std::chrono::milliseconds(5))).has_value(); });
+  EXPECT_TRUE(ending && ending->success()) << worker.output();
+}
+
+TEST_P(TwoUsers, AReaderWaitsForAFolderThatIsClosedToItForAWhileAndSaysWhy) {
+  auto worker = ChildProcess::fork([&] {
+    if (!become(kWorker, kVision)) return 10;
+    const auto r = open(reader_options("worker"));
+    for (std::string told; r->stats().attachments < 2;) {
+      auto frame = r->read(50'000'000);
+      if (frame) std::puts("reads");
+      if (!frame && frame.status() != SHMRING_TIMEOUT) {
+        std::puts(frame.error().text.c_str());
+        return 1;
+      }
+      if (!frame && !frame.error().text.empty() && std::exchange(told, frame.error().text) != frame.error().text)
+        std::puts(told.c_str());
+      std::fflush(stdout);
+    }
+    return 0;
+  });
+  publish_until([&] { return worker.says("reads", std::chrono::milliseconds(5)); });
+  ASSERT_EQ(::chmod(dir.path().c_str(), 02700), 0);
+  publisher.reset();
+  {
+    const As camera(kCamera, kCameraOnly);
+    auto o = publisher_options();
+    o.perms = 0660;
+    publisher = open(o);
+  }
+  EXPECT_TRUE(worker.says("is not permitted")) << worker.output();
+  ::poll(nullptr, 0, 400);  // longer than a refusal is taken for a passing one
+  ASSERT_EQ(::chmod(dir.path().c_str(), 02750), 0);
   std::optional<support::Ending> ending;
   publish_until([&] { return (ending = worker.wait(std::chrono::milliseconds(5))).has_value(); });
   EXPECT_TRUE(ending && ending->success()) << worker.output();

@@ -2,6 +2,10 @@
 // What changes while readers are there: larger frames, the end, another publisher, another attachment under the same
 // name.
 #include "client/end_of_stream.hpp"
+#include <filesystem>
+
+#include <unistd.h>
+
 #include "ring_fixture.hpp"
 #include "transport/clock.hpp"
 
@@ -498,6 +502,76 @@ TEST_F(Changes, AReaderThatHoldsMoreOfFormerRingsThanMaxHeldIsNotLetIn) {
   held.pop_back();
   publish();
   EXPECT_TRUE(support::eventually([&] { return static_cast<bool>(third->read(100'000'000)); }));
+}
+
+TEST_F(Changes, ASocketFileThatVanishesIsMadeAgain) {
+  open_publisher();
+  const auto first = attach("first");
+  for (int i = 0; i < 2; ++i) {
+    ::unlink(path.c_str());
+    EXPECT_TRUE(support::eventually([&] { return dir.names().size() == 1; }));
+    const auto second = attach("second");
+    publish();
+    EXPECT_NE(next(*first), 0u) << "who was there stays";
+    EXPECT_NE(next(*second), 0u);
+    EXPECT_NE(publisher->take_notice().find("is made again"), std::string::npos);
+    EXPECT_EQ(publisher->take_notice(), "");
+  }
+  EXPECT_EQ(lane("first").generation, 1u);
+  publisher.reset();
+  EXPECT_TRUE(dir.names().empty());
+}
+
+TEST_F(Changes, AFolderThatVanishesForAMomentIsWaitedFor) {
+  const std::string folder = dir.file("d");
+  std::filesystem::create_directory(folder);
+  auto o = publisher_options();
+  o.path = folder + "/ring";
+  publisher = open(o);
+  auto r = reader_options("worker");
+  r.path = o.path;
+  const auto reader = attach(r);
+  for (const bool anew : {false, true}) {  // it comes back, or another one takes its place
+    std::filesystem::rename(folder, dir.file("e"));
+    if (anew) std::filesystem::create_directory(folder);
+    publish();
+    EXPECT_NE(next(*reader), 0u);
+    if (!anew) std::filesystem::rename(dir.file("e"), folder);
+    r.name = anew ? "later" : "sooner";
+    attach(r);
+  }
+}
+
+TEST_F(Changes, APublisherWhosePathWasTakenSaysSoOnceAndServesOn) {
+  open_publisher();
+  const auto reader = attach();
+  ::unlink(path.c_str());
+  auto thief = Publisher::open(publisher_options());
+  ASSERT_TRUE(thief) << thief.error().text;
+  std::string notice;
+  EXPECT_TRUE(support::eventually([&] { return !(notice = publisher->take_notice()).empty(); }));
+  EXPECT_NE(notice.find("no reader finds it any more"), std::string::npos) << notice;
+  EXPECT_NE(notice.find("process " + std::to_string(::getpid())), std::string::npos) << notice;
+  publish();
+  EXPECT_NE(next(*reader), 0u);
+  thief->reset();
+  EXPECT_TRUE(support::eventually([&] { return dir.names().size() == 1; })) << "the path is free again";
+  attach("second");
+}
+
+TEST_F(Changes, APublisherThatIsOpenedAgainAtOnceKeepsItsReader) {
+  open_publisher();
+  const auto reader = attach();
+  for (int i = 0; i < 30; ++i) {
+    publisher.reset();
+    open_publisher();
+    publish();
+    EXPECT_TRUE(support::eventually([&] {
+      auto frame = reader->read(10'000'000);
+      EXPECT_TRUE(frame || frame.status() == SHMRING_TIMEOUT) << frame.error().text;
+      return static_cast<bool>(frame);
+    }));
+  }
 }
 
 TEST_F(Changes, TheSizeThatItHasNeedsNoNewRing) {

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -200,6 +202,43 @@ TEST(Listener, NamesWhatIsInTheWayOfItsLockAndLeavesItAlone) {
   EXPECT_NE(refused.error().text.find(dir.file("s.lock") + " is in the way"), std::string::npos)
       << refused.error().text;
   EXPECT_EQ(dir.names(), std::set<std::string>{"s.lock"});
+}
+
+TEST(Listener, WaitsForOneThatIsJustClosing) {
+  const support::TempDir dir;
+  auto first = Listener::bind(dir.file("s"), 0600);
+  ASSERT_TRUE(first);
+  std::thread closing([&] {
+    pollfd p{first->fd(), POLLIN, 0};
+    ::poll(&p, 1, -1);  // until the other one asks who is there
+    first->close();
+  });
+  auto second = Listener::bind(dir.file("s"), 0600);
+  closing.join();
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_TRUE(connect_to(dir.file("s")));
+  second->close();
+}
+
+TEST(Listener, KnowsWhetherItStillHasThePath) {
+  const support::TempDir dir;
+  std::filesystem::create_directory(dir.file("d"));
+  auto first = Listener::bind(dir.file("d/s"), 0600);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->place(), Listener::Place::kept);
+  std::filesystem::rename(dir.file("d"), dir.file("e"));
+  EXPECT_EQ(first->place(), Listener::Place::lost);
+  std::filesystem::rename(dir.file("e"), dir.file("d"));
+  EXPECT_EQ(first->place(), Listener::Place::kept);
+  const auto refused = Listener::bind_at_once(dir.file("d/s"), 0600);
+  EXPECT_EQ(refused.status(), SHMRING_IN_USE);
+  ::unlink(dir.file("d/s").c_str());
+  auto second = Listener::bind_at_once(dir.file("d/s"), 0600);
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_EQ(first->place(), Listener::Place::lost);
+  first->close();  // leaves the other one's file
+  EXPECT_EQ(second->place(), Listener::Place::kept);
+  second->close();
 }
 
 // Processes, not threads: each has locks of its own.
