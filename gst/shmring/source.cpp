@@ -63,6 +63,7 @@ bool Source::start() {
   format_ = {};
   caps_.reset();
   format_id_.reset();
+  headers_ = nullptr;
   last_sequence_ = told_latency_ = copied_ = malformed_ = 0;
   told_waiting_ = takes_video_meta_ = false;
   return true;
@@ -167,6 +168,8 @@ GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
   if (!gst_base_src_negotiate(element_))
     return GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(element_)) ? GST_FLOW_FLUSHING : GST_FLOW_NOT_NEGOTIATED;
   format_id_ = frame.format_id();
+  headers_ = stream_headers(caps_.get());
+  skip_headers_ = false;
   return GST_FLOW_OK;
 }
 
@@ -197,6 +200,8 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
     if (skip_gap(frame.info())) continue;
     auto made = buffer_of(std::move(frame));
     if (!made) continue;  // it is no frame of its caps
+    if (push_headers(made)) return GST_FLOW_OK;
+    if (!made) continue;
     if (auto list = list_of_parts(made.get()))
       gst_base_src_submit_buffer_list(element_, list.release());
     else
@@ -244,6 +249,22 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
   last_sequence_ = info.sequence;
   return buffer;
+}
+
+// A stream of bytes is joined in the middle: what it begins with comes before its first frame, whole and once. True: the
+// frame went with it. The frame is gone where it is one of the headers itself.
+bool Source::push_headers(Owned<GstBuffer>& frame) {
+  const bool header = GST_BUFFER_FLAG_IS_SET(frame.get(), GST_BUFFER_FLAG_HEADER);
+  if (auto headers = std::move(headers_)) {
+    if (begins_with_headers(frame.get(), headers.get())) return false;
+    skip_headers_ = header;
+    if (!header) gst_buffer_list_add(headers.get(), frame.release());
+    gst_base_src_submit_buffer_list(element_, headers.release());
+    return true;
+  }
+  skip_headers_ = skip_headers_ && header;
+  if (skip_headers_) frame = nullptr;
+  return false;
 }
 
 // The list that a frame was published as; NULL where it was one buffer.

@@ -60,6 +60,7 @@ class Source {
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
   Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
   Owned<GstBufferList> list_of_parts(GstBuffer* frame);
+  bool push_headers(Owned<GstBuffer>& frame);
   Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
 
   GstBaseSrc* const element_;
@@ -82,6 +83,8 @@ class Source {
   MetasReader metas_;
   TimeKeeper time_;
   Owned<GstCaps> caps_;
+  Owned<GstBufferList> headers_;  // of caps_, until the first frame
+  bool skip_headers_ = false;     // they were pushed
   std::optional<std::uint64_t> format_id_;
   std::uint64_t last_sequence_ = 0;  // of the last buffer made
   std::uint64_t told_latency_ = 0;

@@ -132,4 +132,41 @@ TEST_F(ShmRing, a_list_with_a_packet_that_cannot_be_read_costs_itself_alone) {
   EXPECT_EQ(figure(in, "published"), 1u);
 }
 
+TEST_F(ShmRing, a_stream_of_bytes_that_is_joined_later_begins_with_its_headers) {
+  const auto bytes = [](const char* text) { return adopt(gst_buffer_new_memdup(text, 4)); };
+  const auto arrived = [](GstBuffer* buffer) {
+    const auto got = bytes_of(buffer);
+    return std::string(reinterpret_cast<const char*>(got.data()), got.size());
+  };
+  const auto header = [&](const char* text) {
+    auto buffer = bytes(text);
+    GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_HEADER);
+    return buffer;
+  };
+  // "HEAD" and "TAIL", in caps and in the stream
+  const std::string caps = "application/x-gdp,streamheader=(buffer)<48454144,5441494c>";
+  const std::vector<std::string> all = {"HEAD", "TAIL", "data", "more"};
+  for (const std::size_t begin : {0, 1, 2}) {  // what the reader comes in time for
+    Harness in = sink("depth=10");
+    in.caps(caps);
+    Harness out = source();
+    ASSERT_TRUE(in.has_readers(1));
+    for (std::size_t i = begin; i < all.size(); ++i) in.push(i < 2 ? header(all[i].c_str()) : bytes(all[i].c_str()));
+    for (const std::string& expected : all) {
+      const auto got = out.pull();
+      ASSERT_TRUE(got) << begin;
+      EXPECT_EQ(arrived(got.get()), expected) << begin;
+    }
+  }
+}
+
+TEST_F(ShmRing, headers_of_an_elementary_stream_stay_in_its_caps) {
+  Harness in = sink();
+  in.caps("audio/x-opus,streamheader=(buffer)<48454144>");
+  Harness out = source();
+  ASSERT_TRUE(in.has_readers(1));
+  in.push(packet(1, 100));
+  EXPECT_EQ(number_of(out.pull().get()), 1u);
+}
+
 }  // namespace
