@@ -61,7 +61,7 @@ Format::Format(std::uint32_t publisher, std::uint32_t number_of_it) {
   caps = "video/x-raw, publisher=" + std::to_string(publisher) + ", number=" + std::to_string(number_of_it) +
          ", pad=" + std::string(random.chance(10) ? random.below(12000) : random.below(50), 'x');
   format.caps = caps.c_str();
-  format.pixel_format = static_cast<shmring_pixel_format>(random.below(15));
+  format.pixel_format = SHMRING_BYTES;  // of raw video the publisher asks that each frame has the whole image
   format.width = random.below(4000);
   format.height = random.below(4000);
   format.plane_count = random.below(SHMRING_MAX_PLANES + 1);
