@@ -31,6 +31,7 @@ constexpr std::uint32_t kLoans = 3;
 constexpr std::uint64_t kFirstHeadroom = 4;
 constexpr std::uint64_t kHeadroom = 2;
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;
+constexpr std::uint64_t kMostPadding = 2;      // times the picture itself
 constexpr std::uint64_t kPause = 500'000'000;  // ns, between tries to make slots larger
 
 // The loan that is this buffer and nothing else.
@@ -140,7 +141,10 @@ void Sink::require(std::uint64_t frame_size) {
   const std::uint64_t now = monotonic_now();
   if (now < try_again_at_) return;
   std::uint64_t size = std::max(format_.largest_frame(), frame_size);
-  if (!format_.video()) {
+  if (format_.video()) {
+    // Padding is worth room; a picture cut out of a far larger one, or bytes behind a damaged one, are not.
+    if (frame_size > kMostPadding * format_.largest_frame()) size = format_.largest_frame();
+  } else {
     if (room_ != 0)
       size = std::bit_ceil(kHeadroom * frame_size);
     else if (format_.largest_frame() == 0)

@@ -80,6 +80,18 @@ TEST_F(ShmRing, caps_that_promise_huge_compressed_pictures_reserve_no_more_than_
   EXPECT_EQ(figure(in, "slot-size"), 1'000'000u);
 }
 
+TEST_F(ShmRing, a_picture_with_far_too_many_bytes_makes_no_larger_slots_and_arrives) {
+  Harness in("shmringsink socket-path=" + path());
+  in.caps(kCaps);
+  in.push(frame(1, 100 * kFrameSize));
+  Harness out = source();
+  const auto got = out.pull();
+  ASSERT_TRUE(got);
+  EXPECT_EQ(gst_buffer_get_size(got.get()), kFrameSize);
+  EXPECT_EQ(figure(in, "slot-size"), kFrameSize);
+  EXPECT_EQ(figure(in, "dropped-too-large"), 0u);
+}
+
 struct Damaged {
   const char* what;
   std::string caps;
