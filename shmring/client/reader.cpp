@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <mutex>
 
 #include "client/attachment.hpp"
@@ -334,7 +333,6 @@ struct Reader::Impl {
                                        ": release one first, keep copies, or ask for a larger max-held"};
   }
 
-  // On the reading thread.
   std::uint32_t held_elsewhere() { return former.empty() ? 0 : former.forget_released(mutex); }
   // Of all rings. With the mutex, or on the reading thread.
   std::uint32_t held() const { return (attachment ? attachment->held() : 0) + former.held(); }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What a reader may ask for.
-#include <errno.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "client/reader.hpp"
 #include "core/layout.hpp"
