@@ -4,6 +4,7 @@
 import asyncio
 import contextvars
 import gc
+import threading
 import time
 
 import pytest
@@ -264,5 +265,149 @@ def test_two_readers_in_one_event_loop(tmp_path):
         assert await asyncio.gather(*tasks) == [list(range(1, 11))] * 2
         for publisher in publishers:
             publisher.close()
+
+    asyncio.run(main())
+
+
+def test_tasks_that_wait_in_one_iterator_or_in_several_are_all_served(path):
+    async def main():
+        options = {"format": "GRAY8", "width": 8, "height": 6, "max_held": 8}  # each task keeps its last frame while it waits
+        with shmring.Publisher(path, **options) as publisher, shmring.Reader(path) as reader:
+            attach(reader)
+            shared = aiter(reader)
+
+            async def work(frames, seen):
+                async for frame in frames:
+                    seen.append(frame.seq)
+
+            seen = [[] for _ in range(5)]
+            tasks = [asyncio.create_task(work(shared if number < 3 else reader, seen[number])) for number in range(5)]
+            await asyncio.sleep(0.01)
+            for number in range(1, 101):
+                publisher.publish(IMAGE)
+                while sum(map(len, seen)) < number:
+                    await asyncio.sleep(0)
+            publisher.end()
+            await asyncio.gather(*tasks)
+            assert sorted(sum(seen, [])) == list(range(1, 101))
+            assert all(seen)
+            del shared, tasks
+            gc.collect()
+            assert watched() == 0
+
+    asyncio.run(main())
+
+
+def test_several_waits_at_once_get_a_frame_each_in_their_order(path, publisher):
+    async def main():
+        with shmring.Reader(path) as reader:
+            attach(reader)
+            frames = aiter(reader)
+            waiting = [asyncio.ensure_future(anext(frames)) for _ in range(4)]
+            await asyncio.sleep(0)
+            waiting[1].cancel()
+            for _ in range(3):
+                publisher.publish(IMAGE)
+            assert [(await waiting[number]).seq for number in (0, 2, 3)] == [1, 2, 3]
+            with pytest.raises(asyncio.CancelledError):
+                await waiting[1]
+
+    asyncio.run(main())
+
+
+def test_an_iterator_goes_on_in_a_new_event_loop_when_its_old_one_was_closed(path, publisher):
+    with shmring.Reader(path) as reader:
+        attach(reader)
+        frames = aiter(reader)
+
+        async def one():
+            waiting = asyncio.ensure_future(anext(frames))
+            await asyncio.sleep(0.01)
+            publisher.publish(IMAGE)
+            return (await waiting).seq
+
+        assert [asyncio.run(one()) for _ in range(3)] == [1, 2, 3]
+
+        loop = asyncio.new_event_loop()  # closed with a task that still waits, as notebooks do
+        task = loop.create_task(anext(aiter(reader)))
+        task._log_destroy_pending = False
+        loop.run_until_complete(asyncio.sleep(0.01))
+        loop.close()
+        assert asyncio.run(one()) == 4
+
+
+def test_close_in_another_thread_ends_a_loop_that_waits(path, publisher):
+    async def main():
+        reader = attach(shmring.Reader(path))
+        closing = threading.Timer(0.05, reader.close)
+        closing.start()
+        assert [frame async for frame in reader] == []
+        closing.join()
+        assert watched() == 0
+
+    asyncio.run(main())
+
+
+def test_a_loop_within_a_loop_gets_its_frames(path, publisher):
+    """As nest_asyncio does for notebooks: a task of Python's own runs the event loop until another one is done."""
+    code = """
+        import asyncio, sys, threading, time
+        import shmring
+        asyncio.Task = asyncio.tasks.Task = asyncio.tasks._PyTask
+        reader = shmring.Reader(sys.argv[1])
+
+        async def inner():
+            frames = aiter(reader)
+            return [(await anext(frames)).seq for _ in range(3)]
+
+        async def outer():
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(inner())
+            current = asyncio.tasks._current_tasks
+            while not task.done():
+                mine = current.pop(loop, None)
+                loop._run_once()
+                if mine is not None:
+                    current[loop] = mine
+            return task.result()
+
+        asyncio.tasks._enter_task, asyncio.tasks._leave_task = asyncio.tasks._py_enter_task, asyncio.tasks._py_leave_task
+        asyncio.tasks._current_tasks = {}
+        print(asyncio.run(outer()))
+    """
+    import subprocess
+    import sys
+    import textwrap
+
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while publisher.stats()["readers"] == 0:
+        time.sleep(0.01)
+    for _ in range(3):
+        publisher.publish(IMAGE)
+    said, wrong = child.communicate()
+    assert (said, wrong, child.returncode) == ("[1, 2, 3]\n", "", 0)
+
+
+def test_a_reader_with_nothing_to_give_leaves_the_event_loop_idle(path, publisher):
+    async def main():
+        with shmring.Reader(path) as reader, shmring.Reader(path + ".none") as lonely:
+            attach(reader)
+            tasks = [asyncio.ensure_future(anext(aiter(reader))) for reader in (reader, reader, lonely)]
+            await asyncio.sleep(0.05)
+            loop, calls = asyncio.get_running_loop(), 0
+            run_once = loop._run_once
+
+            def counted():
+                nonlocal calls
+                calls += 1
+                run_once()
+
+            loop._run_once = counted
+            publisher.publish(IMAGE)
+            await asyncio.sleep(1)
+            assert calls < 200  # a descriptor that stays readable makes tens of thousands
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     asyncio.run(main())

@@ -70,24 +70,21 @@ class Reader(_shmring.Reader):
                          max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, writable_copies=writable_copies)
         if reconnect:
             _warn_of_path(path)
-        self._async_frames = lambda: None
+        self._async_frames = weakref.WeakSet()
+        self._turns = []  # the waits of tasks in `async for`, in their order
+        self._kept = []  # frames of tasks that were cancelled before they could go on
         self._ended = False  # the end of the stream was met by `async for`
 
     def __aiter__(self):
-        self._stop_async()
         frames = _AsyncFrames(self)
-        self._async_frames = weakref.ref(frames)
+        self._async_frames.add(frames)
         return frames
-
-    def _stop_async(self):
-        frames = self._async_frames()
-        if frames is not None:
-            frames.stop()
 
     def close(self):
         """Detaches. Frames and arrays that still live stay valid. A thread that waits in this reader is woken."""
-        self._stop_async()
         super().close()
+        for frames in list(self._async_frames):
+            frames.stop()
 
     def __enter__(self):
         return self
