@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Streams in step: every complete set comes whole and once, every other is counted."""
 
+import itertools
+import re
 import threading
 import time
+import types
 from contextlib import ExitStack
 
 import pytest
 import shmring
-from conftest import attach
+from conftest import attach, eventually
 
 
 @pytest.fixture
@@ -142,3 +145,174 @@ def test_frames_without_the_key_are_an_error_that_says_so(streams):
         next(shmring.gather(readers))
     with pytest.raises(shmring.Invalid):
         shmring.gather([])
+
+
+def test_streams_that_begin_anew_together_are_aligned_again(streams):
+    publishers, readers = streams(2)
+    sets = shmring.gather(readers)
+    for start in (1_000_000, 0, 500):
+        for pts in range(start, start + 4):
+            for publisher in publishers:
+                send(publisher, pts)
+        assert [[frame.pts for frame in next(sets)] for _ in range(4)] == [[pts, pts] for pts in range(start, start + 4)]
+    assert sets.complete == 12
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_frame_from_before_a_stream_began_anew_does_not_stop_the_sets(streams, first):
+    publishers, readers = streams(2)
+    sets = shmring.gather(readers)
+    for publisher in publishers:
+        send(publisher, 1000)
+    assert next(sets)[0].pts == 1000
+    send(publishers[1 - first], 1001)  # its partner is lost in the restart
+    for pts in range(3):
+        for publisher in publishers:
+            send(publisher, pts)
+    assert [[frame.pts for frame in next(sets)] for _ in range(3)] == [[pts, pts] for pts in range(3)]
+
+
+def test_a_stream_that_begins_anew_later_than_the_other_is_found_again(streams):
+    """The frame that it left behind is far ahead of all that come, and the other stream's are not to be given up for it for ever."""
+    publishers, readers = streams(2)
+    second = 1_000_000_000
+    stop = threading.Event()
+    restarted = threading.Event()
+
+    def publish():
+        clocks = [600 * second, 600 * second]
+        for number in range(100_000):
+            if number == 10:
+                clocks[0] = 0
+            if number == 30:
+                clocks[1] = clocks[0]
+                restarted.set()
+            for index, publisher in enumerate(publishers):
+                publisher.publish(b"x", pts=clocks[index])
+                clocks[index] += second // 100
+            if stop.wait(0.01):
+                return
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    sets = shmring.gather(readers, tolerance=0.002)
+    while not (restarted.is_set() and next(sets)[0].pts < 600 * second):
+        pass
+    stop.set()
+    thread.join()
+
+
+def test_streams_that_never_come_together_are_told_with_the_remedy(streams):
+    publishers, readers = streams(2)
+    stop = threading.Event()
+
+    def publish():
+        for number in range(100_000):
+            send(publishers[0], number * 10_000_000)
+            send(publishers[1], 3_600_000_000_000 + number * 10_000_000)
+            if stop.wait(0.01):
+                return
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        sets = shmring.gather(readers, timeout=0.1)
+
+        def told():
+            with pytest.raises(shmring.Timeout) as caught:
+                next(sets)
+            return re.search(r"stream 1 is 3\d+\S* s ahead of stream 0.*clock.*key", str(caught.value))
+
+        eventually(told)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_stream_that_is_behind_by_less_than_it_takes_to_come_up_costs_no_set(streams, monkeypatch):
+    seconds = itertools.count()
+    monkeypatch.setattr("shmring._gather.time", types.SimpleNamespace(monotonic=lambda: next(seconds) * 0.03))
+    publishers, readers = streams(2)
+    send(publishers[1], *range(100, 130))
+    late = threading.Thread(target=lambda: [(send(publishers[0], pts), time.sleep(0.002)) for pts in range(60, 130)])
+    late.start()
+    sets = shmring.gather(readers)
+    assert [next(sets)[1].pts for _ in range(20)] == list(range(100, 120))
+    late.join()
+
+
+def test_a_frame_without_a_key_costs_itself_only(streams):
+    publishers, readers = streams(1)
+    publishers[0].publish(b"x")
+    send(publishers[0], 5)
+    sets = shmring.gather(readers)
+    with pytest.raises(shmring.Invalid, match="stream 0: frame 1 has no pts"):
+        next(sets)
+    assert next(sets)[0].pts == 5
+
+
+def test_threads_may_share_it_and_each_set_goes_to_one_of_them(streams):
+    publishers, readers = streams(2)
+    sets = shmring.gather(readers)
+    seen = []
+
+    def work():
+        for frames in sets:
+            seen.append([frame.pts for frame in frames])
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for pts in range(200):
+        for publisher in publishers:
+            send(publisher, pts)
+        while len(seen) <= pts - 10:
+            time.sleep(0.001)
+    while len(seen) < 200:
+        time.sleep(0.001)
+    for reader in readers:
+        reader.close()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == [[pts, pts] for pts in range(200)]
+
+
+def test_what_cannot_be_served_is_refused_at_once(streams):
+    publishers, readers = streams(2)
+    with pytest.raises(shmring.Invalid, match="streams 0 and 2 are the same reader"):
+        shmring.gather([readers[0], readers[1], readers[0]])
+    sets = shmring.gather(readers, key=lambda frame: next(sets))
+    send(publishers[0], 1)
+    send(publishers[1], 1)
+    with pytest.raises(RuntimeError, match="key function"):
+        next(sets)
+
+
+def test_streams_that_are_apart_for_long_are_told_without_a_timeout_too(streams):
+    publishers, readers = streams(2)
+    sets = shmring.gather(readers)
+    for publisher in publishers:
+        send(publisher, 3_600_000_000_000)
+    next(sets)
+    stop = threading.Event()
+
+    def publish():
+        for number in range(1, 100_000):
+            send(publishers[0], number * 1_000_000)  # this one began anew, the other never will
+            send(publishers[1], 3_600_000_000_000 + number * 1_000_000)
+            if stop.wait(0.001):
+                return
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        with pytest.warns(RuntimeWarning, match="stream 1 is 3.* ahead of stream 0.*one clock") as told:
+            aligning = threading.Thread(target=lambda: list(sets))
+            aligning.start()
+            eventually(lambda: len(told) == 1)
+            for reader in readers:
+                reader.close()
+            aligning.join()
+    finally:
+        stop.set()
+        thread.join()

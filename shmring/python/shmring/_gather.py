@@ -2,11 +2,35 @@
 """Streams that must stay in step: one frame of each, all of the same moment."""
 
 import operator
+import threading
 import time
+import warnings
 
 from ._errors import Closed, End, Invalid, Timeout
 
 _NS = 1_000_000_000
+# Seconds: a frame that waits longer for partners that would need more than the second one to come up to it is let go.
+_HELD, _OUT_OF_REACH = 1.0, 10.0
+_TOLD_AFTER = 100  # frames that were let go for good without a complete set; one out of reach took a second and counts 20
+_REMEDY = "let the publishers use one clock, or choose a larger tolerance or another key"
+
+
+class _Head:
+    """The oldest frame of a stream that is in no set yet."""
+
+    __slots__ = "frame", "key", "since", "late"
+
+    def __init__(self, frame, key):
+        self.frame = frame
+        self.key = key
+        self.since = time.monotonic()
+        self.late = {}  # of each stream that it waited for: the key of the first frame that came too early
+
+    def out_of_reach(self, index, other):
+        """Whether that stream, of which a frame came that is too early again, will not come up to this frame any time soon."""
+        progress = other.key - self.late.setdefault(index, other.key)
+        waited = other.since - self.since
+        return waited > _HELD and (self.key - other.key) * waited > progress * _OUT_OF_REACH
 
 
 class gather:
@@ -18,17 +42,30 @@ class gather:
     timeout     Seconds without a complete set after which Timeout names the streams that are missing. None waits.
 
     A frame whose partners never came is let go and counted; the streams go on. Ends when one of the streams ends.
+    Keys may begin anew, as those of a publisher that restarts do: the frames from before are let go, and the streams are aligned again
+    as soon as all have begun anew. Threads may share it: each set goes to one of them.
     """
 
     def __init__(self, readers, tolerance=0.0, *, key="pts", timeout=None):
         self._readers = list(readers)
         if not self._readers:
             raise Invalid("gather needs a reader")
+        for index, reader in enumerate(self._readers):
+            first = next(i for i, other in enumerate(self._readers) if other is reader)
+            if first != index:
+                raise Invalid(f"gather: streams {first} and {index} are the same reader; open one for each")
+        self._name = "key" if callable(key) else key
         self._key = key if callable(key) else operator.attrgetter(key)
         self._tolerance = tolerance * _NS if key == "pts" else tolerance
         self._timeout = timeout
-        self._heads = [None] * len(self._readers)  # the oldest frame of each stream that is in no set yet
+        self._heads = [None] * len(self._readers)
+        self._last = [None] * len(self._readers)  # the last key of each stream
+        self._former = [None] * len(self._readers)  # the last one before the stream began anew, until there is a complete set
         self._incomplete_at = []  # keys of the incomplete sets that frames may still turn up for
+        self._apart = ""  # how far the streams were from each other when a frame was last let go
+        self._given_up = 0  # frames since the last complete set, whose partners were out of reach
+        self._lock = threading.RLock()
+        self._busy = False
         self.complete = 0
         self.incomplete = 0
         self.dropped = [0] * len(self._readers)
@@ -42,46 +79,109 @@ class gather:
         return self
 
     def __next__(self):
+        if not self._lock.acquire(timeout=-1 if self._timeout is None else self._timeout):
+            raise Timeout(f"no complete set in {self._timeout:g} s: other threads got them")
+        try:
+            if self._busy:
+                raise RuntimeError("gather was asked for a set by its own key function")
+            self._busy = True
+            try:
+                return self._next()
+            finally:
+                self._busy = False
+        finally:
+            self._lock.release()
+
+    def _next(self):
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         try:
             while True:
-                keys = [self._head_key(index, deadline) for index in range(len(self._readers))]
-                oldest = max(keys) - self._tolerance
-                late = [index for index, key in enumerate(keys) if key < oldest]
+                self._fill(deadline)
+                newest = max(range(len(self._heads)), key=lambda index: self._heads[index].key)
+                oldest = self._heads[newest].key - self._tolerance
+                late = [index for index, head in enumerate(self._heads) if head.key < oldest]
                 if not late:
                     break
-                for index in late:
-                    self._drop(index, keys[index])
-                self._incomplete_at = [key for key in self._incomplete_at if key + self._tolerance >= min(keys)]
+                self._let_go(newest, late)
         except (End, Closed):
             for index, head in enumerate(self._heads):
                 if head is not None:
-                    self._drop(index, self._key(head))
+                    self._drop(index)
             raise StopIteration from None
-        frames, self._heads = tuple(self._heads), [None] * len(self._readers)
+        frames, self._heads = tuple(head.frame for head in self._heads), [None] * len(self._readers)
         self.complete += 1
+        self._apart, self._given_up = "", 0
+        self._former = [None] * len(self._readers)
         return frames
 
-    def _head_key(self, index, deadline):
-        if self._heads[index] is None:
+    def _let_go(self, newest, late):
+        """The frames that are too early for the newest one; and that one, where the others will not come up to it."""
+        heads = list(self._heads)
+        self._measure(newest, heads[newest].key, late[0], heads[late[0]].key)
+        for index in late:
+            self._drop(index)
+        for index, head in enumerate(heads):
+            if index not in late and any(head.out_of_reach(other, heads[other]) for other in late):
+                self._drop(index)
+                self._give_up(20)
+        earliest = min(head.key for head in heads)
+        self._incomplete_at = [key for key in self._incomplete_at if key + self._tolerance >= earliest]
+
+    def _measure(self, ahead, ahead_key, behind, behind_key):
+        gap = ahead_key - behind_key
+        by = f"stream {ahead} is {gap / _NS:g} s" if self._name == "pts" else f"the {self._name} of stream {ahead} is {gap}"
+        self._apart = f"{by} ahead of stream {behind}"
+
+    def _give_up(self, weight):
+        before, self._given_up = self._given_up, self._given_up + weight
+        if before < _TOLD_AFTER <= self._given_up:
+            warnings.warn(f"gather: no complete set, {self._apart}: {_REMEDY}", RuntimeWarning, stacklevel=2)
+
+    def _fill(self, deadline):
+        while None in self._heads:
+            index = self._heads.index(None)
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            self._heads[index] = self._readers[index].read(left)
-            if self._heads[index] is None:
+            frame = self._readers[index].read(left)
+            if frame is None:
                 raise Timeout(f"no complete set in {self._timeout:g} s: {self._absent()}")
-        key = self._key(self._heads[index])
+            self._take(index, frame)
+
+    def _take(self, index, frame):
+        key = self._key(frame)
         if key is None:
-            raise Invalid(f"stream {index}: the frame has no such key (GStreamer sources may need do-timestamp=true)")
-        return key
+            raise Invalid(f"stream {index}: frame {frame.seq} has no {self._name} (a Python publisher gives pts=…, GStreamer sources may "
+                          "need do-timestamp=true); the frame was let go")
+        last, self._last[index] = self._last[index], key
+        self._heads[index] = _Head(frame, key)
+        if last is not None and last - key > self._tolerance:  # the stream began anew
+            self._former[index] = last
+            self._incomplete_at.clear()
+        for other in range(len(self._readers)):
+            self._let_go_of_before(other)
+
+    def _let_go_of_before(self, index):
+        """What a stream has from before another one began anew finds no partner any more."""
+        head = self._heads[index]
+        if head is None or self._former[index] is not None:
+            return
+        for other, former in enumerate(self._former):
+            if former is not None and abs(head.key - former) < abs(head.key - self._last[other]):
+                self._measure(index, head.key, other, self._last[other])
+                self._drop(index)
+                self._give_up(1)
+                return
 
     def _absent(self):
         for index, reader in enumerate(self._readers):
-            if self._heads[index] is None:
-                self._heads[index] = reader.read(0)
+            if self._heads[index] is None and (frame := reader.read(0)) is not None:
+                self._take(index, frame)
         absent = [str(index) for index, head in enumerate(self._heads) if head is None]
+        if self._apart:
+            return f"frames came, but none together, {self._apart}: {_REMEDY}"
         return "nothing from stream " + ", ".join(absent) if absent else "frames came, but none together"
 
-    def _drop(self, index, key):
-        self._heads[index] = None
+    def _drop(self, index):
+        key, self._heads[index] = self._heads[index].key, None
         self.dropped[index] += 1
         if not any(abs(key - counted) <= self._tolerance for counted in self._incomplete_at):
             self._incomplete_at.append(key)
