@@ -4,7 +4,6 @@
 
 #include <thread>
 
-#include "on_processor.hpp"
 #include "ring_fixture.hpp"
 #include "transport/clock.hpp"
 
@@ -282,17 +281,6 @@ TEST_F(ReaderTest, ItsDescriptorTellsOfAPublisherThatComes) {
     got = next(*reader);
   }
   EXPECT_EQ(got, 1u);
-}
-
-// A kernel that takes a halted processor of a virtual machine for a busy one leaves both on one for ever.
-TEST_F(ReaderTest, AdaptiveLooksFromAnotherProcessorThanThePublishers) {
-  if (support::OnProcessor::allowed() < 2) GTEST_SKIP() << "there is one processor";
-  open_publisher();
-  auto options = reader_options("worker");
-  options.wake = SHMRING_WAKE_ADAPTIVE;
-  const auto reader = attach(options);
-  const auto take = [&] { return static_cast<bool>(reader->read(kPatience)); };
-  EXPECT_LT(support::frames_until_apart([&] { publish(); }, take, [&] { reader->interrupt(true); }), 100);
 }
 
 TEST_F(ReaderTest, GetsTheMetadataOfEachFrameAndNoOthers) {

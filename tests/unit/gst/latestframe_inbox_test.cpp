@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "gst_fixture.hpp"
-#include "on_processor.hpp"
 #include "transport/clock.hpp"
 
 namespace supplier::latestframe {
@@ -80,18 +79,6 @@ TEST_F(LatestFrameInbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
   }
   sut.close();
   reader.join();
-}
-
-// A kernel that takes a halted processor of a virtual machine for a busy one leaves both on one for ever.
-TEST_F(LatestFrameInbox, IsLookedIntoFromAnotherProcessorThanThePublishers) {
-  if (support::OnProcessor::allowed() < 2) GTEST_SKIP() << "there is one processor";
-  ItemPool pool;
-  Inbox sut;
-  shmring::Pace pace;
-  std::uint64_t sequence = 0;
-  const auto publish = [&] { sut.put(item(pool, ++sequence)); };
-  const auto take = [&] { return static_cast<bool>(sut.take(&pace)); };
-  EXPECT_LT(support::frames_until_apart(publish, take, [&] { sut.close(); }), 100);
 }
 
 TEST_F(LatestFrameInbox, UsesItemsAgainWhicheverThreadGivesThemBack) {
