@@ -4,6 +4,7 @@
 
 #include "client/publisher.hpp"
 #include "transport/clock.hpp"
+#include "core/video.hpp"
 
 namespace shmring::capi {
 namespace {
@@ -84,6 +85,10 @@ const char* shmring_status_name(shmring_status status) {
 
 const char* shmring_offence_name(shmring_offence offence) {
   return shmring::offence_name(static_cast<std::size_t>(offence));
+}
+
+const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format) {
+  return shmring::pixel_layout(format);
 }
 
 }  // extern "C"

@@ -78,7 +78,7 @@ bool check_format(const FormatArea& shared, FormatArea& copy) {
   snapshot(&copy, &shared, head);
   if (copy.caps_size >= sizeof copy.caps || copy.plane_count > SHMRING_MAX_PLANES) return false;
   if (copy.width > 1u << 20 || copy.height > 1u << 20) return false;
-  if (!video_shape(static_cast<shmring_pixel_format>(copy.pixel_format)))
+  if (!pixel_layout(static_cast<shmring_pixel_format>(copy.pixel_format)))
     copy.pixel_format = SHMRING_BYTES;  // a newer publisher's: its caps still say it
   for (unsigned i = 0; i < copy.plane_count; ++i)
     if (copy.planes[i].offset > kMaxSlotSize) return false;

@@ -11,21 +11,8 @@
 
 namespace shmring {
 
-// Of a plane of a format: bytes a pixel (or pair of chroma samples), and how many pixels share one.
-struct PlaneShape {
-  std::uint8_t bytes;
-  std::uint8_t horizontal;  // 1 or 2
-  std::uint8_t vertical;    // 1 or 2
-};
-
-struct VideoShape {
-  const char* name;  // GStreamer's
-  std::uint8_t planes;
-  PlaneShape plane[SHMRING_MAX_PLANES];
-};
-
 // nullptr for SHMRING_BYTES and unknown numbers.
-const VideoShape* video_shape(shmring_pixel_format format);
+const shmring_pixel_layout* pixel_layout(shmring_pixel_format format);
 
 // The format that GStreamer calls so; BYTES if it is none of the table.
 shmring_pixel_format pixel_format_of(std::string_view name);

@@ -219,7 +219,7 @@ void release_capsule(PyObject* capsule) {
 
 py::object make_array(const void* memory, const View& view, const py::handle& owner, bool writable) {
   const Numpy& functions = numpy();
-  PyObject* descriptor = view.item_size == 2 ? functions.words : functions.bytes;
+  PyObject* descriptor = functions.unsigned_of[view.big_endian ? 1 : 0][view.item_size / 2];
   const Py_intptr_t shape[] = {view.shape[0], view.shape[1], view.shape[2]};
   const Py_intptr_t strides[] = {view.strides[0], view.strides[1], view.strides[2]};
   Py_INCREF(descriptor);  // it is taken over, also where no array comes of it

@@ -3,6 +3,7 @@
 #include "numpy.hpp"
 
 #include <cstddef>
+#include <string>
 
 #include "errors.hpp"
 #include "gil.hpp"
@@ -40,10 +41,14 @@ void load(Function& function, void* const* table, std::size_t place) {
 const Numpy& numpy() {
   if (loaded.array_type != nullptr) return loaded;
   const py::object module = import("numpy");
-  const py::object words =
-      owned(outlive_interpreter([&] { return PyObject_CallMethod(module.ptr(), "dtype", "s", "<u2"); }));
-  const py::object bytes =
-      owned(outlive_interpreter([&] { return PyObject_CallMethod(module.ptr(), "dtype", "s", "u1"); }));
+  py::object dtypes[2][3];
+  for (int order = 0; order < 2; ++order) {
+    for (int log = 0; log < 3; ++log) {
+      const std::string name = (order == 0 ? "<u" : ">u") + std::to_string(1 << log);
+      dtypes[order][log] =
+          owned(outlive_interpreter([&] { return PyObject_CallMethod(module.ptr(), "dtype", "s", name.c_str()); }));
+    }
+  }
   const py::object c_api = import_c_api().attr("_ARRAY_API");
   auto* const* table = static_cast<void* const*>(PyCapsule_GetPointer(c_api.ptr(), nullptr));
   if (table == nullptr) throw py::error_already_set();
@@ -52,8 +57,8 @@ const Numpy& numpy() {
   load(found.new_from_descriptor, table, 94);
   load(found.new_copy, table, 85);
   load(found.set_base, table, 282);
-  found.bytes = bytes.inc_ref().ptr();
-  found.words = words.inc_ref().ptr();
+  for (int order = 0; order < 2; ++order)
+    for (int log = 0; log < 3; ++log) found.unsigned_of[order][log] = dtypes[order][log].inc_ref().ptr();
   return loaded = found;
 }
 

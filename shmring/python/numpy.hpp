@@ -11,8 +11,7 @@ namespace shmring::python {
 
 struct Numpy {
   PyTypeObject* array_type;
-  PyObject* bytes;  // the dtype uint8
-  PyObject* words;  // the dtype "<u2"
+  PyObject* unsigned_of[2][3];  // dtypes: little-endian and big-endian, of 1, 2 and 4 bytes
   PyObject* (*new_from_descriptor)(PyTypeObject* type, PyObject* descriptor, int dimensions, const Py_intptr_t* shape,
                                    const Py_intptr_t* strides, void* data, int flags, PyObject* prototype);
   PyObject* (*new_copy)(PyObject* array, int order);

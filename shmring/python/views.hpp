@@ -13,7 +13,8 @@ namespace shmring::python {
 // One n-dimensional window on a frame's bytes.
 struct View {
   std::uint64_t offset = 0;
-  int item_size = 1;  // 1: uint8, 2: little-endian uint16
+  int item_size = 1;  // bytes of an unsigned integer: 1, 2 or 4
+  bool big_endian = false;
   int dimensions = 0;
   std::int64_t shape[3] = {0, 0, 0};
   std::int64_t strides[3] = {0, 0, 0};
@@ -26,15 +27,15 @@ struct Planes {
 
 // GStreamer's name of a pixel format ("BGR"); nullptr for SHMRING_BYTES and unknown ones.
 const char* format_name(shmring_pixel_format format);
-// The names of all known formats, as a sentence lists them.
+// The names of the formats that people use most, as a sentence lists them.
 std::string format_names();
 // The other way; SHMRING_BYTES for a name that is not known.
 shmring_pixel_format format_of(const std::string& name);
 
 // One view a plane. Bytes that are not raw video are one flat plane. False: `why` says what is wrong with the frame.
 bool plane_views(const shmring_format& format, const shmring_frame_info& info, Planes& planes, std::string& why);
-// The whole image as one view; for NV12, NV21 and I420 the (height × 3 / 2, width) image that OpenCV's cvtColor takes, where
-// the planes follow each other without gaps.
+// The whole image as one view: one plane as it is; planes of one size as (planes, height, width); of formats such as NV12 and I420 the
+// (height × 3 / 2, width) image that OpenCV's cvtColor takes, where the planes follow each other without gaps.
 bool whole_view(const shmring_format& format, const shmring_frame_info& info, View& view, std::string& why);
 
 }  // namespace shmring::python

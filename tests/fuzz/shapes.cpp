@@ -40,8 +40,8 @@ void check_described(fuzz::Input& input) {
   std::string caps;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
   const std::uint32_t width = input.take<std::uint32_t>() % 70000, height = input.take<std::uint32_t>() % 70000;
-  info.size =
-      describe_video(format, caps, static_cast<shmring_pixel_format>(input.up_to(SHMRING_UYVY + 1)), width, height);
+  info.size = describe_video(format, caps, static_cast<shmring_pixel_format>(input.up_to(SHMRING_RGB10A2_LE + 1)),
+                             width, height);
   if (info.size == 0) return;
   info.plane_count = format.plane_count;
   std::copy_n(format.planes, format.plane_count, info.planes);
@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   shmring_format format = SHMRING_FORMAT_INIT;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
-  format.pixel_format = static_cast<shmring_pixel_format>(input.up_to(SHMRING_UYVY + 1));
+  format.pixel_format = static_cast<shmring_pixel_format>(input.up_to(SHMRING_RGB10A2_LE + 1));
   format.width = static_cast<std::uint32_t>(input.number());
   format.height = static_cast<std::uint32_t>(input.number());
   info.size = input.number() % (kMaxSlotSize + 1);  // as check_descriptor lets it through

@@ -58,7 +58,7 @@ TEST(Views, EveryFormatHasANameThatLeadsBackToIt) {
     EXPECT_EQ(format_of(format_name(format)), format);
   }
   EXPECT_EQ(format_name(SHMRING_BYTES), nullptr);
-  EXPECT_EQ(format_name(static_cast<shmring_pixel_format>(SHMRING_UYVY + 1)), nullptr);
+  EXPECT_EQ(format_name(static_cast<shmring_pixel_format>(SHMRING_RGB10A2_LE + 1)), nullptr);
   EXPECT_EQ(format_of("v210"), SHMRING_BYTES);
   EXPECT_EQ(format_of(""), SHMRING_BYTES);
 }

@@ -69,7 +69,8 @@ typedef enum shmring_wake SHMRING_INT {
       1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
 } shmring_wake;
 
-/* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video. */
+/* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video, or a format whose planes are not
+ * rows of samples (tiled, compressed, 10 bits packed across bytes). The names are GStreamer's. */
 typedef enum shmring_pixel_format SHMRING_INT {
   SHMRING_BYTES = 0,
   SHMRING_GRAY8 = 1,
@@ -93,8 +94,118 @@ typedef enum shmring_pixel_format SHMRING_INT {
   SHMRING_A444_16LE = 19,
   SHMRING_NV21 = 20,
   SHMRING_YUY2 = 21,
-  SHMRING_UYVY = 22
+  SHMRING_UYVY = 22,
+  SHMRING_YV12 = 23,
+  SHMRING_Y41B = 24,
+  SHMRING_Y42B = 25,
+  SHMRING_Y444 = 26,
+  SHMRING_YUV9 = 27,
+  SHMRING_YVU9 = 28,
+  SHMRING_YVYU = 29,
+  SHMRING_VYUY = 30,
+  SHMRING_AYUV = 31,
+  SHMRING_VUYA = 32,
+  SHMRING_RBGA = 33,
+  SHMRING_V308 = 34,
+  SHMRING_IYU2 = 35,
+  SHMRING_RGB16 = 36,
+  SHMRING_BGR16 = 37,
+  SHMRING_RGB15 = 38,
+  SHMRING_BGR15 = 39,
+  SHMRING_GRAY16_BE = 40,
+  SHMRING_GRAY10_LE16 = 41,
+  SHMRING_GBR = 42,
+  SHMRING_RGBP = 43,
+  SHMRING_BGRP = 44,
+  SHMRING_GBRA = 45,
+  SHMRING_A420 = 46,
+  SHMRING_A422 = 47,
+  SHMRING_A444 = 48,
+  SHMRING_AV12 = 49,
+  SHMRING_NV16 = 50,
+  SHMRING_NV61 = 51,
+  SHMRING_NV24 = 52,
+  SHMRING_P010_10LE = 53,
+  SHMRING_P010_10BE = 54,
+  SHMRING_P012_LE = 55,
+  SHMRING_P012_BE = 56,
+  SHMRING_P016_LE = 57,
+  SHMRING_P016_BE = 58,
+  SHMRING_I420_10LE = 59,
+  SHMRING_I420_10BE = 60,
+  SHMRING_I420_12LE = 61,
+  SHMRING_I420_12BE = 62,
+  SHMRING_I422_10LE = 63,
+  SHMRING_I422_10BE = 64,
+  SHMRING_I422_12LE = 65,
+  SHMRING_I422_12BE = 66,
+  SHMRING_Y444_10LE = 67,
+  SHMRING_Y444_10BE = 68,
+  SHMRING_Y444_12LE = 69,
+  SHMRING_Y444_12BE = 70,
+  SHMRING_Y444_16LE = 71,
+  SHMRING_Y444_16BE = 72,
+  SHMRING_GBR_10LE = 73,
+  SHMRING_GBR_10BE = 74,
+  SHMRING_GBR_12LE = 75,
+  SHMRING_GBR_12BE = 76,
+  SHMRING_GBRA_10LE = 77,
+  SHMRING_GBRA_10BE = 78,
+  SHMRING_GBRA_12LE = 79,
+  SHMRING_GBRA_12BE = 80,
+  SHMRING_A444_10LE = 81,
+  SHMRING_A444_10BE = 82,
+  SHMRING_A444_12LE = 83,
+  SHMRING_A444_12BE = 84,
+  SHMRING_A444_16BE = 85,
+  SHMRING_A420_10LE = 86,
+  SHMRING_A420_10BE = 87,
+  SHMRING_A420_12LE = 88,
+  SHMRING_A420_12BE = 89,
+  SHMRING_A420_16LE = 90,
+  SHMRING_A420_16BE = 91,
+  SHMRING_A422_10LE = 92,
+  SHMRING_A422_10BE = 93,
+  SHMRING_A422_12LE = 94,
+  SHMRING_A422_12BE = 95,
+  SHMRING_A422_16LE = 96,
+  SHMRING_A422_16BE = 97,
+  SHMRING_ARGB64_BE = 98,
+  SHMRING_RGBA64_BE = 99,
+  SHMRING_BGRA64_BE = 100,
+  SHMRING_ABGR64_BE = 101,
+  SHMRING_AYUV64 = 102,
+  SHMRING_Y210 = 103,
+  SHMRING_Y212_LE = 104,
+  SHMRING_Y212_BE = 105,
+  SHMRING_Y216_LE = 106,
+  SHMRING_Y216_BE = 107,
+  SHMRING_V216 = 108,
+  SHMRING_Y412_LE = 109,
+  SHMRING_Y412_BE = 110,
+  SHMRING_Y416_LE = 111,
+  SHMRING_Y416_BE = 112,
+  SHMRING_Y410 = 113,
+  SHMRING_R210 = 114,
+  SHMRING_BGR10A2_LE = 115,
+  SHMRING_RGB10A2_LE = 116
 } shmring_pixel_format;
+
+/* One plane: an array of rows, columns and components of the samples' type. Sides are the picture's, divided and rounded up. */
+typedef struct shmring_plane_layout {
+  uint32_t columns_divisor;
+  uint32_t rows_divisor;
+  uint32_t components; /* samples side by side for each column, as 3 in RGB, or 2 in YUY2 (Y with U, Y with V) */
+} shmring_plane_layout;
+
+/* What a pixel format is made of. */
+typedef struct shmring_pixel_layout {
+  const char* name;     /* GStreamer's, as in caps */
+  uint32_t sample_size; /* bytes: 1, 2 or 4, unsigned */
+  uint32_t big_endian;  /* 1: the bytes of a sample are in the order of the network */
+  uint32_t plane_count;
+  shmring_plane_layout planes[SHMRING_MAX_PLANES];
+} shmring_pixel_layout;
 
 /* Frame flags, a bit set. */
 #define SHMRING_FRAME_DELTA_UNIT (1u << 0) /* cannot be decoded without frames before it */
@@ -243,6 +354,8 @@ SHMRING_API const char* shmring_last_error(void);
 SHMRING_API const char* shmring_status_name(shmring_status status);
 /* The name of an offence: "message", "tail", … NULL for a place that is free. */
 SHMRING_API const char* shmring_offence_name(shmring_offence offence);
+/* The layout of a pixel format, valid for ever; NULL for SHMRING_BYTES and for numbers that this library does not know. */
+SHMRING_API const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format);
 /* Now on CLOCK_MONOTONIC, ns. */
 SHMRING_API uint64_t shmring_now(void);
 /* Fills `format` for raw video of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
