@@ -67,6 +67,8 @@ class Attachment {
     return ring_.data() + geometry_.payload_offset + frame.slot * geometry_.slot_stride;
   }
   LaneCounters& counters() const { return counters_; }
+  // What was granted, and the times of this ring's frames.
+  void describe(shmring_reader_stats& stats, Histogram& age, Histogram& hold) const;
 
  private:
   Attachment(const wire::Welcome& welcome, const RingGeometry& geometry, Mapping ring, Mapping lane);

@@ -101,9 +101,9 @@ struct Publisher::Impl {
   [[gnu::cold, gnu::noinline]] Error refuse_malformed(const shmring_frame_info& info) {
     drop_for_all(malformed);
     const FormatArea& f = format->area;
-    const VideoShape* shape = video_shape(static_cast<shmring_pixel_format>(f.pixel_format));
+    const shmring_pixel_layout* layout = pixel_layout(static_cast<shmring_pixel_format>(f.pixel_format));
     return {SHMRING_INVALID, "the frame is dropped: its " + std::to_string(info.size) +
-                                 " bytes and its planes hold no " + (shape ? shape->name : "picture") + " of " +
+                                 " bytes and its planes hold no " + (layout ? layout->name : "picture") + " of " +
                                  std::to_string(f.width) + "x" + std::to_string(f.height)};
   }
 

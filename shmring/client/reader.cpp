@@ -457,6 +457,15 @@ struct Reader::Impl {
     }
   }
 
+  // What `ask` says of the attachment; zero without one, or in a forked child.
+  template <class Ask>
+  auto of_attachment(Ask ask) const {
+    using Answer = decltype(ask(*attachment));
+    if (guard.in_child()) return Answer{};
+    const std::lock_guard lock(mutex);
+    return attachment ? ask(*attachment) : Answer{};
+  }
+
   [[gnu::hot]] Result<Frame> read(std::uint64_t timeout, std::uint32_t more = 0) {
     if (guard.in_child()) return forked();
     const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : now();
@@ -547,21 +556,15 @@ void Reader::interrupt(bool on) {
 int Reader::fileno() const { return impl_->epoll.get(); }
 
 bool Reader::connected() const {
-  if (impl_->guard.in_child()) return false;
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->attachment != nullptr && impl_->offered.load(std::memory_order_relaxed);
+  return impl_->of_attachment([this](const Attachment&) { return impl_->offered.load(std::memory_order_relaxed); });
 }
 
 std::uint64_t Reader::latency() const {
-  if (impl_->guard.in_child()) return 0;
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->attachment ? impl_->attachment->latency() : 0;
+  return impl_->of_attachment([](const Attachment& a) { return a.latency(); });
 }
 
 std::uint32_t Reader::max_held() const {
-  if (impl_->guard.in_child()) return 0;
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->attachment ? impl_->attachment->granted().max_held : 0;
+  return impl_->of_attachment([](const Attachment& a) { return a.granted().max_held; });
 }
 
 std::uint32_t Reader::held() const {
@@ -583,15 +586,7 @@ shmring_reader_stats Reader::stats() const {
   auto age = std::make_unique<Histogram>(), hold = std::make_unique<Histogram>();
   age->add(impl_->age);
   hold->add(impl_->hold);
-  if (const Attachment* a = impl_->attachment; a) {
-    s.publisher_pid = a->granted().publisher_pid;
-    s.policy = static_cast<shmring_policy>(a->granted().policy);
-    s.wake = static_cast<shmring_wake>(a->granted().wake);
-    s.depth = a->granted().depth;
-    s.max_held = a->granted().max_held;
-    age->add(a->counters().age);
-    hold->add(a->counters().hold);
-  }
+  if (const Attachment* a = impl_->attachment) a->describe(s, *age, *hold);
   s.age = age->summary();
   s.hold = hold->summary();
   return s;

@@ -38,20 +38,21 @@ extern "C" {
 /* What a call came to. Zero is success; shmring_last_error() has the sentence for everything else. */
 typedef enum shmring_status SHMRING_INT {
   SHMRING_OK = 0,
-  SHMRING_TIMEOUT = 1,       /* nothing came in time (or at once, with a timeout of 0) */
-  SHMRING_END = 2,           /* the publisher ended the stream and every frame before the end was taken */
-  SHMRING_DISCONNECTED = 3,  /* the publisher is gone (only where the reader was told not to wait for the next one) */
-  SHMRING_INTERRUPTED = 4,   /* shmring_reader_interrupt() was called */
-  SHMRING_FULL = 5,          /* no slot is free: the frame is dropped and counted */
-  SHMRING_TOO_LARGE = 6,     /* the frame does not fit into a slot: refused and counted */
-  SHMRING_TOO_MANY_HELD = 7, /* the reader already holds max_held frames, those of former rings counted: release one first */
-  SHMRING_IN_USE = 8,        /* the path has a live publisher, the ring its readers, or the name its owner */
-  SHMRING_REFUSED = 9,       /* refused by the publisher (the sentence has its figures), or by the mode of its socket */
-  SHMRING_INVALID = 10,      /* an argument is out of its range */
-  SHMRING_PROTOCOL = 11,     /* the peer broke the protocol, or speaks another version of it */
-  SHMRING_NO_MEMORY = 12,    /* the memory is not to be had (the sentence has the figures) */
-  SHMRING_SYSTEM = 13,       /* a system call failed (the sentence names it) */
-  SHMRING_FORKED = 14        /* this handle belongs to the parent process */
+  SHMRING_TIMEOUT = 1,      /* nothing came in time (or at once, with a timeout of 0) */
+  SHMRING_END = 2,          /* the publisher ended the stream and every frame before the end was taken */
+  SHMRING_DISCONNECTED = 3, /* the publisher is gone (only where the reader was told not to wait for the next one) */
+  SHMRING_INTERRUPTED = 4,  /* shmring_reader_interrupt() was called */
+  SHMRING_FULL = 5,         /* no slot is free: the frame is dropped and counted */
+  SHMRING_TOO_LARGE = 6,    /* the frame does not fit into a slot: refused and counted */
+  SHMRING_TOO_MANY_HELD =
+      7,                /* the reader already holds max_held frames, those of former rings counted: release one first */
+  SHMRING_IN_USE = 8,   /* the path has a live publisher, the ring its readers, or the name its owner */
+  SHMRING_REFUSED = 9,  /* refused by the publisher (the sentence has its figures), or by the mode of its socket */
+  SHMRING_INVALID = 10, /* an argument is out of its range */
+  SHMRING_PROTOCOL = 11,  /* the peer broke the protocol, or speaks another version of it */
+  SHMRING_NO_MEMORY = 12, /* the memory is not to be had (the sentence has the figures) */
+  SHMRING_SYSTEM = 13,    /* a system call failed (the sentence names it) */
+  SHMRING_FORKED = 14     /* this handle belongs to the parent process */
 } shmring_status;
 
 /* What happens to a lane's frames when its reader is slower than the publisher. */
