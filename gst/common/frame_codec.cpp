@@ -306,6 +306,10 @@ std::uint64_t TimeBase::to_monotonic(GstClockTimeDiff running_time) const {
   return static_cast<std::uint64_t>(std::max<GstClockTimeDiff>(0, running_time + shift_));
 }
 
+bool TimeBase::before_start(std::uint64_t monotonic) const {
+  return valid_ && monotonic <= G_MAXINT64 && static_cast<GstClockTimeDiff>(monotonic) < shift_;
+}
+
 GstClockTime TimeBase::to_running_time(std::uint64_t monotonic) const {
   if (!valid_ || monotonic > G_MAXINT64) return GST_CLOCK_TIME_NONE;
   return static_cast<GstClockTime>(std::max<GstClockTimeDiff>(0, static_cast<GstClockTimeDiff>(monotonic) - shift_));

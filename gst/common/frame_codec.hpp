@@ -58,6 +58,8 @@ class TimeBase {
 
   bool valid() const { return valid_; }
   std::uint64_t to_monotonic(GstClockTimeDiff running_time) const;
+  // Whether a time lies before the element's base-time: no buffer can have it.
+  bool before_start(std::uint64_t monotonic) const;
   // 0 for what was before the element's base-time; GST_CLOCK_TIME_NONE for none, or if not valid.
   GstClockTime to_running_time(std::uint64_t monotonic) const;
 

@@ -34,10 +34,10 @@ bool only_paced(GstElement* pipeline) {
     bool live = false;
   } sources;
   const auto look = +[](const GValue* item, GValue* kept, gpointer) -> gboolean {
-    auto& sources = *static_cast<Sources*>(g_value_get_pointer(kept));
+    auto& found = *static_cast<Sources*>(g_value_get_pointer(kept));
     auto* source = GST_ELEMENT(g_value_get_object(item));
-    sources.any = true;
-    sources.live |= live([&](GstQuery* query) { return gst_element_query(source, query); }).value_or(true);
+    found.any = true;
+    found.live |= live([&](GstQuery* query) { return gst_element_query(source, query); }).value_or(true);
     return TRUE;
   };
   GValue kept = G_VALUE_INIT;

@@ -26,6 +26,7 @@ class EosForwarding {
   // Asks upstream whether it is live. Keeps the former answer where upstream gives none.
   void ask_upstream();
   bool is_stream_end(ForwardEos rule);
+  bool upstream_is_live() const { return live_; }
 
  private:
   struct Errors {

@@ -177,8 +177,9 @@ void install_properties(GObjectClass* klass) {
    * GstShmRingSrc:stats:
    *
    * A #GstStructure named "application/x-shmringsrc-stats": `connected` (#gboolean); `publisher-pid`, `attachments`
-   * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied` and
-   * `malformed` (dropped, because they are not what their caps say) of the taken, `held` now, `depth`, `max-held`,
+   * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied`,
+   * `malformed` (dropped, because they are not what their caps say) and `early` (dropped, because they are from before
+   * the start) of the taken, `held` now, `depth`, `max-held`,
    * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`,
    * `hold-max` (take to release, ns), `liars` (publishers left because they broke the rules), all #guint64; `drop-policy` and `wake` as granted.
    */

@@ -16,6 +16,7 @@
 #include "shmring/lanes.hpp"
 #include "shmring/ringmemory.hpp"
 #include "shmring/ringpool.hpp"
+#include "transport/clock.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_sink_debug);
 #define GST_CAT_DEFAULT gst_shm_ring_sink_debug
@@ -40,6 +41,9 @@ shmring::Loan* loan_in(GstBuffer* buffer) {
   shmring::Loan* loan = loan_of(gst_buffer_peek_memory(buffer, 0));
   return loan && !loan->published() ? loan : nullptr;
 }
+
+// Between a frame's time and the clock, where it is not a file that has its own.
+constexpr std::uint64_t kRunaway = GST_SECOND;
 
 }  // namespace
 
@@ -86,6 +90,7 @@ bool Sink::start() {
   flowing_ = false;
   known_readers_ = 0;
   eos_.start();
+  clocking_ = Clocking::unknown;
   monitor_.forget();
   return true;
 }
@@ -226,10 +231,43 @@ GstFlowReturn Sink::publish_unit(GstBufferList* list, guint begin, guint end) {
   return write_mapped(info);
 }
 
+// A source that is neither live nor a file, such as the appsrc of a VideoWriter, counts its frames: its times run away from the clock as soon
+// as it does not give just as many a second as it says. Readers compare times with the clock: from then on it is that of arrival.
+void Sink::keep_to_clock(shmring_frame_info& info) {
+  if (clocking_ == Clocking::as_stamped || info.pts == SHMRING_TIME_NONE) return;
+  const std::uint64_t now = shmring::now();
+  if (clocking_ == Clocking::unknown) {
+    const std::uint64_t apart = now > info.pts ? now - info.pts : info.pts - now;
+    if (apart < kRunaway) return;
+    clocking_ = fed_by_application() ? Clocking::at_arrival : Clocking::as_stamped;
+    if (clocking_ == Clocking::as_stamped) return;
+    GST_ELEMENT_WARNING(element_, STREAM, FORMAT,
+                        ("The times of the frames have run %" GST_TIME_FORMAT
+                         " away from the clock: from now on frames have the time of their arrival. Give as many frames "
+                         "a second as caps say, or make the "
+                         "source live (is-live=true do-timestamp=true).",
+                         GST_TIME_ARGS(apart)),
+                        (nullptr));
+  }
+  info.pts = now;
+  info.dts = SHMRING_TIME_NONE;
+}
+
+bool Sink::fed_by_application() {
+  eos_.ask_upstream();
+  if (eos_.upstream_is_live()) return false;
+  const auto query = adopt(gst_query_new_seeking(GST_FORMAT_TIME));
+  gboolean seekable = FALSE;
+  if (gst_pad_peer_query(GST_BASE_SINK_PAD(element_), query.get()))
+    gst_query_parse_seeking(query.get(), nullptr, &seekable, nullptr, nullptr);
+  return !seekable;
+}
+
 GstFlowReturn Sink::publish(GstBuffer* buffer) {
   const gsize size = gst_buffer_get_size(buffer);
   if (size == 0 && (format_.video() || format_.audio())) return drop(Damage::empty, buffer);
   auto info = encode(buffer, format_, element_->segment, time_.of(GST_ELEMENT(element_)));
+  keep_to_clock(info);
   const Layout planes = layout(info, format_);
   if (planes == Layout::broken) return drop(info.plane_count == 0 ? Damage::size : Damage::planes, buffer);
   const Samples samples = format_.audio() ? samples_in(buffer, *format_.audio()) : Samples::plain;

@@ -71,6 +71,8 @@ class Sink {
   Owned<GstBuffer> plain(GstBuffer* buffer, const shmring_frame_info& info);
   GstFlowReturn drop(Damage why, GstBuffer* buffer);
   GstFlowReturn settle(const shmring::Result<void>& result, std::uint64_t frame_size);
+  void keep_to_clock(shmring_frame_info& info);
+  bool fed_by_application();
   void watch_readers();
   void look(std::vector<Watched>& workers);
 
@@ -86,6 +88,7 @@ class Sink {
   MappedParts mapped_;  // empty between frames
   std::vector<FramePart> unit_;
   TimeKeeper time_;
+  enum class Clocking { as_stamped, unknown, at_arrival } clocking_ = Clocking::unknown;  // which times frames get
   std::uint64_t room_ = 0;          // frames of format_ up to this size need no look at the slots
   bool size_given_ = false;         // by slot-size
   std::uint64_t most_room_ = 0;     // max-slot-size

@@ -2,6 +2,7 @@
 // What shmringsrc does.
 #include "shmring/source.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "common/audio_samples.hpp"
 #include "common/health_properties.hpp"
 #include "shmring/ringmemory.hpp"
+#include "transport/clock.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_src_debug);
 #define GST_CAT_DEFAULT gst_shm_ring_src_debug
@@ -19,6 +21,10 @@ namespace {
 
 // How long one wait takes at most, so that what changed without a frame is noticed.
 constexpr std::uint64_t kPatience = 250 * GST_MSECOND;
+// Frames that were published so long after the pipeline's start, and before it by their times, have wrong times.
+constexpr std::uint64_t kLate = 5 * GST_SECOND;
+// How often it is waited for the second frame, which tells the rate.
+constexpr int kRateWaits = 4;
 
 }  // namespace
 
@@ -62,15 +68,20 @@ bool Source::start() {
   reader_ = *std::move(reader);
   format_ = {};
   caps_.reset();
+  said_caps_.clear();
+  ahead_.reset();
+  end_ = GST_CLOCK_TIME_NONE;
+  behind_.reset();
   format_id_.reset();
   headers_ = nullptr;
-  last_sequence_ = told_latency_ = copied_ = malformed_ = 0;
-  told_waiting_ = takes_video_meta_ = false;
+  last_sequence_ = told_latency_ = copied_ = malformed_ = early_ = 0;
+  told_waiting_ = told_early_ = wait_for_key_ = takes_video_meta_ = false;
   return true;
 }
 
 void Source::stop() {
   const std::unique_lock alone(life_);
+  ahead_.reset();
   reader_.reset();
 }
 
@@ -115,7 +126,7 @@ void Source::tell_latency() {
 
 shmring::Frame Source::next(GstFlowReturn& flow) {
   for (;;) {
-    auto frame = reader_->read(kPatience);
+    auto frame = ahead_ ? *std::exchange(ahead_, std::nullopt) : reader_->read(kPatience);
     tell_latency();
     if (drop_pending_.exchange(false)) {
       reader_->flush();
@@ -124,9 +135,11 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
     switch (frame.status()) {
       case SHMRING_OK:
         told_waiting_ = false;
+        behind_.reset();
         return *std::move(frame);
       case SHMRING_TIMEOUT:
         tell_waiting(frame.error().text);
+        fill_outage();
         break;
       case SHMRING_INTERRUPTED:
         if (may_go_on()) break;
@@ -151,6 +164,42 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
   }
 }
 
+// While there is no publisher, muxers must not wait for this stream: what others give would pile up before them, and be lost.
+void Source::fill_outage() {
+  if (reader_->connected() || !GST_CLOCK_TIME_IS_VALID(end_)) return;
+  const GstClockTime now = time_.of(GST_ELEMENT(element_)).to_running_time(shmring::now());
+  if (!GST_CLOCK_TIME_IS_VALID(now)) return;
+  if (!behind_) behind_ = GST_CLOCK_DIFF(end_, now);
+  const GstClockTimeDiff passed = GST_CLOCK_DIFF(end_, now) - *behind_;
+  if (passed <= 0) return;
+  gst_pad_push_event(GST_BASE_SRC_PAD(element_), gst_event_new_gap(end_, static_cast<GstClockTime>(passed)));
+  end_ += static_cast<GstClockTime>(passed);
+}
+
+// Some muxers and encoders need a frame rate. Where the publisher gives none, the second frame tells it, if it comes soon enough.
+void Source::announce_rate(const shmring::Frame& first, GstCaps* caps) {
+  if (!format_.video() || GST_VIDEO_INFO_FPS_N(format_.video()) != 0 || reader_->max_held() < 2 || ahead_) return;
+  for (int waits = 0; waits < kRateWaits; ++waits) {
+    auto second = reader_->read(kPatience);
+    if (second.status() == SHMRING_TIMEOUT) continue;
+    ahead_ = std::move(second);
+    break;
+  }
+  if (!ahead_ || !*ahead_) return;
+  const shmring_frame_info& one = first.info();
+  const shmring_frame_info& two = (*ahead_)->info();
+  const bool times = one.pts != SHMRING_TIME_NONE && two.pts != SHMRING_TIME_NONE && two.pts > one.pts;
+  const std::uint64_t passed = times ? two.pts - one.pts : two.published_at - one.published_at;
+  const std::uint64_t interval = passed / std::max<std::uint64_t>(1, two.sequence - one.sequence);
+  if (interval < GST_MSECOND || interval > 10 * GST_SECOND) return;
+  const auto rounded = [](std::uint64_t of, std::uint64_t by) { return static_cast<gint>((of + by / 2) / by); };
+  if (interval <= GST_SECOND)
+    gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, rounded(GST_SECOND, interval), 1, nullptr);
+  else
+    gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, 1, rounded(interval, GST_SECOND), nullptr);
+  format_ = *StreamFormat::from_caps(caps);
+}
+
 GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
   const shmring_format said = frame.format();
   const char* text = said.caps ? said.caps : "";
@@ -163,11 +212,19 @@ GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
                       ("%s", format.error().text.c_str()));
     return GST_FLOW_ERROR;
   }
+  // The next publisher of the same frames: a rate that was measured stays.
+  if (caps_ && format_.video() && said_caps_ == text) {
+    format_id_ = frame.format_id();
+    return GST_FLOW_OK;
+  }
   format_ = *std::move(format);
+  announce_rate(frame, caps.get());
+  said_caps_.clear();
   caps_ = std::move(caps);
   if (!gst_base_src_negotiate(element_))
     return GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(element_)) ? GST_FLOW_FLUSHING : GST_FLOW_NOT_NEGOTIATED;
   format_id_ = frame.format_id();
+  said_caps_ = text;
   headers_ = stream_headers(caps_.get());
   skip_headers_ = false;
   return GST_FLOW_OK;
@@ -190,6 +247,31 @@ bool Source::skip_gap(const shmring_frame_info& info) {
   return true;
 }
 
+// What was captured before this pipeline started has no place in it: as PTS 0 many frames would have one time, for which muxers fail. Of a
+// stream with key frames it then begins with one. DTS counts as PTS does, so that both are right from the first buffer on.
+bool Source::skip_early(const shmring_frame_info& info) {
+  const TimeBase time = time_.of(GST_ELEMENT(element_));
+  const bool early = time.before_start(info.pts) || time.before_start(info.dts);
+  if (!early && !(wait_for_key_ && (info.flags & SHMRING_FRAME_DELTA_UNIT))) {
+    wait_for_key_ = false;
+    return false;
+  }
+  wait_for_key_ = true;
+  early_.fetch_add(1, std::memory_order_relaxed);
+  if (early && !told_early_ && time.to_running_time(info.published_at) > reader_->latency() + kLate) {
+    told_early_ = true;
+    const std::uint64_t when = info.pts != SHMRING_TIME_NONE ? info.pts : info.dts;
+    GST_ELEMENT_WARNING(
+        element_, STREAM, FORMAT,
+        ("Frames from %s are dropped: their times lie %" GST_TIME_FORMAT
+         " before they were published, before this pipeline started. Publish them with times of CLOCK_MONOTONIC "
+         "(in Python time.monotonic_ns()), or without.",
+         path_.c_str(), GST_TIME_ARGS(GST_CLOCK_DIFF(when, info.published_at))),
+        ("further ones are only counted, see early in stats"));
+  }
+  return true;
+}
+
 GstFlowReturn Source::create(GstBuffer** buffer) {
   GstFlowReturn flow = GST_FLOW_OK;
   for (;;) {
@@ -197,7 +279,7 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
     if (!frame) return flow;
     if (format_id_ != frame.format_id())
       if (flow = adopt_format(frame); flow != GST_FLOW_OK) return flow;
-    if (skip_gap(frame.info())) continue;
+    if (skip_early(frame.info()) || skip_gap(frame.info())) continue;
     auto made = buffer_of(std::move(frame));
     if (!made) continue;  // it is no frame of its caps
     if (push_headers(made)) return GST_FLOW_OK;
@@ -240,6 +322,9 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     if (planes == Layout::custom) add_planes(info, format_, buffer.get());
   }
   decode(info, format_, time_.of(GST_ELEMENT(element_)), buffer.get());
+  if (GST_BUFFER_PTS_IS_VALID(buffer.get()))
+    end_ = GST_BUFFER_PTS(buffer.get()) +
+           (GST_BUFFER_DURATION_IS_VALID(buffer.get()) ? GST_BUFFER_DURATION(buffer.get()) : 0);
   if (!metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
     GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",
                        guint64{info.sequence});
@@ -310,15 +395,16 @@ Owned<GstStructure> Source::stats() const {
       "application/x-shmringsrc-stats", "connected", G_TYPE_BOOLEAN, connected, "publisher-pid", G_TYPE_UINT64,
       guint64{reader.publisher_pid}, "attachments", G_TYPE_UINT64, guint64{reader.attachments}, "taken", G_TYPE_UINT64,
       guint64{reader.taken}, "stale", G_TYPE_UINT64, guint64{reader.stale}, "missed", G_TYPE_UINT64,
-      guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "malformed",
-      G_TYPE_UINT64, guint64{malformed_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held},
-      "drop-policy", G_TYPE_STRING, policy_name(reader.policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth",
-      G_TYPE_UINT64, guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence",
-      G_TYPE_UINT64, guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50",
-      G_TYPE_UINT64, guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max",
-      G_TYPE_UINT64, guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99",
-      G_TYPE_UINT64, guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max}, "liars",
-      G_TYPE_UINT64, guint64{reader.liars}, nullptr));
+      guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "early",
+      G_TYPE_UINT64, guint64{early_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
+      guint64{malformed_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held}, "drop-policy",
+      G_TYPE_STRING, policy_name(reader.policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth", G_TYPE_UINT64,
+      guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence", G_TYPE_UINT64,
+      guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50", G_TYPE_UINT64,
+      guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max", G_TYPE_UINT64,
+      guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99", G_TYPE_UINT64,
+      guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max}, "liars", G_TYPE_UINT64,
+      guint64{reader.liars}, nullptr));
 }
 
 }  // namespace supplier

@@ -57,6 +57,9 @@ class Source {
   shmring::Frame next(GstFlowReturn& flow);
   GstFlowReturn adopt_format(const shmring::Frame& frame);
   bool skip_gap(const shmring_frame_info& info);
+  bool skip_early(const shmring_frame_info& info);
+  void fill_outage();
+  void announce_rate(const shmring::Frame& first, GstCaps* caps);
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
   Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
   Owned<GstBufferList> list_of_parts(GstBuffer* frame);
@@ -83,14 +86,21 @@ class Source {
   MetasReader metas_;
   TimeKeeper time_;
   Owned<GstCaps> caps_;
-  Owned<GstBufferList> headers_;  // of caps_, until the first frame
-  bool skip_headers_ = false;     // they were pushed
+  Owned<GstBufferList> headers_;                          // of caps_, until the first frame
+  bool skip_headers_ = false;                             // they were pushed
+  std::string said_caps_;                                 // as the publisher gave them
+  std::optional<shmring::Result<shmring::Frame>> ahead_;  // read, but not yet asked for
+  GstClockTime end_ = GST_CLOCK_TIME_NONE;                // of the last buffer, or of the gap after it
+  std::optional<GstClockTimeDiff> behind_;                // without a publisher: how far the end stays behind the clock
   std::optional<std::uint64_t> format_id_;
   std::uint64_t last_sequence_ = 0;  // of the last buffer made
   std::uint64_t told_latency_ = 0;
   bool told_waiting_ = false;
+  bool told_early_ = false;
+  bool wait_for_key_ = false;  // frames before it were dropped
   bool takes_video_meta_ = false;
   std::atomic<std::uint64_t> copied_{0};
+  std::atomic<std::uint64_t> early_{0};
   std::atomic<std::uint64_t> malformed_{0};
 };
 

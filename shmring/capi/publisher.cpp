@@ -10,6 +10,7 @@
 
 #include "capi/stats.hpp"
 #include "capi/status.hpp"
+#include "capi/times.hpp"
 #include "client/publisher.hpp"
 #include "core/gate.hpp"
 #include "core/video.hpp"
@@ -24,18 +25,6 @@ namespace {
 
 Status forked() { return fail(SHMRING_FORKED, "this publisher belongs to the parent process"); }
 
-// What a program says of a frame, which may know a shorter structure than we do; what publishing adds goes back to it.
-template <class Publish>
-shmring_status with_whole(shmring_frame_info* info, Publish publish) {
-  shmring_frame_info whole = SHMRING_FRAME_INFO_INIT;
-  std::memcpy(&whole, info, std::min(info->struct_size, sizeof whole));
-  const shmring_status status = publish(whole);
-  info->sequence = whole.sequence;
-  info->size = whole.size;
-  info->published_at = whole.published_at;
-  return status;
-}
-
 }  // namespace
 
 struct shmring_publisher {
@@ -45,6 +34,7 @@ struct shmring_publisher {
   Gate gate;
   std::vector<std::pair<std::uint64_t, Loan>> loans;
   std::uint64_t next_ticket = 1;
+  capi::Times times{};
 
   Loan take(shmring_loan& loan) {
     const std::uint64_t ticket = std::exchange(loan.ticket, 0);
@@ -58,6 +48,25 @@ struct shmring_publisher {
     return taken;
   }
 };
+
+namespace {
+
+// What a program says of a frame, which may know a shorter structure than we do; what publishing adds goes back to it.
+template <class Publish>
+shmring_status with_whole(shmring_publisher* p, shmring_frame_info* info, Publish publish) {
+  shmring_frame_info whole = SHMRING_FRAME_INFO_INIT;
+  std::memcpy(&whole, info, std::min(info->struct_size, sizeof whole));
+  p->times.complete(whole);
+  const shmring_status status = publish(whole);
+  info->sequence = whole.sequence;
+  info->size = whole.size;
+  info->published_at = whole.published_at;
+  if (status == SHMRING_OK)
+    if (const std::uint64_t latency = p->times.new_latency(whole)) p->publisher->set_latency(latency);
+  return status;
+}
+
+}  // namespace
 
 extern "C" {
 
@@ -76,7 +85,7 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
     auto opened =
         Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);
-    *out = new shmring_publisher{.publisher = *std::move(opened), .gate = {}, .loans = {}};
+    *out = new shmring_publisher{.publisher = *std::move(opened), .gate = {}, .loans = {}, .times = {}};
     (*out)->loans.reserve(o.loans);
     return SHMRING_OK;
   });
@@ -100,7 +109,9 @@ shmring_status shmring_publisher_set_format(shmring_publisher* p, const shmring_
 }
 
 void shmring_publisher_set_latency(shmring_publisher* p, uint64_t latency) {
-  if (p) p->publisher->set_latency(latency);
+  if (!p) return;
+  p->times.latency_given();
+  p->publisher->set_latency(latency);
 }
 
 shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size) {
@@ -130,7 +141,7 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
     Loan taken = p->take(*loan);
     if (!taken) return fail(SHMRING_INVALID, "this loan was published or discarded before");
     if (info->struct_size == 0) return not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
-    return with_whole(info, [&](auto& whole) { return status_of(p->publisher->publish(taken, whole)); });
+    return with_whole(p, info, [&](auto& whole) { return status_of(p->publisher->publish(taken, whole)); });
   });
 }
 
@@ -143,7 +154,7 @@ shmring_status shmring_publisher_write(shmring_publisher* p, const void* data, s
     if (!p || !info || (!data && info->size)) return fail(SHMRING_INVALID, "publisher, data and info must not be NULL");
     if (info->struct_size == 0) return not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
     const std::span<const std::byte> part(static_cast<const std::byte*>(data), info->size);
-    return with_whole(info, [&](auto& whole) { return status_of(p->publisher->write({&part, 1}, whole)); });
+    return with_whole(p, info, [&](auto& whole) { return status_of(p->publisher->write({&part, 1}, whole)); });
   });
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 // None is no name, and no caps.
 std::shared_ptr<const Format> make_format(const py::handle& name, const py::handle& width, const py::handle& height,
-                                          const py::handle& caps) {
+                                          const py::handle& caps, const py::handle& framerate) {
   auto made = std::make_shared<Format>();
   if (!name.is_none()) {
     char text[256] = "";
@@ -36,6 +36,7 @@ std::shared_ptr<const Format> make_format(const py::handle& name, const py::hand
                                  std::to_string(columns) + "x" + std::to_string(rows));
     }
     made->caps = text;
+    if (!framerate.is_none()) made->caps.replace(made->caps.rfind("0/1"), 3, string_of(framerate, "framerate"));
   }
   if (!caps.is_none()) made->caps = string_of(caps, "caps");
   made->format.caps = made->caps.c_str();
@@ -120,6 +121,18 @@ struct Given {
   }
 };
 
+// As the library has it: from 2017 to 2128.
+bool is_wall_clock(std::uint64_t time) { return time >= 1'500'000'000'000'000'000 && time < 5'000'000'000'000'000'000; }
+
+void warn_of_wall_clock() {
+  if (PyErr_WarnEx(
+          PyExc_RuntimeWarning,
+          "pts is a time of the wall clock, such as time.time_ns(): it is converted to the monotonic clock, which all "
+          "readers use; publish pts=time.monotonic_ns(), or no pts",
+          1) != 0)
+    throw py::error_already_set();
+}
+
 // A status keeps its sentence on the way: the library's text is this thread's own.
 template <class Call>
 shmring_status without_gil(Call call) {
@@ -130,7 +143,7 @@ shmring_status without_gil(Call call) {
 }  // namespace
 
 Publisher::Publisher(const py::kwargs& given)
-    : format_(make_format(given["format"], given["width"], given["height"], given["caps"])) {
+    : format_(make_format(given["format"], given["width"], given["height"], given["caps"], given["framerate"])) {
   const std::string path = string_of(given["path"], "path");
   slot_size_ = whole_number(given["slot_size"], "slot_size", 0, UINT64_MAX);
   if (slot_size_ == 0) slot_size_ = format_->size;
@@ -161,9 +174,9 @@ Ring& Publisher::get() const {
 }
 
 void Publisher::set_format(const py::object& format, const py::object& width, const py::object& height,
-                           const py::object& caps) {
+                           const py::object& caps, const py::object& framerate) {
   Ring& ring = get();
-  auto made = make_format(format, width, height, caps);
+  auto made = make_format(format, width, height, caps, framerate);
   if (made->size > slot_size_) make_ring(made->size);
   const std::lock_guard lock(ring.busy);
   check(shmring_publisher_set_format(ring.handle, &made->format));
@@ -231,6 +244,7 @@ py::object Publisher::publish(const Arguments& arguments) {
   get();
   Given given(arguments);
   shmring_frame_info& info = given.info;
+  if (is_wall_clock(info.pts) && !std::exchange(warned_, true)) warn_of_wall_clock();
   const auto size = [&](std::uint64_t most) {
     return given.size ? whole_number(given.size, "size", 0, UINT64_MAX) : most;
   };

@@ -18,7 +18,7 @@ class Publisher {
   explicit Publisher(const pybind11::kwargs& given);
 
   void set_format(const pybind11::object& format, const pybind11::object& width, const pybind11::object& height,
-                  const pybind11::object& caps);
+                  const pybind11::object& caps, const pybind11::object& framerate);
   // Makes a ring with other slots on the same path.
   pybind11::object resize(const Arguments& arguments);
   pybind11::object set_latency(const Arguments& arguments);
@@ -40,6 +40,7 @@ class Publisher {
   std::shared_ptr<Ring> ring_;
   std::shared_ptr<const Format> format_;
   std::uint64_t slot_size_ = 0;
+  bool warned_ = false;  // of a time of the wall clock
 };
 
 }  // namespace shmring::python

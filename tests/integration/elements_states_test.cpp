@@ -37,7 +37,8 @@ class Element : public support::GstFixture, public testing::WithParamInterface<s
     const std::string end = " ! fakesink sync=false async=false signal-handoffs=true name=end";
     const std::string name = GetParam();
     if (name == "latestframe") return live + "latestframe name=l  l. ! fakesink  l." + end;
-    if (name == "shmringsink" || name == "shmringsrc") return live + "shmringsink" + path + "shmringsrc" + path + end;
+    if (name == "shmringsink" || name == "shmringsrc")
+      return live + "shmringsink forward-eos=always" + path + "shmringsrc" + path + end;
     return live + name + end;
   }
   void TearDown() override {

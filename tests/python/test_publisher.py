@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The publisher's side in Python: what can be published, in place or copied, and what is refused."""
 
+import fractions
 import gc
 import os
 import threading
+import time
+import warnings
 
 import numpy as np
 import pytest
@@ -274,3 +277,53 @@ def test_a_picture_that_is_not_whole_is_refused_and_readers_go_on(path):
         assert [frame.array.shape for frame in reader] == [(6, 8, 3)] * 2
         stats = publisher.stats()
         assert (stats["malformed"], stats["published"], stats["sequence"]) == (1, 2, 3)
+
+
+def test_a_frame_without_times_has_that_of_publishing(publisher, reader):
+    before = time.monotonic_ns()
+    publisher.publish(pattern(6, 8, 3))
+    assert before <= reader.read().pts <= time.monotonic_ns()
+
+
+def test_a_time_of_the_wall_clock_is_converted_and_told_once(publisher, reader):
+    before = time.monotonic_ns()
+    with pytest.warns(RuntimeWarning, match=r"time\.monotonic_ns\(\)"):
+        publisher.publish(pattern(6, 8, 3), pts=time.time_ns(), dts=time.time_ns())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        publisher.publish(pattern(6, 8, 3), pts=time.time_ns())
+    first, second = reader.read(), reader.read()
+    margin = 1_000_000_000  # between two readings of the clocks
+    assert before - margin <= first.pts <= first.dts <= time.monotonic_ns() + margin
+    assert first.pts < second.pts
+
+
+def test_other_times_are_left_as_they_are(publisher, reader):
+    for pts in (0, 40_000_000, 2**60):
+        publisher.publish(pattern(6, 8, 3), pts=pts)
+        assert reader.read().pts == pts
+
+
+def test_the_latency_is_measured_until_it_is_given(publisher, reader):
+    attach(reader)
+    assert reader.latency == 0
+    publisher.publish(pattern(6, 8, 3), pts=time.monotonic_ns() - 500_000_000)
+    assert 0.5 <= reader.latency <= 60
+    publisher.publish(pattern(6, 8, 3), pts=1)  # of no clock that we know
+    publisher.set_latency(0.25)
+    publisher.publish(pattern(6, 8, 3), pts=time.monotonic_ns() - 900_000_000)
+    assert reader.latency == 0.25
+
+
+@pytest.mark.parametrize(("framerate", "caps"), [(None, "0/1"), (30, "30/1"), (12.5, "25/2"), (fractions.Fraction(30000, 1001), "30000/1001")])
+def test_caps_have_the_frame_rate(path, framerate, caps):
+    with shmring.Publisher(path, format="BGR", width=8, height=6, framerate=framerate) as publisher:
+        assert f"framerate=(fraction){caps}" in publisher.stats()["caps"]
+        publisher.set_format("BGR", 8, 6, framerate=framerate)
+        assert f"framerate=(fraction){caps}" in publisher.stats()["caps"]
+
+
+@pytest.mark.parametrize("framerate", [0, -1, "fast", float("nan"), float("inf"), object()])
+def test_a_frame_rate_that_is_none_is_refused(path, framerate):
+    with pytest.raises(shmring.Invalid, match="frames a second"):
+        shmring.Publisher(path, format="BGR", width=8, height=6, framerate=framerate)

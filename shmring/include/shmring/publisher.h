@@ -47,7 +47,8 @@ SHMRING_API void shmring_publisher_close(shmring_publisher* publisher);
 
 /* What the frames published from now on are. Copies what it needs. Readers find it on each frame. */
 SHMRING_API shmring_status shmring_publisher_set_format(shmring_publisher* publisher, const shmring_format* format);
-/* What the pipeline before the ring adds to a frame's age (ns); readers report it in their own latency. Any thread. */
+/* What the pipeline before the ring adds to a frame's age (ns); readers report it in their own latency. Any thread. Without a call it is
+ * measured: the longest time from a frame's pts to its publication, up to 10 s. */
 SHMRING_API void shmring_publisher_set_latency(shmring_publisher* publisher, uint64_t latency);
 /* A new ring with larger (or smaller) slots on the same path; readers move over by themselves after draining the old one.
  * SHMRING_NO_MEMORY: there is no room for it, or so many former rings are held (shmring_last_error() says by whom); the present one goes on. */

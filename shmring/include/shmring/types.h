@@ -249,7 +249,7 @@ typedef struct shmring_frame_info {
   size_t struct_size;
   uint64_t sequence;     /* counts every frame offered to the ring, from 1; gaps are frames this reader never gets */
   uint64_t size;         /* bytes */
-  uint64_t pts;          /* when the frame was captured or is to be shown, or SHMRING_TIME_NONE */
+  uint64_t pts;          /* when the frame was captured or is to be shown; SHMRING_TIME_NONE, as dts: when published */
   uint64_t dts;          /* or SHMRING_TIME_NONE */
   uint64_t duration;     /* ns, or SHMRING_TIME_NONE */
   uint64_t published_at; /* when it was handed over; the age of a frame is now minus this */

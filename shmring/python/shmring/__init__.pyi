@@ -4,6 +4,7 @@
 import enum
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from fractions import Fraction
 from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
@@ -242,6 +243,7 @@ class Publisher:
         width: int = 0,
         height: int = 0,
         caps: str | None = None,
+        framerate: float | Fraction | None = None,
         policy: _Policy = "drop-newest",
         max_readers: int = 1,
         depth: int = 5,
@@ -265,7 +267,13 @@ class Publisher:
     def loan(self) -> Loan:
         """Borrows a slot; raises Full when none is free."""
     def set_format(
-        self, format: str | None = None, width: int = 0, height: int = 0, *, caps: str | None = None
+        self,
+        format: str | None = None,
+        width: int = 0,
+        height: int = 0,
+        *,
+        caps: str | None = None,
+        framerate: float | Fraction | None = None,
     ) -> None:
         """What the frames from now on are; makes a new ring where they need larger slots."""
     def resize(self, slot_size: int) -> None:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The publisher, with the names and defaults of what it takes."""
 
+import fractions
+
 from . import _shmring
+from ._errors import Invalid
 from ._path import path_of
 
 
@@ -11,6 +14,7 @@ class Publisher(_shmring.Publisher):
     path         Of the socket that it makes; the folder must be there.
     format       The pixel format as GStreamer calls it ("BGR"), with width and height. None: frames of any size up to slot_size.
     slot_size    Bytes of the largest frame; 0: those of a frame of the format.
+    framerate    Frames a second of a format, as a number or a fractions.Fraction; None: it varies.
     caps         GStreamer caps as text, for what is no raw video.
     policy       "latest", "drop-oldest" or "drop-newest": for readers that do not ask.
     max_readers  How many may read at once.
@@ -23,12 +27,25 @@ class Publisher(_shmring.Publisher):
 
     __module__ = "shmring"
 
-    def __init__(self, path, *, slot_size=0, format=None, width=0, height=0, caps=None, policy="drop-newest", max_readers=1,
-                 depth=5, max_held=4, slots=0, loans=2, perms=0o600):
-        super().__init__(path=path_of(path), slot_size=slot_size, format=format, width=width, height=height, caps=caps,
+    def __init__(self, path, *, slot_size=0, format=None, width=0, height=0, caps=None, framerate=None, policy="drop-newest",
+                 max_readers=1, depth=5, max_held=4, slots=0, loans=2, perms=0o600):
+        super().__init__(path=path_of(path), slot_size=slot_size, format=format, width=width, height=height, caps=caps, framerate=_fraction(framerate),
                          policy=policy, max_readers=max_readers, depth=depth, max_held=max_held, slots=slots, loans=loans,
                          perms=perms)
 
-    def set_format(self, format=None, width=0, height=0, *, caps=None):
+    def set_format(self, format=None, width=0, height=0, *, caps=None, framerate=None):
         """What the frames from now on are; makes a new ring where they need larger slots."""
-        self._set_format(format, width, height, caps)
+        self._set_format(format, width, height, caps, _fraction(framerate))
+
+
+def _fraction(framerate):
+    """As caps have it: "30/1"; None stays None."""
+    if framerate is None:
+        return None
+    try:
+        rate = fractions.Fraction(framerate).limit_denominator(1001)
+    except (TypeError, ValueError, OverflowError):
+        rate = 0
+    if not 0 < rate < 1 << 31:
+        raise Invalid(f"framerate is a number of frames a second above 0, such as 30 or Fraction(30000, 1001), not {framerate!r}")
+    return f"{rate.numerator}/{rate.denominator}"
