@@ -215,7 +215,6 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
   if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   const auto before = p.current();
   if (loans == 0) loans = before->loans();
-  if (slot_size == before->geometry().slot_size && loans == before->loans()) return {};
   if (auto room = p.room_for_another_ring(); !room) return room;
   auto ring = p.make_ring(slot_size, loans);
   if (!ring) return ring.error();

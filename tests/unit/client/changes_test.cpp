@@ -574,15 +574,6 @@ TEST_F(Changes, APublisherThatIsOpenedAgainAtOnceKeepsItsReader) {
   }
 }
 
-TEST_F(Changes, TheSizeThatItHasNeedsNoNewRing) {
-  open_publisher();
-  const auto reader = attach();
-  publish();
-  const Frame held = *reader->read(kPatience);
-  EXPECT_TRUE(publisher->resize(kFrameSize));
-  EXPECT_EQ(publisher->stats().ring.rings, 1u);
-}
-
 TEST_F(Changes, ManyNamesAreForgottenOldestFirstAndThoseOfTheLivingNever) {
   open_publisher();
   // Comes back, so that its name was once gone.
