@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Ending{"of_a_file_that_failed", kBrokenFile, "", true, false},
                     Ending{"of_a_camera_that_failed", kBrokenCamera, "", true, false},
                     Ending{"of_a_camera_that_failed_and_shall_end", kBrokenCamera, "forward-eos=always", true, false}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& which) { return std::string(which.param.name); });
 
 TEST_F(ShmRing, an_error_of_the_run_before_does_not_keep_the_next_end_from_readers) {
   Pipeline publisher(
