@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// How a process ended, told by its handle.
 #include "transport/process.hpp"
 
 #include <signal.h>
