@@ -56,8 +56,8 @@ Attachment::Attachment(const wire::Welcome& welcome, const RingGeometry& geometr
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-[[gnu::hot]] Attachment::Took Attachment::take(shmring_frame*& out, std::uint32_t more, std::uint32_t elsewhere) {
-  if (held() + elsewhere >= welcome_.max_held + more) return lane_reader_.empty() ? Took::empty : Took::too_many;
+[[gnu::hot]] Attachment::Took Attachment::take(shmring_frame*& out, std::uint32_t elsewhere) {
+  if (held() + elsewhere >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
   const std::uint32_t slot = lane_reader_.take([this](std::uint32_t expected) {
     prefetch(ring_.data() + geometry_.slots_offset + expected * sizeof(SlotDescriptor));
     prefetch(ring_.data() + geometry_.payload_offset + expected * geometry_.slot_stride);

@@ -46,10 +46,9 @@ class Attachment {
   void unref();
 
   enum class Took { frame, empty, too_many, broken };
-  // Takes the next frame. broken: the publisher wrote nonsense; nothing more can be believed. `more`: frames beyond those granted that may be
-  // held for a moment; a frame that is taken leaves the queue, so that the lane has no more slots than before. `elsewhere`: frames that the
-  // reader holds of former rings, which count as well.
-  Took take(shmring_frame*& frame, std::uint32_t more, std::uint32_t elsewhere);
+  // Takes the next frame. broken: the publisher wrote nonsense; nothing more can be believed. `elsewhere`: frames
+  // that the reader holds of former rings, which count as well.
+  Took take(shmring_frame*& frame, std::uint32_t elsewhere);
   // Any thread; in a forked child only the memory is let go of.
   void release(shmring_frame* frame);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "client/end_of_stream.hpp"
 #include "client/finder.hpp"
 #include "client/former_rings.hpp"
+#include "client/interruption.hpp"
 #include "client/reader.hpp"
 #include "core/crash_point.hpp"
 #include "core/predictor.hpp"
@@ -27,6 +27,9 @@ namespace {
 constexpr std::uint64_t kRefusalGrace = 300'000'000;  // a predecessor that was killed may take that long to be gone
 // What a publisher may have us do in one call without giving us a frame; more than a lane full of stale ones is not honest, or too fast.
 constexpr std::uint32_t kMaxRounds = kMaxDepth + 64;
+constexpr std::uint64_t kReplaced =
+    10'000'000;                             // ns: a publisher between an eviction and the frame that it makes room for
+constexpr int kLookForRelease = 5;          // ms
 constexpr int kMaxMessages = 32;            // heard in one go
 constexpr std::uint32_t kBellsInVain = 64;  // a bell rings for a frame, or for news, which is rare
 
@@ -35,15 +38,14 @@ constexpr std::uint32_t kBellsInVain = 64;  // a bell rings for a frame, or for 
 }  // namespace
 
 struct Reader::Impl {
-  Impl(const ReaderOptions& o, Fd epoll_fd, Fd cancel_fd)
-      : options(o), epoll(std::move(epoll_fd)), cancel(std::move(cancel_fd)), finder(options.path) {}
+  Impl(const ReaderOptions& o, Fd epoll_fd, Fd event)
+      : options(o), epoll(std::move(epoll_fd)), interrupted(std::move(event)), finder(options.path) {}
 
   const ReaderOptions options;
   const ForkGuard guard;
-  const Fd epoll;   // what fileno() gives away
-  const Fd cancel;  // readable while interrupted
+  const Fd epoll;  // what fileno() gives away
+  Interruption interrupted;
   Finder finder;
-  std::atomic<bool> interrupted{false};
   std::atomic<bool> offered{false};  // our lane is in use: a frame came, or the publisher said so
 
   // The connection, and what it told us.
@@ -72,7 +74,7 @@ struct Reader::Impl {
   ~Impl() { detach(true); }
   // In a forked child, where the destructor must not run: a thread that stayed in the parent may hold the lock, or be changing any of this.
   void abandon() {
-    for (const int fd : {epoll.get(), cancel.get(), socket.get(), bell.get(), publisher.get()})
+    for (const int fd : {epoll.get(), interrupted.fd(), socket.get(), bell.get(), publisher.get()})
       if (fd >= 0) ::close(fd);
     if (attachment) attachment->unref();
   }
@@ -340,10 +342,10 @@ struct Reader::Impl {
     return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
   }
 
-  // `timeout`: how long the caller would wait. `more`: see Attachment::take().
-  [[gnu::hot]] Outcome step(shmring_frame*& frame, std::uint64_t timeout, std::uint32_t more) {
+  // `timeout`: how long the caller would wait.
+  [[gnu::hot]] Outcome step(shmring_frame*& frame, std::uint64_t timeout) {
     if (phase != Phase::attached) return search();
-    switch (attachment->take(frame, more, held_elsewhere())) {
+    switch (attachment->take(frame, held_elsewhere())) {
       case Attachment::Took::too_many:
         bells_in_vain = 0;  // a frame is there
         return too_many_held();
@@ -395,7 +397,7 @@ struct Reader::Impl {
     if (!window || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return false;
     attachment->disarm();  // the publisher need not ring
     attachment->prepare();
-    for (unsigned looks = 1; !interrupted.load(std::memory_order_relaxed); ++looks) {
+    for (unsigned looks = 1; !interrupted; ++looks) {
       looked_at = t;
       for (int i = 0; i < 16; ++i) {
         if (!attachment->empty()) return true;
@@ -459,20 +461,20 @@ struct Reader::Impl {
 
   // What `ask` says of the attachment; zero without one, or in a forked child.
   template <class Ask>
-  auto of_attachment(Ask ask) const {
+  auto ask(Ask ask) const {
     using Answer = decltype(ask(*attachment));
     if (guard.in_child()) return Answer{};
     const std::lock_guard lock(mutex);
     return attachment ? ask(*attachment) : Answer{};
   }
 
-  [[gnu::hot]] Result<Frame> read(std::uint64_t timeout, std::uint32_t more = 0) {
+  [[gnu::hot]] Result<Frame> read(std::uint64_t timeout) {
     if (guard.in_child()) return forked();
     const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : now();
     for (std::uint32_t rounds = 1;; ++rounds) {
-      if (interrupted.load(std::memory_order_relaxed)) return Error{SHMRING_INTERRUPTED, {}};
+      if (interrupted) return Error{SHMRING_INTERRUPTED, {}};
       shmring_frame* frame = nullptr;
-      Outcome outcome = step(frame, timeout, more);
+      Outcome outcome = step(frame, timeout);
       if (frame) return Frame(frame);
       if (outcome.status == SHMRING_OK) {
         if (rounds % 16 != 0 || (timeout == 0 ? rounds < kMaxRounds : start == 0 || now() - start < timeout)) continue;
@@ -481,6 +483,12 @@ struct Reader::Impl {
         return Error{SHMRING_TIMEOUT, {}};
       }
       if (outcome.status == SHMRING_TIMEOUT && end && end.due_in(now()) == 0) outcome = report_end();
+      if (outcome.status == SHMRING_TOO_MANY_HELD && timeout != SHMRING_WAIT_FOREVER && held_elsewhere() != 0) {
+        // Another thread may let go of a frame of a former ring meanwhile. In vain, the sentence says what is held.
+        if (timeout == 0 || now() - start >= timeout) return Error{SHMRING_TIMEOUT, std::move(outcome.text)};
+        interrupted.pause(5);
+        continue;
+      }
       if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};
       if (timeout == 0) return Error{SHMRING_TIMEOUT, finder.reason()};
       std::uint64_t left = timeout;
@@ -506,11 +514,11 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
   if (!completed) return completed.error();
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return system_error("epoll_create1");
-  Fd cancel(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!cancel) return system_error("eventfd");
-  auto impl = std::make_unique<Impl>(*completed, std::move(epoll), std::move(cancel));
+  auto event = Interruption::make_event();
+  if (!event) return event.error();
+  auto impl = std::make_unique<Impl>(*completed, std::move(epoll), *std::move(event));
   if (auto ok = impl->finder.start(); !ok) return ok.error();
-  bool watched = impl->watch(impl->cancel.get(), EPOLLIN);
+  bool watched = impl->watch(impl->interrupted.fd(), EPOLLIN);
   for (int fd : impl->finder.descriptors()) watched = (fd < 0 || impl->watch(fd, EPOLLIN)) && watched;
   if (!watched) return system_error("epoll_ctl");
   return std::unique_ptr<Reader>(new Reader(std::move(impl)));
@@ -522,8 +530,13 @@ Result<Frame> Reader::latest(std::uint64_t timeout) {
   auto newest = impl_->read(timeout);
   // Bound: a publisher that is faster than us does not keep us.
   for (std::uint32_t i = 0; newest && i < kMaxDepth; ++i) {
-    // One more than granted: the older one is let go of only when the newer one is here, so that no frame is lost if there is none.
-    auto newer = impl_->read(0, 1);
+    auto newer = impl_->read(0);
+    if (newer.status() == SHMRING_TOO_MANY_HELD) {
+      // Another one is there: the one in hand gives way. If it is being replaced at this moment, the newest follows at once.
+      *newest = Frame();
+      newer = impl_->read(std::max(timeout, kReplaced));
+      if (!newer) return newer;
+    }
     if (!newer) {
       if (newer.status() != SHMRING_TIMEOUT) impl_->postpone(newer.error());
       return newest;
@@ -538,7 +551,7 @@ void Reader::flush() {
   // Bound: what was pending when it began.
   shmring_frame* frame = nullptr;
   for (std::uint32_t i = 0; i < impl_->attachment->granted().depth &&
-                            impl_->attachment->take(frame, 0, impl_->held_elsewhere()) == Attachment::Took::frame;
+                            impl_->attachment->take(frame, impl_->held_elsewhere()) == Attachment::Took::frame;
        ++i) {
     impl_->note(frame->info.sequence);
     impl_->discard(frame);
@@ -546,25 +559,18 @@ void Reader::flush() {
 }
 
 void Reader::interrupt(bool on) {
-  if (impl_->guard.in_child()) return;  // the parent would be woken
-  impl_->interrupted.store(on, std::memory_order_relaxed);
-  std::uint64_t count = 1;
-  [[maybe_unused]] const auto done =
-      on ? ::write(impl_->cancel.get(), &count, sizeof count) : ::read(impl_->cancel.get(), &count, sizeof count);
+  if (!impl_->guard.in_child()) impl_->interrupted.set(on);  // else the parent would be woken
 }
 
 int Reader::fileno() const { return impl_->epoll.get(); }
-
 bool Reader::connected() const {
-  return impl_->of_attachment([this](const Attachment&) { return impl_->offered.load(std::memory_order_relaxed); });
+  return impl_->ask([&](const Attachment&) { return impl_->offered.load(); });
 }
-
 std::uint64_t Reader::latency() const {
-  return impl_->of_attachment([](const Attachment& a) { return a.latency(); });
+  return impl_->ask([](const Attachment& a) { return a.latency(); });
 }
-
 std::uint32_t Reader::max_held() const {
-  return impl_->of_attachment([](const Attachment& a) { return a.granted().max_held; });
+  return impl_->ask([](const Attachment& a) { return a.granted().max_held; });
 }
 
 std::uint32_t Reader::held() const {

@@ -18,8 +18,8 @@ namespace shmring {
 // A number with one writer that others may read.
 class Counter {
  public:
-  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-  // release: pairs with the fence in LaneWriter::account; what was counted before is seen by those who see this.
+  // acquire: pairs with the release in set(); who sees a number sees what was counted before it.
+  std::uint64_t get() const { return value_.load(std::memory_order_acquire); }
   void set(std::uint64_t value) { value_.store(value, std::memory_order_release); }
   void add(std::uint64_t n = 1) { set(get() + n); }
 
@@ -147,7 +147,6 @@ class LaneWriter {
   Account account() const {
     // A frame is offered before it is delivered or dropped, so these are read in the opposite order.
     const std::uint64_t delivered = delivered_.get(), dropped = refused_.get() + evicted_.get();
-    std::atomic_thread_fence(std::memory_order_acquire);  // pairs with the releases in Counter::set
     const std::uint64_t offered = offered_.get();
     return {offered, delivered, dropped, offered - delivered - dropped};
   }

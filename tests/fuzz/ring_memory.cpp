@@ -130,7 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 2:
       case 3:
       case 4:
-        if (attachment.take(frame) == Attachment::Took::frame) held.emplace_back(frame);
+        if (attachment.take(frame, 0) == Attachment::Took::frame) held.emplace_back(frame);
         break;
       case 5:
         if (!held.empty()) {
