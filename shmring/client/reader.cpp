@@ -525,7 +525,6 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
 }
 
 [[gnu::hot]] Result<Frame> Reader::read(std::uint64_t timeout) { return impl_->read(timeout); }
-
 Result<Frame> Reader::latest(std::uint64_t timeout) {
   auto newest = impl_->read(timeout);
   // Bound: a publisher that is faster than us does not keep us.

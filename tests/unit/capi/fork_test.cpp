@@ -115,8 +115,9 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
   busy.emplace_back([&] {
     for (int i = 0; !stop; ++i) {
       (void)write();
-      if (i % 50 == 49)
+      if (i % 50 == 49) {
         EXPECT_EQ(shmring_publisher_resize(publisher, kSize + static_cast<unsigned>(i % 3) * 4096), SHMRING_OK);
+      }
     }
   });
   busy.emplace_back([&] {
