@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -95,7 +96,8 @@ Control::~Control() {
   listener_.close();
 }
 
-// Whatever the parent's threads were changing at the fork is left as it is: only descriptors that never change are closed.
+// Whatever the parent's threads were changing at the fork is left as it is: only descriptors are closed. Each of their numbers is that of an
+// open one at any moment: mind_path() closes the former listener after the new one is in its place.
 void Control::abandon() {
   for (const int fd : {listener_.fd(), epoll_.get(), event_.get()}) ::close(fd);
 }
@@ -175,7 +177,8 @@ void Control::end_rests() {
     drop(serial);
   }
   // Its process lives on without the connection: it left.
-  std::erase_if(departures_, [t](const auto& departure) { return t >= departure.second.deadline; });
+  for (auto it = departures_.begin(); it != departures_.end();)
+    it = t >= it->second.deadline ? forget(it) : std::next(it);
 }
 
 // ms until something is due.
@@ -215,7 +218,7 @@ void Control::handle(std::uint64_t tag) {
     else
       serve(found->second);
   } else if (const auto departed = departures_.find(serial); departed != departures_.end()) {
-    judge(serial, departed->second);
+    judge(departed);
   }
 }
 
@@ -342,7 +345,7 @@ void Control::end_lost_lane(Connection& c) {
     // A process closes its descriptors shortly before it is gone. Until then its reader counts as attached.
     Fd pidfd = lane.pidfd.duplicate();
     if (!pidfd || !watch(pidfd.get(), EPOLLIN, process_tag(c.serial))) return;
-    if (departures_.size() >= kMaxDepartures) departures_.erase(departures_.begin());
+    if (departures_.size() >= kMaxDepartures) forget(departures_.begin());
     departures_.emplace(c.serial, Departure{lane.grant.name, name_of(lane.grant.name).generation, lane.process,
                                             std::move(pidfd), now() + kDepartureTime});
   }
@@ -388,12 +391,19 @@ void Control::find_the_gone() {
 }
 
 // A reader's process is gone after its connection.
-void Control::judge(Serial serial, const Departure& departure) {
+void Control::judge(Departures::iterator departed) {
+  const Departure& departure = departed->second;
   if (!readable(departure.pidfd.get())) return;
   const auto name = names_.find(departure.name);
   if (name != names_.end() && name->second.generation == departure.generation)
     wire::set_text(name->second.total.reason, reason_of_end(departure.pidfd, departure.process));
-  departures_.erase(serial);
+  forget(departed);
+}
+
+// Its handle is a duplicate: closed without this, epoll would go on reporting the process for as long as the others are open.
+Control::Departures::iterator Control::forget(Departures::iterator departed) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, departed->second.pidfd.get(), nullptr);
+  return departures_.erase(departed);
 }
 
 bool Control::departs(const std::string& name, std::uint32_t generation) const {

@@ -92,6 +92,7 @@ class Control {
     Fd pidfd;
     std::uint64_t deadline;
   };
+  using Departures = std::map<Serial, Departure>;  // by the serial of the connection that was
   // What is to be done with a connection after a message.
   enum class Next { keep, close };
   // What serve() found: perhaps more messages, none for now, or the connection's end.
@@ -119,7 +120,8 @@ class Control {
   void end_lost_lane(Connection& connection);
   void drop(Serial serial);
   void find_the_gone();
-  void judge(Serial serial, const Departure& departure);
+  void judge(Departures::iterator departed);
+  Departures::iterator forget(Departures::iterator departed);
   bool departs(const std::string& name, std::uint32_t generation) const;
   void ring_bells();
   void announce();
@@ -152,7 +154,7 @@ class Control {
   std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no gate
   Serial last_serial_ = 0;
   std::map<Serial, Connection> connections_;
-  std::map<Serial, Departure> departures_;  // by the serial of the connection that was
+  Departures departures_;
   std::map<std::string, Name> names_;
   std::uint64_t listener_rests_until_ = 0;
   std::uint64_t path_looked_at_;

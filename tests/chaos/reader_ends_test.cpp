@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The other ways in which a process ends or multiplies: a core dump, a fork that stays, a child that keeps its dead parent's socket, a close
 // with frames in hand. What a plain kill does is the crash matrix's.
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -216,6 +219,38 @@ TEST_F(Ends, AGoodbyeThatWaitsInTheQueueIsHeardBeforeTheEndIsJudged) {
   ASSERT_TRUE(stats) << stats.error().text;
   ASSERT_EQ(stats->lanes.size(), 2u);
   for (const auto& lane : stats->lanes) EXPECT_STREQ(lane.reason, "") << lane.name;
+}
+
+// The publisher keeps the handle of a process that it has sent on to a new ring, and must not be woken by it again and again.
+TEST_F(Ends, AReaderThatIsKilledOnItsWayToANewRingKeepsNoThreadBusy) {
+  const auto processor_time = [] {
+    timespec t{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
+  };
+  constexpr long kLook = 300'000'000;  // ns
+  // Freeing its pages keeps a process that was killed for some milliseconds between the hang-up and its end.
+  const auto make_end_slow = [] { return ::posix_fallocate(::memfd_create("slow to close", 0), 0, 32 << 20) == 0; };
+  for (int round = 0; round < 6 && !HasFailure(); ++round) {
+    auto worker = ChildProcess::fork([&] {
+      bool slow = make_end_slow();
+      const auto reader = open(reader_options("worker"));
+      while (!reader->connected()) (void)reader->read(1'000'000);
+      slow = make_end_slow() && slow;
+      if (slow) ::raise(SIGSTOP);
+      return 0;
+    });
+    int stopped = 0;
+    ASSERT_EQ(::waitpid(worker.pid(), &stopped, WUNTRACED), worker.pid());
+    ASSERT_TRUE(WIFSTOPPED(stopped)) << "there is no memory for this test";
+    ASSERT_TRUE(publisher->resize(publisher->slot_size()));
+    worker.kill();
+    EXPECT_TRUE(support::eventually([&] { return !active("worker"); }));
+    expect_service(5);
+    const auto before = processor_time();
+    ::usleep(kLook / 1000);
+    EXPECT_LT(processor_time() - before, kLook / 2);
+  }
 }
 
 // Python's multiprocessing does that: nobody accepts on the socket, and nobody would ever answer.
