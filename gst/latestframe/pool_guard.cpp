@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <utility>
 
 namespace supplier::latestframe {
@@ -121,10 +122,17 @@ Owned<GstBuffer> copy_in_kind(GstBuffer* buffer) {
 
 bool PoolGuard::lend(GstMiniObject* frame) {
   std::lock_guard hold(lock_);
-  std::size_t more = 0;
-  for_each_buffer(frame, [&](GstBuffer*) { ++more; });
-  if (out_.size() + more > room_) return false;
-  for_each_buffer(frame, [&](GstBuffer* buffer) { out_.push_back(share(origin_of(buffer))); });
+  const std::size_t before = out_.size();
+  // Once each: parts of one buffer, or one that is repeated, would wait for each other's references for ever.
+  for_each_buffer(frame, [&](GstBuffer* buffer) {
+    GstBuffer* origin = origin_of(buffer);
+    if (std::none_of(out_.begin(), out_.end(), [origin](const auto& known) { return known.get() == origin; }))
+      out_.push_back(share(origin));
+  });
+  if (out_.size() > room_) {
+    out_.erase(out_.begin() + static_cast<std::ptrdiff_t>(before), out_.end());
+    return false;
+  }
   watching_.store(true, std::memory_order_relaxed);
   return true;
 }

@@ -97,6 +97,19 @@ TEST_F(LatestFramePoolGuard, LendsAgainWhatHasComeBack) {
   gst_buffer_pool_set_active(pool.get(), FALSE);
 }
 
+TEST_F(LatestFramePoolGuard, LendsABufferOnceThatComesTwice) {
+  const auto pool = pool_of(4);
+  auto buffer = acquire(pool);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(admit(share(buffer.get())).get(), GST_MINI_OBJECT_CAST(buffer.get()));
+  auto other = admit(acquire(pool));
+  EXPECT_EQ(GST_BUFFER_CAST(other.get())->pool, pool.get());
+  buffer.reset();
+  other.reset();
+  sut.give_back();
+  EXPECT_FALSE(sut.watching());
+  gst_buffer_pool_set_active(pool.get(), FALSE);
+}
+
 TEST_F(LatestFramePoolGuard, MakesACopyThatDiffersInNothingButItsMemory) {
   const auto pool = pool_of(1);
   auto original = acquire(pool);
