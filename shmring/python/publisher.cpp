@@ -166,20 +166,21 @@ Publisher::Publisher(const py::kwargs& given)
   ring_ = std::move(ring);
 }
 
-Ring& Publisher::get() const {
+// Kept by each call: another thread may close the publisher while this one gives the GIL away.
+std::shared_ptr<Ring> Publisher::get() const {
   if (ring_ == nullptr) raise_closed("publisher");
   if (ring_->fork.in_child())
     raise(SHMRING_FORKED, "this publisher belongs to the parent process; open another one here, at another path");
-  return *ring_;
+  return ring_;
 }
 
 void Publisher::set_format(const py::object& format, const py::object& width, const py::object& height,
                            const py::object& caps, const py::object& framerate) {
-  Ring& ring = get();
+  const auto ring = get();
   auto made = make_format(format, width, height, caps, framerate);
   if (made->size > slot_size_) make_ring(made->size);
-  const std::lock_guard lock(ring.busy);
-  check(shmring_publisher_set_format(ring.handle, &made->format));
+  const std::lock_guard lock(ring->busy);
+  check(shmring_publisher_set_format(ring->handle, &made->format));
   format_ = std::move(made);
 }
 
@@ -200,23 +201,20 @@ py::object Publisher::set_latency(const Arguments& arguments) {
     PyErr_SetString(PyExc_TypeError, "set_latency() takes seconds");
     throw py::error_already_set();
   }
-  shmring_publisher_set_latency(get().handle, nanoseconds(seconds, "seconds"));
+  shmring_publisher_set_latency(get()->handle, nanoseconds(seconds, "seconds"));
   return py::none();
 }
 
 void Publisher::make_ring(std::uint64_t slot_size) {
-  Ring& ring = get();
+  const auto ring = get();
   check(without_gil([&] {
-    const std::lock_guard lock(ring.busy);
-    return shmring_publisher_resize(ring.handle, slot_size);
+    const std::lock_guard lock(ring->busy);
+    return shmring_publisher_resize(ring->handle, slot_size);
   }));
   slot_size_ = slot_size;
 }
 
-Loan Publisher::loan() const {
-  get();
-  return Loan(ring_, format_);
-}
+Loan Publisher::loan() const { return Loan(get(), format_); }
 
 // numpy packs rows where GStreamer pads them to 4 bytes: such a frame brings its own strides, so that it is copied in
 // one piece.
@@ -241,7 +239,7 @@ void Publisher::fit(shmring_frame_info& info, const py::handle& data) const {
 }
 
 py::object Publisher::publish(const Arguments& arguments) {
-  get();
+  const auto ring = get();
   Given given(arguments);
   shmring_frame_info& info = given.info;
   if (is_wall_clock(info.pts) && !std::exchange(warned_, true)) warn_of_wall_clock();
@@ -252,7 +250,7 @@ py::object Publisher::publish(const Arguments& arguments) {
   if (py::isinstance<Loan>(given.data)) {
     auto& loan = given.data.cast<Loan&>();
     info.size = size(loan.default_size());
-    status = loan.publish(*ring_, info);
+    status = loan.publish(*ring, info);
   } else {
     const Buffer buffer(given.data);
     info.size = size(buffer.size());
@@ -261,7 +259,7 @@ py::object Publisher::publish(const Arguments& arguments) {
                                  std::to_string(info.size));
     }
     fit(info, given.data);
-    status = without_gil([&, ring = ring_] {
+    status = without_gil([&] {
       const std::lock_guard lock(ring->busy);
       return shmring_publisher_write(ring->handle, buffer.data(), &info);
     });
@@ -272,17 +270,17 @@ py::object Publisher::publish(const Arguments& arguments) {
 }
 
 void Publisher::end() {
-  Ring& ring = get();
-  const std::lock_guard lock(ring.busy);
-  check(shmring_publisher_end(ring.handle));
+  const auto ring = get();
+  const std::lock_guard lock(ring->busy);
+  check(shmring_publisher_end(ring->handle));
 }
 
 py::dict Publisher::stats() const {
-  Ring& ring = get();
+  const auto ring = get();
   shmring_ring_stats figures{};
   std::vector<shmring_lane_stats> lanes;
-  check(
-      all_lanes([&](auto... arguments) { return shmring_publisher_stats(ring.handle, arguments...); }, figures, lanes));
+  check(all_lanes([&](auto... arguments) { return shmring_publisher_stats(ring->handle, arguments...); }, figures,
+                  lanes));
   return to_dict(figures, lanes);
 }
 

@@ -33,7 +33,7 @@ class Publisher {
   static void bind(pybind11::module_& module);
 
  private:
-  Ring& get() const;
+  std::shared_ptr<Ring> get() const;
   void make_ring(std::uint64_t slot_size);
   void fit(shmring_frame_info& info, const pybind11::handle& data) const;
 
