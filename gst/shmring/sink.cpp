@@ -214,6 +214,7 @@ GstFlowReturn Sink::wait_for(GstBuffer* buffer) {
 GstFlowReturn Sink::publish_unit(GstBufferList* list, guint begin, guint end) {
   GstBuffer* first = gst_buffer_list_get(list, begin);
   auto info = encode(first, format_, element_->segment, time_.of(GST_ELEMENT(element_)));
+  keep_to_clock(info);
   info.size = 0;
   unit_.clear();
   for (guint i = begin; i < end; ++i) {
