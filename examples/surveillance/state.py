@@ -24,7 +24,7 @@ class InUse(RuntimeError):
 
 def lock(folder: Path) -> int:
     """One manager per folder; the lock goes with the process. The descriptor is the lock. Not on the folder itself:
-    publishers lock that for a moment, where it is also the sockets' folder."""
+    every process that may read a folder can lock it."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
