@@ -16,7 +16,6 @@
 namespace supplier {
 namespace {
 
-constexpr std::uint64_t kSmallestGuess = 64 * 1024;
 constexpr gint kLargestSide = 1 << 20;  // as core/check.cpp has it
 constexpr std::size_t kLongestCaps = sizeof(shmring::FormatArea::caps) - 1;
 

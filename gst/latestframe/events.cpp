@@ -120,9 +120,9 @@ void Fanout::flush_stop(Owned<GstEvent> event) {
   await([](const Member& member) { return member.branch->try_to_unflush(member.pad.get()); });
 }
 
-// As everywhere in GStreamer downstream has been flushed when the call returns: who seeks and then changes the state of a
-// branch does the one after the other. What does not come along in this time is late, and is not waited for again before
-// it has caught up.
+// As everywhere in GStreamer downstream has been flushed when the call returns: an application that seeks and then changes
+// the state of a branch does the one after the other. A branch that does not come along in this time is late, and is not
+// waited for again before it has caught up.
 void Fanout::await(const std::function<bool(const Member&)>& done) {
   const auto deadline = std::chrono::steady_clock::now() + kFlushTime;
   std::vector<Member> waiting = members();

@@ -133,7 +133,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* templ, const char* want
   GstPad* pad = gst_latest_frame_pad_new(impl.fanout, templ, name.c_str(), impl.defaults.limits());
   if (impl.active) gst_pad_set_active(pad, TRUE);  // a running element gets an active pad
   if (!gst_element_add_pad(element, pad)) return nullptr;
-  // The state may change meanwhile, and the state change goes over the pads as well: whoever is last must not be wrong.
+  // The state change of the element, in another thread, sets its pads too. Repeat until both say the same.
   for (bool active = !impl.active; active != impl.active;) gst_pad_set_active(pad, active = impl.active);
   gst_child_proxy_child_added(GST_CHILD_PROXY(element), G_OBJECT(pad), name.c_str());
   return pad;

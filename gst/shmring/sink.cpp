@@ -31,7 +31,6 @@ constexpr std::uint32_t kLoans = 3;
 // that did not fit.
 constexpr std::uint64_t kFirstHeadroom = 4;
 constexpr std::uint64_t kHeadroom = 2;
-constexpr std::uint64_t kSmallestGuess = 64 * 1024;
 constexpr std::uint64_t kMostPadding = 2;      // times the picture itself
 constexpr std::uint64_t kPause = 500'000'000;  // ns, between tries to make slots larger
 

@@ -18,7 +18,7 @@ namespace shmring {
 // A number with one writer that others may read.
 class Counter {
  public:
-  // acquire: pairs with the release in set(); who sees a number sees what was counted before it.
+  // acquire: pairs with the release in set(); a thread that sees a number sees what was counted before it.
   std::uint64_t get() const { return value_.load(std::memory_order_acquire); }
   void set(std::uint64_t value) { value_.store(value, std::memory_order_release); }
   void add(std::uint64_t n = 1) { set(get() + n); }

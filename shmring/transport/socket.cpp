@@ -52,7 +52,7 @@ Error in_use(const std::string& path, std::uint32_t pid) {
                               "): stop that one, or choose another path"};
 }
 
-// Who answers on a connection to `path`: IN_USE with the name; success when a dead one's file lies there. Nothing: it is just closing.
+// The answer on a connection to `path`: IN_USE with the publisher's process; success where its publisher is dead. Nothing: it is closing.
 std::optional<Result<void>> who_answers(const Fd& probe, const std::string& path) {
   std::uint32_t pid = peer_of(probe.get()).process.pid;
   const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
@@ -63,7 +63,7 @@ std::optional<Result<void>> who_answers(const Fd& probe, const std::string& path
     if (received.kind == Received::Kind::message) return in_use(path, pid);
     if (received.kind == Received::Kind::closed) return std::nullopt;
   }
-  // Whoever listens but does not answer is stopped, or a child that inherited the socket of a publisher that died.
+  // A process that listens but does not answer is stopped, or a child that inherited the socket of a publisher that died.
   if (pid != 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM)) return in_use(path, pid);
   return Result<void>();
 }
