@@ -13,12 +13,10 @@
 #include "client/former_rings.hpp"
 #include "client/interruption.hpp"
 #include "client/reader.hpp"
+#include "client/spinner.hpp"
 #include "core/crash_point.hpp"
-#include "core/predictor.hpp"
-#include "core/relax.hpp"
 #include "transport/clock.hpp"
 #include "transport/doorbell.hpp"
-#include "transport/processor.hpp"
 #include "transport/socket.hpp"
 
 namespace shmring {
@@ -58,10 +56,7 @@ struct Reader::Impl {
   std::uint32_t bells_in_vain = 0;       // in a row, without a frame
   std::uint64_t newest = 0;              // the last one taken from this publisher
   std::uint32_t former_pid = 0;          // the publisher that was left last
-  Predictor predictor;                   // for wake=adaptive
-  std::uint64_t looked_at = 0;  // when we last saw that there was nothing, while looking; 0: asleep, or elsewhere
-  std::int64_t preempted = 0;   // times_preempted() when we woke up to look
-  bool misplaced = false;       // look from another processor the next time
+  Spinner spinner;                       // for wake=adaptive
   std::uint64_t refused_since = 0;
 
   mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
@@ -336,6 +331,20 @@ struct Reader::Impl {
   }
 
   std::uint32_t held_elsewhere() { return former.empty() ? 0 : former.forget_released(mutex); }
+  // At the limit by frames of former rings, of which another thread may let go meanwhile: reads as soon as there is room. In vain `got` is
+  // TIMEOUT and says what is held.
+  [[gnu::cold, gnu::noinline]] void await_release(Result<Frame>& got, std::uint64_t timeout) {
+    const std::uint64_t start = now();
+    while (got.status() == SHMRING_TOO_MANY_HELD && held_elsewhere() != 0) {
+      const std::uint64_t spent = now() - start;
+      if (spent >= timeout) {
+        got = Error{SHMRING_TIMEOUT, got.error().text};
+      } else {
+        interrupted.pause(5);
+        got = read(timeout - spent);
+      }
+    }
+  }
   // Of all rings. With the mutex, or on the reading thread.
   std::uint32_t held() const { return (attachment ? attachment->held() : 0) + former.held(); }
   [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
@@ -352,7 +361,7 @@ struct Reader::Impl {
       case Attachment::Took::broken:
         return leave_wrecked();
       case Attachment::Took::empty:
-        if (adaptive() && timeout != 0 && look(timeout)) return {};
+        if (adaptive() && timeout != 0 && spinner.spin(*attachment, interrupted, timeout)) return {};
         return nothing_there();
       case Attachment::Took::frame:
         bells_in_vain = 0;
@@ -361,7 +370,7 @@ struct Reader::Impl {
     }
     note(frame->info.sequence);
     const std::uint64_t t = frame->taken_at;
-    if (adaptive()) learn(frame->info, t);
+    if (adaptive()) spinner.record_arrival(frame->info, t);
     if (options.max_frame_age != 0 && t - frame->info.published_at > options.max_frame_age &&
         t > frame->info.published_at) {
       discard(std::exchange(frame, nullptr));
@@ -389,74 +398,15 @@ struct Reader::Impl {
 
   bool adaptive() const { return attachment->granted().wake == SHMRING_WAKE_ADAPTIVE; }
 
-  // If the next frame is due: looks at the lane until it is there, the window ends, or somebody else took the processor, without a system
-  // call. False: it is not due.
-  [[gnu::hot]] bool look(std::uint64_t timeout) {
-    std::uint64_t t = now();
-    const auto window = predictor.next(t);
-    if (!window || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return false;
-    attachment->disarm();  // the publisher need not ring
-    attachment->prepare();
-    for (unsigned looks = 1; !interrupted; ++looks) {
-      looked_at = t;
-      for (int i = 0; i < 16; ++i) {
-        if (!attachment->empty()) return true;
-        relax();
-      }
-      if (looks % kLooksBeforeYield == 0) {
-        give_way();
-        if (!attachment->empty()) return true;
-      }
-      t = now();
-      if (told_of_loss(t - looked_at)) break;
-      if (t >= window.until) {
-        predictor.missed();
-        break;
-      }
-    }
-    looked_at = 0;
-    return true;
-  }
-
-  // A frame was taken at t. Whether it was one that we looked for, or one that came while somebody else had the processor.
-  void learn(const shmring_frame_info& info, std::uint64_t t) {
-    predictor.observe(info.published_at);
-    const std::uint64_t looked = std::exchange(looked_at, 0);
-    if (looked == 0 || !others_ran(t - looked, preempted)) return;
-    // While we gave way the publisher may have run here: then the frame is fresh, and nothing was lost.
-    misplaced |= predictor.shared(std::min(t - looked, t - std::min(t, info.published_at)));
-  }
-
-  // After a pause while looking: whether others took the processor; the predictor is told.
-  bool told_of_loss(std::uint64_t pause) {
-    if (pause <= Courtesy::kPause || !others_ran(pause, preempted)) return false;
-    misplaced |= predictor.shared(pause);
-    return true;
-  }
-
   [[gnu::hot]] void wait(std::uint64_t timeout) {
-    if (phase == Phase::attached) {
-      std::uint64_t due = 0;  // when we are to be awake without a bell
-      if (adaptive()) {
-        if (std::exchange(misplaced, false)) step_aside();
-        const std::uint64_t t = now();
-        const auto window = predictor.next(t);
-        // Asleep, but armed: a frame that comes early rings.
-        if (window && (timeout == SHMRING_WAIT_FOREVER || window.until - t < timeout)) {
-          due = window.from;
-          timeout = due > t ? due - t : 0;
-        }
-      }
-      SHMRING_CRASH_POINT(falling_asleep);
-      wait_for_event(epoll.get(), timeout);
-      SHMRING_CRASH_POINT(woken);
-      if (due != 0) {
-        if (const std::uint64_t t = now(); t >= due) predictor.woke(due, t);
-      }
-      if (adaptive() && attachment->empty()) preempted = times_preempted();
-    } else {
-      wait_for_event(epoll.get(), phase == Phase::searching ? std::min(timeout, finder.pause()) : timeout);
-    }
+    if (phase != Phase::attached)
+      return wait_for_event(epoll.get(), phase == Phase::searching ? std::min(timeout, finder.pause()) : timeout);
+    const std::uint64_t due = adaptive() ? spinner.limit(timeout) : 0;
+    SHMRING_CRASH_POINT(falling_asleep);
+    wait_for_event(epoll.get(), timeout);
+    SHMRING_CRASH_POINT(woken);
+    if (due != 0) spinner.record_wakeup(due);
+    if (adaptive() && attachment->empty()) spinner.begin();
   }
 
   // What `ask` says of the attachment; zero without one, or in a forked child.
@@ -483,12 +433,6 @@ struct Reader::Impl {
         return Error{SHMRING_TIMEOUT, {}};
       }
       if (outcome.status == SHMRING_TIMEOUT && end && end.due_in(now()) == 0) outcome = report_end();
-      if (outcome.status == SHMRING_TOO_MANY_HELD && timeout != SHMRING_WAIT_FOREVER && held_elsewhere() != 0) {
-        // Another thread may let go of a frame of a former ring meanwhile. In vain, the sentence says what is held.
-        if (timeout == 0 || now() - start >= timeout) return Error{SHMRING_TIMEOUT, std::move(outcome.text)};
-        interrupted.pause(5);
-        continue;
-      }
       if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};
       if (timeout == 0) return Error{SHMRING_TIMEOUT, finder.reason()};
       std::uint64_t left = timeout;
@@ -524,9 +468,13 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
   return std::unique_ptr<Reader>(new Reader(std::move(impl)));
 }
 
-[[gnu::hot]] Result<Frame> Reader::read(std::uint64_t timeout) { return impl_->read(timeout); }
+[[gnu::hot]] Result<Frame> Reader::read(std::uint64_t timeout) {
+  auto got = impl_->read(timeout);
+  if (got.status() == SHMRING_TOO_MANY_HELD && timeout != SHMRING_WAIT_FOREVER) impl_->await_release(got, timeout);
+  return got;
+}
 Result<Frame> Reader::latest(std::uint64_t timeout) {
-  auto newest = impl_->read(timeout);
+  auto newest = read(timeout);
   // Bound: a publisher that is faster than us does not keep us.
   for (std::uint32_t i = 0; newest && i < kMaxDepth; ++i) {
     auto newer = impl_->read(0);

@@ -243,7 +243,7 @@ def test_a_stream_that_is_behind_by_less_than_it_takes_to_come_up_costs_no_set(s
 
 def test_a_frame_without_a_key_costs_itself_only(streams):
     publishers, readers = streams(1)
-    publishers[0].publish(b"x")
+    publishers[0].publish(b"x", flags=shmring.Flag.HEADER)
     send(publishers[0], 5)
     sets = shmring.gather(readers)
     with pytest.raises(shmring.Invalid, match="stream 0: frame 1 has no pts"):
