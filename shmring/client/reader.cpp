@@ -340,7 +340,7 @@ struct Reader::Impl {
       if (spent >= timeout) {
         got = Error{SHMRING_TIMEOUT, got.error().text};
       } else {
-        interrupted.pause(5);
+        interrupted.pause(kLookForRelease);
         got = read(timeout - spent);
       }
     }
@@ -470,7 +470,8 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
 
 [[gnu::hot]] Result<Frame> Reader::read(std::uint64_t timeout) {
   auto got = impl_->read(timeout);
-  if (got.status() == SHMRING_TOO_MANY_HELD && timeout != SHMRING_WAIT_FOREVER) impl_->await_release(got, timeout);
+  if (got.status() == SHMRING_TOO_MANY_HELD && timeout != 0 && timeout != SHMRING_WAIT_FOREVER)
+    impl_->await_release(got, timeout);
   return got;
 }
 Result<Frame> Reader::latest(std::uint64_t timeout) {

@@ -60,16 +60,22 @@ shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** fr
   // A frame that is there already is taken with the GIL held: giving it away can cost a busy program 5 ms.
   if (shmring_reader_connected(reader)) {
     const shmring_status status = take_once(call, reader, 0, frame);
-    if (status != SHMRING_TIMEOUT || timeout == 0) return status;
+    // Within a time limit frames of former rings may be released.
+    const bool may_come =
+        status == SHMRING_TIMEOUT || (status == SHMRING_TOO_MANY_HELD && timeout != SHMRING_WAIT_FOREVER);
+    if (!may_come || timeout == 0) return status;
   }
   const std::uint64_t start = shmring_now();
   for (;;) {
     const std::uint64_t waited = shmring_now() - start;
     const std::uint64_t left = waited < timeout ? timeout - waited : 0;
+    const std::uint64_t limit = timeout == 0 ? 0 : std::clamp<std::uint64_t>(left, 1, slice);
     shmring_status status = SHMRING_TIMEOUT;
     {
       const WithoutGil others_may_run;
-      status = take_once(call, reader, std::min(slice, left), frame);
+      status = take_once(call, reader, limit, frame);
+      // A slice has a time limit, the whole wait has none: where frames of former rings are in the way, this says so.
+      if (status == SHMRING_TIMEOUT && timeout == SHMRING_WAIT_FOREVER) status = take_once(call, reader, 0, frame);
     }
     if (status != SHMRING_TIMEOUT) return status;
     if (outlive_interpreter(PyErr_CheckSignals) != 0) throw py::error_already_set();

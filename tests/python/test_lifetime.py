@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who keeps a slot, and for how long: frames, arrays and memoryviews, each for itself, whatever happens around them."""
 
+import asyncio
 import gc
 import os
 import signal
@@ -127,6 +128,20 @@ def test_holding_as_many_as_granted_is_a_clear_error_and_the_next_read_after_a_r
         reader.read()
     frames.pop()
     assert reader.read().seq == 4
+
+
+def test_frames_of_a_former_ring_are_an_error_for_a_read_that_would_wait_for_ever_and_never_make_an_event_loop_spin(ring):
+    publisher, reader = ring
+    frames = [taken(ring) for _ in range(3)]
+    publisher.resize(200)
+    publisher.publish(pattern(6, 8))
+    eventually(lambda: publisher.publish(pattern(6, 8)) and reader.read(0.01) is None and publisher.stats()["lanes"][0]["pending"])
+    assert reader.read(0.02) is None  # another thread may release one
+    for refused in (reader.read, lambda: reader.read(0), lambda: asyncio.run(anext(aiter(reader)))):
+        with pytest.raises(shmring.TooManyHeld, match="holds 3 frames.*release one"):
+            refused()
+    frames.pop()
+    assert reader.read(1).seq > 3
 
 
 def test_a_held_frame_costs_the_others_nothing(path):

@@ -42,7 +42,9 @@ SHMRING_API void shmring_reader_close(shmring_reader* reader);
 
 /* Takes the next frame, waiting up to `timeout` ns (0: do not wait; SHMRING_WAIT_FOREVER). The caller releases *frame.
  * After SHMRING_END a read waits for the next stream: of this publisher, or (with `reconnect`) of the next one. Until that begins a
- * waiting read returns SHMRING_END again every 0.5 s, so a loop that goes on after the end neither spins nor hangs. */
+ * waiting read returns SHMRING_END again every 0.5 s, so a loop that goes on after the end neither spins nor hangs.
+ * SHMRING_TOO_MANY_HELD is returned at once, but where frames of former rings count in it and there is a time limit: then the read waits for
+ * another thread to release one, and returns SHMRING_TIMEOUT if none does. */
 SHMRING_API shmring_status shmring_reader_read(shmring_reader* reader, uint64_t timeout, shmring_frame** frame);
 /* The same, but skips to the newest frame there is (those skipped count as delivered). */
 SHMRING_API shmring_status shmring_reader_latest(shmring_reader* reader, uint64_t timeout, shmring_frame** frame);

@@ -415,7 +415,8 @@ TEST_F(Changes, FramesHeldOfFormerRingsCountAgainstWhatMayBeHeld) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(next_size());
     publish();
-    EXPECT_EQ(reader->read(SHMRING_WAIT_FOREVER).status(), SHMRING_TOO_MANY_HELD);
+    for (const std::uint64_t timeout : {SHMRING_WAIT_FOREVER, std::uint64_t{0}})
+      EXPECT_EQ(reader->read(timeout).status(), SHMRING_TOO_MANY_HELD);
     // Another thread could let go of one in time.
     const auto timed = reader->read(10'000'000);
     EXPECT_EQ(timed.status(), SHMRING_TIMEOUT);
