@@ -172,9 +172,7 @@ void Sink::require(std::uint64_t frame_size) {
 bool Sink::ready() {
   if (format_.known()) return true;
   GST_ELEMENT_ERROR(element_, CORE, NEGOTIATION,
-                    ("Cannot publish: frames come without caps, by which readers would know what they are, put a "
-                     "capsfilter or a typefind before this."),
-                    (nullptr));
+                    ("Cannot publish: a buffer came before caps; add a capsfilter or a typefind upstream."), (nullptr));
   return false;
 }
 

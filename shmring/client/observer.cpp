@@ -25,7 +25,7 @@ Result<std::size_t> await(int socket, std::span<std::byte> buffer, wire::Type wa
       if (const auto refused = wire::parse_refused(buffer.first(got.size)))
         return {static_cast<Status>(refused->status), refused->text};
     if (got.kind == Received::Kind::broken || got.kind == Received::Kind::message)
-      return {SHMRING_PROTOCOL, "whoever has this socket does not speak the ring's protocol"};
+      return {SHMRING_PROTOCOL, "this is the socket of another kind of program: give the path of a publisher's socket"};
     const std::uint64_t spent = now() - start;
     if (timeout != SHMRING_WAIT_FOREVER && spent >= timeout)
       return {SHMRING_TIMEOUT, "the publisher does not answer: it may be stopped"};

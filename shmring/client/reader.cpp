@@ -182,9 +182,11 @@ struct Reader::Impl {
                                   " sent did not all arrive: this process may open no more files (ulimit -n)"};
     }
     if (got.kind == Received::Kind::message && !wire::parse_bye(bytes))
-      return leave_liar("whoever listens at " + options.path + " does not speak the ring's protocol");
+      return leave_liar(options.path +
+                        " is the socket of another kind of program: give the path of a publisher's socket");
     if (got.kind == Received::Kind::broken)
-      return leave_liar("whoever listens at " + options.path + " sends more than the ring's protocol knows");
+      return leave_liar("protocol violation by the process at " + options.path +
+                        ": a message is too long or has too many descriptors");
     detach(false);
     finder.retry_later();
     return {SHMRING_TIMEOUT};
@@ -348,7 +350,7 @@ struct Reader::Impl {
   // Of all rings. With the mutex, or on the reading thread.
   std::uint32_t held() const { return (attachment ? attachment->held() : 0) + former.held(); }
   [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
-    return leave_liar("the publisher at " + options.path + " wrote nonsense into its ring");
+    return leave_liar("protocol violation by the publisher at " + options.path + ": corrupt data in its ring");
   }
 
   // `timeout`: how long the caller would wait.
