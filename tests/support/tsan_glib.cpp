@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What GLib and GStreamer order between threads, told to ThreadSanitizer. Both were built without it, and their locks
+// (futexes of their own), conditions and reference counts are invisible to it: each is called through here. Only calls
+// from one library to another come by; what a library does within itself is in tsan.supp.
+#include <dlfcn.h>
+#include <sanitizer/tsan_interface.h>
+
+#include <gst/gst.h>
+
+#undef g_object_ref
+#undef g_once_init_enter
+#undef g_once_init_leave
+
+namespace {
+
+template <class Function>
+Function* next(Function*, const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+void acquire(const volatile void* object) { __tsan_acquire(const_cast<void*>(object)); }
+void release(const volatile void* object) { __tsan_release(const_cast<void*>(object)); }
+
+}  // namespace
+
+// The function of that name in the library behind this one.
+#define REAL(name) static auto* const real = next(&name, #name)
+
+extern "C" {
+
+void g_mutex_lock(GMutex* mutex) {
+  REAL(g_mutex_lock);
+  real(mutex);
+  acquire(mutex);
+}
+gboolean g_mutex_trylock(GMutex* mutex) {
+  REAL(g_mutex_trylock);
+  const gboolean locked = real(mutex);
+  if (locked) acquire(mutex);
+  return locked;
+}
+void g_mutex_unlock(GMutex* mutex) {
+  REAL(g_mutex_unlock);
+  release(mutex);
+  real(mutex);
+}
+
+void g_cond_wait(GCond* condition, GMutex* mutex) {
+  REAL(g_cond_wait);
+  release(mutex);
+  real(condition, mutex);
+  acquire(mutex);
+}
+gboolean g_cond_wait_until(GCond* condition, GMutex* mutex, gint64 end) {
+  REAL(g_cond_wait_until);
+  release(mutex);
+  const gboolean signalled = real(condition, mutex, end);
+  acquire(mutex);
+  return signalled;
+}
+
+void g_bit_lock(volatile gint* address, gint bit) {
+  REAL(g_bit_lock);
+  real(address, bit);
+  acquire(address);
+}
+void g_bit_unlock(volatile gint* address, gint bit) {
+  REAL(g_bit_unlock);
+  release(address);
+  real(address, bit);
+}
+
+gboolean(g_once_init_enter)(volatile void* location) {
+  REAL(g_once_init_enter);
+  const gboolean first = real(location);
+  if (!first) acquire(location);
+  return first;
+}
+void(g_once_init_leave)(volatile void* location, gsize result) {
+  REAL(g_once_init_leave);
+  release(location);
+  real(location, result);
+}
+
+// The last one to let go sees what all others did with it.
+gpointer g_object_ref(gpointer object) {
+  REAL(g_object_ref);
+  gpointer same = real(object);
+  acquire(object);
+  return same;
+}
+void g_object_unref(gpointer object) {
+  REAL(g_object_unref);
+  release(object);
+  acquire(object);
+  real(object);
+}
+void gst_mini_object_unref(GstMiniObject* object) {
+  REAL(gst_mini_object_unref);
+  release(object);
+  acquire(object);
+  real(object);
+}
+gboolean gst_mini_object_is_writable(const GstMiniObject* object) {
+  REAL(gst_mini_object_is_writable);
+  const gboolean writable = real(object);
+  acquire(object);
+  return writable;
+}
+
+// A handler that was connected, and what it is given.
+gulong g_signal_connect_data(gpointer instance, const gchar* signal, GCallback handler, gpointer data,
+                             GClosureNotify destroy, GConnectFlags flags) {
+  REAL(g_signal_connect_data);
+  release(instance);
+  return real(instance, signal, handler, data, destroy, flags);
+}
+void g_signal_emit_valist(gpointer instance, guint signal, GQuark detail, va_list arguments) {
+  REAL(g_signal_emit_valist);
+  acquire(instance);
+  real(instance, signal, detail, arguments);
+}
+void g_signal_emit(gpointer instance, guint signal, GQuark detail, ...) {
+  va_list arguments;
+  va_start(arguments, detail);
+  g_signal_emit_valist(instance, signal, detail, arguments);
+  va_end(arguments);
+}
+
+gulong gst_pad_add_probe(GstPad* pad, GstPadProbeType mask, GstPadProbeCallback callback, gpointer data,
+                         GDestroyNotify destroy) {
+  REAL(gst_pad_add_probe);
+  release(pad);
+  return real(pad, mask, callback, data, destroy);
+}
+
+// A message on its way through a bus: its queue is without locks.
+gboolean gst_bus_post(GstBus* bus, GstMessage* message) {
+  REAL(gst_bus_post);
+  release(bus);
+  return real(bus, message);
+}
+GstMessage* gst_bus_timed_pop_filtered(GstBus* bus, GstClockTime timeout, GstMessageType types) {
+  REAL(gst_bus_timed_pop_filtered);
+  GstMessage* message = real(bus, timeout, types);
+  acquire(bus);
+  return message;
+}
+
+}  // extern "C"
