@@ -36,6 +36,7 @@ void post_status(GstPad* pad, GstStreamStatusType type) {
 struct Branch::Run {
   GstPad* pad;
   StickiesRef sent;
+  bool copies;               // send copies of them
   std::uint64_t generation;  // that the headers up to this serial were sent to
   std::uint64_t header;
   Owned<GstCaps> asked;  // the caps that downstream's wishes are for
@@ -64,10 +65,12 @@ bool Branch::activate() {
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   // Of a flush of an earlier run: it ends for what is still flushing.
-  if (messenger.flushing())
-    unflush_ = adopt(gst_event_new_flush_stop(TRUE));
-  else if (peer != Peer::flushing)
+  if (!flushed_ || !(messenger.flushing() || peer == Peer::flushing)) {
+    flushed_ = false;
     unflush_.reset();
+  } else if (!unflush_) {
+    unflush_ = adopt(gst_event_new_flush_stop(TRUE));
+  }
   late_ = unflush_ != nullptr;
   epoch_ = unflush_ ? newest.epoch - 1 : newest.epoch + (newest.epoch & 1);
   if (peer == Peer::ready && !unflush_) open(newest);
@@ -115,6 +118,8 @@ void Branch::linked() {
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   linked_ = anew_ = true;
+  ++activation_;  // what the thread still has is not for this peer
+  copies_ = copies_ || busy_;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   cursor_.close(newest);
@@ -153,6 +158,7 @@ void Branch::flush(const Newest& newest, GstEvent* event) {
   // A flush that has not ended for this branch goes on: its end and a new beginning would say nothing.
   const bool owed = std::exchange(unflush_, nullptr) && !unflushing_;
   if (owed || messenger.flushing()) return;
+  flushed_ = true;
   messenger.flush(share(event));
 }
 
@@ -217,6 +223,7 @@ void Branch::begin(std::uint32_t epoch) {
   if (epoch != home_->newest().epoch) return;  // the next flush has begun
   epoch_ = epoch;
   unflush_.reset();
+  flushed_ = false;
   resend_ = true;
   late_ = resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
@@ -230,7 +237,7 @@ void Branch::try_again(std::uint64_t now) {
 
 [[gnu::hot]] void Branch::run(GstPad* pad) {
   Newest& newest = home_->newest();
-  Run run{pad, nullptr, 0, 0, nullptr};
+  Run run{pad, nullptr, false, 0, 0, nullptr};
   post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
   for (;;) {
     // In this order: whatever changes after it was looked at beats the pulse.
@@ -267,7 +274,10 @@ void Branch::try_again(std::uint64_t now) {
     if (std::exchange(complain_, false)) step.kind = Step::Kind::complain;
   }
   count_step(step, now);
-  if (busy_) step.resend = std::exchange(resend_, false);
+  if (busy_) {
+    step.resend = std::exchange(resend_, false);
+    step.copies = std::exchange(copies_, false);
+  }
   step.activation = activation_;
   step.generation = generation_;
   return step;
@@ -323,19 +333,22 @@ void Branch::open(const Newest& newest) {
 }
 
 [[gnu::hot]] GstFlowReturn Branch::deliver(Run& run, Step& step) {
-  if (step.resend) run.sent.reset();
+  if (step.resend || step.copies) run.sent.reset();
+  run.copies |= step.copies;
   if (step.stickies && step.stickies != run.sent) {
     // The pad knows which of them it has sent already, but for tags.
     const auto sent = std::exchange(run.sent, nullptr);
     for (const auto& event : step.stickies->events) {
       if (sent && sent->has(event.get())) continue;
       if (!is_current(step)) return GST_FLOW_FLUSHING;
+      auto out = run.copies ? adopt(gst_event_copy(event.get())) : share(event.get());
       // What is not serialized (instant-rate-change) the pad would send now, and again with the frame.
       if (is_serialized(event.get()))
-        gst_pad_push_event(run.pad, share(event.get()).release());
+        gst_pad_push_event(run.pad, out.release());
       else
-        gst_pad_store_sticky_event(run.pad, event.get());
+        gst_pad_store_sticky_event(run.pad, out.get());
     }
+    run.copies = false;
     run.sent = step.stickies;
   }
   if (step.kind == Step::Kind::stickies) return GST_FLOW_OK;

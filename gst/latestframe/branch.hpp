@@ -107,12 +107,13 @@ class Branch : public std::enable_shared_from_this<Branch> {
   unsigned threads_ = 0;             // 2 while one is on its way out
   bool running_ = false;             // one of them serves the branch
   bool active_ = false;
-  unsigned activation_ = 0;  // which
+  unsigned activation_ = 0;  // which, or which peer
   bool linked_ = false;
   bool retired_ = false;
   bool busy_ = false;          // the thread is out in GStreamer
   bool anew_ = true;           // what is sent next begins with the newest frame
   bool resend_ = false;        // the pad may have forgotten sticky events
+  bool copies_ = false;        // and may take one for sent that was on its way to the peer before
   bool resting_ = false;       // nothing is linked further down
   bool reconfigured_ = false;  // since the thread went out
   bool dead_ = false;
@@ -122,6 +123,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
   std::uint64_t refused_at_ = 0;
   std::uint32_t epoch_ = 0;  // other than that of Newest: downstream is to be flushed, or is to hear of the end of it
   Owned<GstEvent> unflush_;  // how that ends, as soon as upstream says so
+  bool flushed_ = false;     // downstream was told of a flush, and not yet of the end
   bool unflushing_ = false;  // it is being told
   bool late_ = false;        // nobody waits for its flush
   std::uint64_t try_after_ = 0;  // when to try to end the flush again

@@ -36,6 +36,7 @@ struct Step {
   StickiesRef stickies;          // what must have been sent before
   bool gap = false;              // frames before this one are missing
   bool resend = false;           // send all sticky events again
+  bool copies = false;           // as new ones
   std::uint64_t until = 0;       // of wait: look again at this time; 0: when something has changed
   unsigned activation = 0;       // of the pad: what belongs to an earlier one is over
   std::uint64_t generation = 0;  // of the branch: each gets the stream's headers

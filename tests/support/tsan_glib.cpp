@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What GLib and GStreamer order between threads, told to ThreadSanitizer. Both were built without it, and their locks
-// (futexes of their own), conditions and reference counts are invisible to it: each is called through here. Only calls
+// What GLib and GStreamer order between threads, told to ThreadSanitizer. Both were built without it, and their locks,
+// conditions and reference counts are invisible to it: each is called through here. Only calls
 // from one library to another come by; what a library does within itself is in tsan.supp.
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
@@ -43,6 +43,44 @@ void g_mutex_unlock(GMutex* mutex) {
   REAL(g_mutex_unlock);
   release(mutex);
   real(mutex);
+}
+
+void g_rec_mutex_lock(GRecMutex* mutex) {
+  REAL(g_rec_mutex_lock);
+  real(mutex);
+  acquire(mutex);
+}
+gboolean g_rec_mutex_trylock(GRecMutex* mutex) {
+  REAL(g_rec_mutex_trylock);
+  const gboolean locked = real(mutex);
+  if (locked) acquire(mutex);
+  return locked;
+}
+void g_rec_mutex_unlock(GRecMutex* mutex) {
+  REAL(g_rec_mutex_unlock);
+  release(mutex);
+  real(mutex);
+}
+
+void g_rw_lock_reader_lock(GRWLock* lock) {
+  REAL(g_rw_lock_reader_lock);
+  real(lock);
+  acquire(lock);
+}
+void g_rw_lock_reader_unlock(GRWLock* lock) {
+  REAL(g_rw_lock_reader_unlock);
+  release(lock);
+  real(lock);
+}
+void g_rw_lock_writer_lock(GRWLock* lock) {
+  REAL(g_rw_lock_writer_lock);
+  real(lock);
+  acquire(lock);
+}
+void g_rw_lock_writer_unlock(GRWLock* lock) {
+  REAL(g_rw_lock_writer_unlock);
+  release(lock);
+  real(lock);
 }
 
 void g_cond_wait(GCond* condition, GMutex* mutex) {
@@ -132,6 +170,32 @@ gulong gst_pad_add_probe(GstPad* pad, GstPadProbeType mask, GstPadProbeCallback 
   REAL(gst_pad_add_probe);
   release(pad);
   return real(pad, mask, callback, data, destroy);
+}
+
+// A call on its way to a thread of GStreamer's pool, which takes it from GLib.
+void gst_element_call_async(GstElement* element, GstElementCallAsyncFunc function, gpointer data,
+                            GDestroyNotify destroy) {
+  REAL(gst_element_call_async);
+  struct Call {
+    GstElementCallAsyncFunc function;
+    gpointer data;
+    GDestroyNotify destroy;
+  };
+  auto* call = new Call{function, data, destroy};
+  release(element);
+  real(
+      element,
+      [](GstElement* called, gpointer what) {
+        acquire(called);
+        const auto* due = static_cast<Call*>(what);
+        due->function(called, due->data);
+      },
+      call,
+      [](gpointer what) {
+        const auto* done = static_cast<Call*>(what);
+        if (done->destroy) done->destroy(done->data);
+        delete done;
+      });
 }
 
 // A message on its way through a bus: its queue is without locks.
