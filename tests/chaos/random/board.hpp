@@ -78,6 +78,7 @@ struct ReaderSlot {
   std::atomic<Order> order, obeyed;
   std::atomic<std::uint32_t> attached;  // to this publisher + 1, as the reader's figures say
   std::atomic<std::int32_t> last_status;
+  std::atomic<std::uint32_t> refusals{0};  // calls that came to REFUSED
   Received from[kMaxPublishers];
 };
 

@@ -35,14 +35,15 @@ class Reading {
     std::thread interrupter([this, r = random_.fork()]() mutable { interrupt(r); });
     for (Order known = Order::go_on; !board_.fault();) {
       const Order order = me_.order;
-      if (std::exchange(known, order) != order) ended_ = false;  // an end from now on
+      if (std::exchange(known, order) != order) ends_ = 0;  // ends from now on
       if (order == Order::leave) {
         ++me_.deaths;
         board_.note(name_, "leaves without closing");
         ::_exit(0);
       }
       if (order == Order::close) break;
-      if (order == Order::finish && ended_) {
+      // The first one may be of a ring that it is to leave, the second is not; the end of the last ring is told again.
+      if (order == Order::finish && ends_ >= 2) {
         hand_.release_all();
         if (hand_.size() == 0) me_.obeyed = order;
         ::usleep(2000);
@@ -82,7 +83,7 @@ class Reading {
     figures_ = {};
     interrupted_ = false;
     unseen_ = 0;
-    ended_ = false;
+    ends_ = 0;
     board_.note(name_, "opened");
   }
 
@@ -185,7 +186,7 @@ class Reading {
     if ((status == SHMRING_OK) != (frame != nullptr) || figures_.liars != 0)
       fail(what + ": " + shmring_status_name(status) + " " + text);
     if (frame) {
-      ended_ = false;
+      ends_ = 0;
       hand_.take(frame, origin);
       if (board_.fault()) return;
       // One that is interrupted skips no further.
@@ -230,6 +231,7 @@ class Reading {
         return resume();
       case SHMRING_IN_USE:  // a predecessor that was killed or whose frames are still held, for a while
       case SHMRING_REFUSED:
+        if (status == SHMRING_REFUSED) ++me_.refusals;
         ::usleep(1000);
         return;
       case SHMRING_TOO_MANY_HELD:
@@ -277,7 +279,7 @@ class Reading {
            " of " + std::to_string(figures_.max_held) + ", policy " + std::to_string(figures_.policy) + ", depth " +
            std::to_string(figures_.depth) + ", taken unseen " + std::to_string(unseen_));
     ++me_.from[number].ends;
-    ended_ = true;
+    ++ends_;
   }
 
   // Whose were the frames that the call took, seen or unseen?
@@ -337,7 +339,7 @@ class Reading {
   shmring_reader_stats figures_{};
   std::size_t held_before_ = 0;  // the call
   std::uint64_t unseen_ = 0;     // taken since the last frame that was shown
-  bool ended_ = false;           // the last thing that came was the end
+  std::uint32_t ends_ = 0;       // the last thing that came was the end
   bool flushed_ = false;         // what was taken last was not shown
 };
 

@@ -59,13 +59,14 @@ void Round::await_frames() {
     if (path.publisher == kMaxPublishers) continue;
     const Received& from = reader.from[path.publisher];
     const std::uint64_t had = from.taken;
+    const std::uint32_t refusals = reader.refusals;
     bool refused = false;
     std::string seen;
     await(
         reader_name(i) + " gets a frame of " + publisher_name(path.publisher) + ", which publishes steadily",
         [&] {
           seen = state_of(i);
-          refused = path.plan.slots != 0 && reader.last_status == SHMRING_REFUSED;
+          refused = path.plan.slots != 0 && reader.refusals != refusals;
           return refused || from.taken > had || (from.blurred && reader.attached == path.publisher + 1);
         },
         &seen);
@@ -88,14 +89,18 @@ void Round::await_the_end() {
   for (std::uint32_t i = 0; i < workers_.size(); ++i) {
     ReaderSlot& reader = board_->reader[i];
     if (reader.order != Order::finish) continue;
+    const std::uint32_t refusals = reader.refusals;
+    bool refused = false;
     std::string seen;
     await(
         reader_name(i) + " finds the end of the stream and releases all",
         [&] {
           seen = state_of(i);
-          return reader.obeyed == Order::finish;
+          refused = paths_[reader.plan.path].plan.slots != 0 && reader.refusals != refusals;
+          return refused || reader.obeyed == Order::finish;
         },
         &seen);
+    if (refused && reader.obeyed != Order::finish) send_reader_off(i, Order::close);
   }
 }
 
