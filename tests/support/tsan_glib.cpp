@@ -198,16 +198,23 @@ void gst_element_call_async(GstElement* element, GstElementCallAsyncFunc functio
       });
 }
 
-// A message on its way through a bus: its queue is without locks.
+// Messages on their way through a bus: its queue is without locks. All buses alike: which one it is is known inside only.
+static char messages;
+
 gboolean gst_bus_post(GstBus* bus, GstMessage* message) {
   REAL(gst_bus_post);
-  release(bus);
+  release(&messages);
   return real(bus, message);
+}
+gboolean gst_element_post_message(GstElement* element, GstMessage* message) {
+  REAL(gst_element_post_message);
+  release(&messages);
+  return real(element, message);
 }
 GstMessage* gst_bus_timed_pop_filtered(GstBus* bus, GstClockTime timeout, GstMessageType types) {
   REAL(gst_bus_timed_pop_filtered);
   GstMessage* message = real(bus, timeout, types);
-  acquire(bus);
+  acquire(&messages);
   return message;
 }
 
