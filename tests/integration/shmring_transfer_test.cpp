@@ -414,7 +414,7 @@ TEST_F(ShmRing, frames_without_caps_are_an_error_that_says_what_to_do) {
   const auto error = in.message(GST_MESSAGE_ERROR);
   ASSERT_TRUE(error);
   const std::string text = support::Pipeline::error_text(error.get());
-  EXPECT_NE(text.find("a capsfilter or a typefind before this"), std::string::npos) << text;
+  EXPECT_NE(text.find("add a capsfilter or a typefind upstream"), std::string::npos) << text;
 }
 
 }  // namespace
