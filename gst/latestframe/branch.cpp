@@ -342,11 +342,10 @@ void Branch::open(const Newest& newest) {
       if (sent && sent->has(event.get())) continue;
       if (!is_current(step)) return GST_FLOW_FLUSHING;
       auto out = run.copies ? adopt(gst_event_copy(event.get())) : share(event.get());
+      // A pad that flushes does not take it, and may be asked for a frame again at once.
+      if (gst_pad_store_sticky_event(run.pad, out.get()) == GST_FLOW_FLUSHING) return GST_FLOW_FLUSHING;
       // What is not serialized (instant-rate-change) the pad would send now, and again with the frame.
-      if (is_serialized(event.get()))
-        gst_pad_push_event(run.pad, out.release());
-      else
-        gst_pad_store_sticky_event(run.pad, out.get());
+      if (is_serialized(event.get())) gst_pad_push_event(run.pad, out.release());
     }
     run.copies = false;
     run.sent = step.stickies;

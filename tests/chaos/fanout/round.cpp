@@ -52,12 +52,18 @@ Round::~Round() {
   gst_bus_set_flushing(bus_.get(), TRUE);
 }
 
+// A flush that begins in the middle takes them away: they are due again then, as a source sends them again.
+void Round::push_caps() {
+  caps_due_ = !gst_pad_push_event(source_.get(), gst_event_new_caps(caps_number(caps_).get()));
+}
+
 void Round::prepare() {
   if (std::exchange(begin_, false)) {
     gst_pad_push_event(source_.get(), gst_event_new_stream_start(("stream-" + std::to_string(++streams_)).c_str()));
-    gst_pad_push_event(source_.get(), gst_event_new_caps(caps_number(caps_).get()));
+    push_caps();
     segment_ = true;
   }
+  if (caps_due_) push_caps();
   if (std::exchange(segment_, false)) {
     GstSegment segment;
     gst_segment_init(&segment, GST_FORMAT_TIME);
@@ -83,7 +89,8 @@ void Round::frames(Random& random) {
       for (int i = 0; i < kFramesOfAList; ++i) gst_buffer_list_add(list, frame());
       gst_pad_push_list(source_.get(), list);
     } else if (what < 84) {
-      gst_pad_push_event(source_.get(), gst_event_new_caps(caps_number(++caps_).get()));
+      ++caps_;
+      push_caps();
     } else if (what < 87) {
       segment_ = true;
     } else if (what < 90) {

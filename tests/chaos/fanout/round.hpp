@@ -27,6 +27,7 @@ class Round {
   using Random = std::mt19937_64;
 
   // Of upstream's streaming thread and of whoever flushes or restarts; under stream_.
+  void push_caps();
   void prepare();
   void frames(Random& random);
   void flush(Random& random);
@@ -47,10 +48,11 @@ class Round {
   supplier::Owned<GstPad> source_;
   std::vector<std::unique_ptr<Branch>> staying_;
 
-  bool states_ = false;  // the element's state changes
-  std::mutex turn_;      // by one thread at a time; before stream_
-  std::mutex stream_;    // as a source's streaming thread has it for what it sends; guards what follows
-  bool begin_ = true;    // stream-start, caps and segment are due
+  bool states_ = false;    // the element's state changes
+  std::mutex turn_;        // by one thread at a time; before stream_
+  std::mutex stream_;      // as a source's streaming thread has it for what it sends; guards what follows
+  bool caps_due_ = false;  // they did not get through
+  bool begin_ = true;      // stream-start, caps and segment are due
   bool segment_ = false;
   std::uint32_t caps_ = 1;
   std::uint32_t generation_ = 0;
