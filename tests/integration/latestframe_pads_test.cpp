@@ -207,7 +207,7 @@ TEST_F(LatestFramePads, RestWhenNothingIsLinkedFurtherDownUntilSomethingIs) {
   worker.fail_with(GST_FLOW_NOT_LINKED);
   rig.start();
   rig.push_in_step(other, 5);
-  EXPECT_EQ(worker.frames().size(), 1u);
+  EXPECT_TRUE(support::eventually([&] { return worker.frames().size() == 1; }));
   EXPECT_EQ(rig.warning(std::chrono::milliseconds(0)), "");
   worker.fail_with(GST_FLOW_OK);
   gst_pad_push_event(worker.pad(), gst_event_new_reconfigure());

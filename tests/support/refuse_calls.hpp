@@ -8,13 +8,12 @@
 #include <sys/syscall.h>
 
 #include <cstddef>
-#include <initializer_list>
 #include <vector>
 
 namespace support {
 
 // For good, so use it in a child. False: filters are not permitted here.
-inline bool refuse_calls(std::initializer_list<long> calls, int error) {
+inline bool refuse_calls(const std::vector<long>& calls, int error) {
   std::vector<sock_filter> program = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
   for (const long call : calls) {
     program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1));

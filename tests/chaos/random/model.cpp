@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "payload.hpp"
 #include "random.hpp"
@@ -123,10 +124,11 @@ std::optional<std::string> fault_of(const shmring_frame* frame, const Origin* ex
   shmring_frame_format(frame, &format);
   std::uint32_t planes = want.plane_count;
   const shmring_plane* plane = want.planes;
+  std::optional<Format> its;
   if (o.format == 0) {
     if (format.id != 0 || std::strlen(format.caps) != 0) return which + ": has a format before one was set";
   } else {
-    const Format of(o.publisher, o.format);
+    const Format& of = its.emplace(o.publisher, o.format);
     if (of.caps != format.caps)
       return which + " (" + text(o) + "): expected caps " + of.caps.substr(0, 60) + "; seen " +
              std::string(format.caps).substr(0, 60);

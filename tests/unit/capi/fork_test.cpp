@@ -65,7 +65,7 @@ class Handles : public testing::Test {
     shmring_status publisher, reader;
     std::string publishers, readers;
   };
-  Told refused(std::initializer_list<long> calls, int error) {
+  Told refused(const std::vector<long>& calls, int error) {
     Told told{};
     auto child = ChildProcess::fork([&] {
       if (!support::refuse_calls(calls, error)) return kSkipped;
@@ -234,7 +234,7 @@ TEST_F(Handles, KnowAForkWhereTheKernelWipesNoPage) {
 }
 
 TEST_F(Handles, AreRefusedWithTheCallThatFailed) {
-  for (const auto& [calls, name] : {std::pair<std::initializer_list<long>, const char*>{{SYS_eventfd2}, "eventfd: "},
+  for (const auto& [calls, name] : {std::pair<std::vector<long>, const char*>{{SYS_eventfd2}, "eventfd: "},
                                     {{SYS_epoll_create1}, "epoll_create1: "},
                                     {{SYS_epoll_ctl}, "epoll_ctl: "}}) {
     const Told told = refused(calls, EMFILE);
