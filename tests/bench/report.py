@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tables and plots of a run: medians of the rounds, on the terminal and, with --page, in docs/performance between its markers.
+"""Tables and plots of a run: medians of the rounds, on the terminal and, with --page, in that page between its markers;
+plots and data go to the folder `results` beside it.
 
-usage: report.py RESULTS.jsonl [--page FOLDER]
+usage: report.py RESULTS.jsonl [--page PAGE]
 """
 import json
 import os
@@ -196,9 +197,10 @@ def main():
     print("\n".join(text))
     if "--page" not in sys.argv:
         return
-    folder = Path(sys.argv[sys.argv.index("--page") + 1])
+    page = Path(sys.argv[sys.argv.index("--page") + 1])
+    folder = page.parent / "results"
+    folder.mkdir(exist_ok=True)
     plots(results, folder)
-    page = folder / "README.md"
     old = page.read_text(encoding="utf-8")
     inside = "\n".join([machine(), "", *text])
     new = re.sub(r"(<!-- figures -->\n).*(<!-- end of figures -->)", lambda match: match[1] + inside + match[2], old, flags=re.S)
