@@ -6,6 +6,7 @@
 #   tee_replacement.sh
 #
 # SOURCE and SINK replace the parts, for example SOURCE=v4l2src.
+# shellcheck disable=SC2086  # SOURCE and SINK are several words
 set -eu
 exec gst-launch-1.0 -m ${SOURCE:-videotestsrc is-live=true} ! latestframe name=frames src_0::worker=viewer src_1::worker=slow \
   frames.src_0 ! videoconvert ! ${SINK:-autovideosink} \

@@ -6,6 +6,7 @@
 #   terminal 2:  two_terminals.sh read
 #
 # SOCKET, SOURCE and SINK replace the parts, for example SOURCE=v4l2src.
+# shellcheck disable=SC2086  # SOURCE and SINK are several words
 set -eu
 socket=${SOCKET:-/tmp/example.sock}
 case ${1:-} in

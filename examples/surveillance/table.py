@@ -51,7 +51,6 @@ class Screen:
                     f" pending {account.pending} age {_ms(record.age(50))} found {record.found} restarts {record.restarts}",
                     highlight=False, soft_wrap=True)
 
-
     def _line(self, event: Event) -> Text:
         style = EVENT_STYLE.get(event.kind, "default")
         return Text(f"{event.at - self._began:6.1f}  {event.kind:<8} {event.worker:<16} {event.text}", style)

@@ -210,7 +210,7 @@ def queue_writer(name, free, filled, in_place, count, hz):
     else:
         for i in range(count):
             send(i)
-    del slots
+    slots = None  # a block that has views cannot be closed
     block.close()
 
 

@@ -10,7 +10,8 @@ from tap import ROOT, Tap, sources
 ROW = re.compile(r"^\| (\w+/[\w.]+) \| (\w+) \| (\w+) \| [^|]+ \| ([^|]+) \|", re.M)
 # The last word before an operation (`block_.head`, `held_[i].slot` is an index), and the order in its arguments.
 THROUGH_OPS = re.compile(r"Ops::\w+\(([^,]+?),.*?memory_order_(acquire|release|acq_rel|seq_cst)", re.S)
-DIRECT = re.compile(r"(\w+)(?:\[[^\]]*\](?!\())?(?:\.|->)(?:load|store|exchange|fetch_\w+|compare_exchange\w*)\((?:[^;]*?)memory_order_(acquire|release|acq_rel|seq_cst)")
+DIRECT = re.compile(r"(\w+)(?:\[[^\]]*\](?!\())?(?:\.|->)(?:load|store|exchange|fetch_\w+|compare_exchange\w*)\("
+                    r"(?:[^;]*?)memory_order_(acquire|release|acq_rel|seq_cst)")
 
 
 def word(expression):

@@ -12,6 +12,7 @@ from tap import ROOT, Tap, sources
 
 MOST_LINES = 600
 CODE = ["*.c", "*.cpp", "*.h", "*.hpp", "*.py", "*.pyi"]
+PURPOSE = re.compile(r"(//|/\*|\*|#|\"\"\").*\w+ \w+ \w+")
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
 
 
@@ -26,7 +27,7 @@ def problems(name, text):
         found.append(f"{name}: {len(lines)} lines; is it one thing?")
     if "SPDX-License-Identifier: LGPL-2.1-or-later" not in "\n".join(lines[:3]):
         found.append(f"{name}: no licence line at the top")
-    elif not told_by_its_header(name) and not re.search(r"(//|/\*|\*|#|\"\"\").*\w+ \w+ \w+", "\n".join(line for line in lines[:6] if "SPDX" not in line)):
+    elif not told_by_its_header(name) and not PURPOSE.search("\n".join(line for line in lines[:6] if "SPDX" not in line)):
         found.append(f"{name}: no first comment that says what the file is for")
     found += [f"{name}:{number}: unfinished" for number, line in enumerate(lines, 1) if UNFINISHED.search(line)]
     found += [f"{name}:{number}: tab or trailing space" for number, line in enumerate(lines, 1) if re.search(r"\t|[ \t]$", line)]

@@ -27,6 +27,7 @@ check() {
 
 cd "$work"
 flags=$(pkg-config --cflags --libs shmring)
+# shellcheck disable=SC2086  # the compilers and their flags are several words
 for name in publisher reader; do
   check "the C $name compiles" $cc -std=c11 -Wall -Wextra -Werror "$examples/c/$name.c" -o "c_$name" $flags
   check "the C++ $name compiles" $cxx -std=c++17 -Wall -Wextra -Werror "$examples/cpp/$name.cpp" -o "cpp_$name" $flags

@@ -35,6 +35,10 @@ class Tap:
                                     input=text, text=True, capture_output=True, check=False).stdout
         self.check(name, f"{difference}If this is meant: UPDATE_GOLDEN=1 meson test --suite checks")
 
+    def skip(self, reason):
+        """The whole check is left out."""
+        print(f"1..0 # SKIP {reason}")
+
     def done(self):
         print(f"1..{self.count}")
 
@@ -47,5 +51,19 @@ def sources(*patterns):
         names = listed.stdout.splitlines()
     else:  # an unpacked archive
         names = [str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.rglob(pattern)]
-        names = [name for name in names if not name.startswith("build")]
+        names = [name for name in names if not name.startswith(("build", ".git/"))]
     return sorted(name for name in set(names) if (ROOT / name).is_file())
+
+
+def programs(interpreters, *patterns):
+    """Files that match the patterns, and files without an ending whose first line names one of the interpreters."""
+    named = sources(*patterns)
+    return sorted({*named, *(name for name in sources("*") if not pathlib.Path(name).suffix and interpreter(name) in interpreters)})
+
+
+def interpreter(name):
+    """Of a file that begins with #!/usr/bin/env python3: python3."""
+    with open(ROOT / name, "rb") as file:
+        first = file.readline(100).decode("ascii", "replace")
+    words = [word for word in first.split() if not word.startswith("-")]
+    return pathlib.PurePath(words[-1]).name if first.startswith("#!") and words else ""

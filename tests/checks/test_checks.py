@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The checks, checked: each finds what it is for and passes what is right."""
 import json
-import pathlib
+import shutil
 import sys
 
-import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import check_abi
-import check_layers
-import check_orders
 import check_docs
 import check_launch_lines
+import check_layers
+import check_orders
+import check_python
+import check_shell
 import check_style
 import check_tests_registered
 import count_tests
 import launch_lines
+import pytest
+import tap
 
 
 @pytest.mark.parametrize("path, line", [
@@ -58,6 +58,37 @@ def test_style_wants_a_licence_a_purpose_and_an_end():
     assert check_style.problems("a.cpp", good + "// TO" "DO\n")
     assert check_style.problems("a.cpp", good + "int a; \n")
     assert check_style.problems("a.cpp", good + "\n" * 600)
+
+
+def in_a_tree_of(files, tmp_path, monkeypatch):
+    """Makes the checks look at these files instead of the project."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for module in tap, check_python, check_shell:
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+
+
+def test_a_program_is_known_by_its_first_line(tmp_path, monkeypatch):
+    in_a_tree_of({"a.py": "", "run": "#!/usr/bin/env python3\n", "go": "#!/bin/sh -e\n", "a.sh": "", "page.md": "#!/bin/sh\n", "empty": ""},
+                 tmp_path, monkeypatch)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert tap.programs({"python3"}, "*.py") == ["a.py", "run"]
+    assert tap.programs({"sh", "bash"}, "*.sh") == ["a.sh", "go"]
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_a_word_that_may_fall_apart_is_found_in_a_shell_script(tmp_path, monkeypatch):
+    in_a_tree_of({"good": '#!/bin/sh\nrm "$1"\n', "bad": "#!/bin/sh\nrm $1\n"}, tmp_path, monkeypatch)
+    assert not check_shell.problems(["good"])
+    assert ["SC2086" in problem for problem in check_shell.problems(["good", "bad"])] == [True]
+
+
+@pytest.mark.parametrize("tool, bad", [("flake8", "import os\n"), ("mypy", "number: int = 'one'\n")])
+def test_a_mistake_in_python_is_found(tool, bad, tmp_path, monkeypatch):
+    pytest.importorskip(tool)
+    in_a_tree_of({"good.py": "number: int = 1\n", "bad.py": bad}, tmp_path, monkeypatch)
+    assert not check_python.run(tool, "good.py")
+    assert "bad.py:1" in check_python.run(tool, "good.py", "bad.py")[0]
 
 
 def test_an_orphan_test_is_found():

@@ -182,7 +182,7 @@ def test_a_frame_wakes_its_task_at_once_which_is_a_task_like_any_other(path, pub
             with pytest.raises(ValueError, match="of the worker alone"):
                 await task
             assert mine.get() == "main" and asyncio.current_task() is not None
-            del task
+            task = None
             gc.collect()
             assert watched() == 0
 

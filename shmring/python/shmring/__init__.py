@@ -25,7 +25,7 @@ from ._errors import (
 from ._gather import gather
 from ._path import path_of as _path_of, warn_of_path as _warn_of_path
 from ._publisher import Publisher
-from ._shmring import Frame, Loan, __version__
+from ._shmring import Frame, Loan, __version__  # noqa: F401  the version is no part of __all__
 
 __all__ = [
     "Closed", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan",

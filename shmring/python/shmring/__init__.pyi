@@ -128,7 +128,8 @@ class Frame:
 
     @property
     def array(self) -> _Array:
-        """The image, read-only, without a copy (a writable copy with writable_copies): (height, width[, channels]); NV12 and I420 as (height × 3 / 2, width); bytes as (size,)."""
+        """The image, read-only, without a copy (a writable copy with writable_copies): (height, width[, channels]);
+        NV12 and I420 as (height × 3 / 2, width); bytes as (size,)."""
     @property
     def planes(self) -> tuple[_Array, ...]:
         """One array a plane: NV12 has (height, width) and (height / 2, width / 2, 2), I420 has three."""

@@ -29,9 +29,9 @@ class Publisher(_shmring.Publisher):
 
     def __init__(self, path, *, slot_size=0, format=None, width=0, height=0, caps=None, framerate=None, policy="drop-newest",
                  max_readers=1, depth=5, max_held=4, slots=0, loans=2, perms=0o600):
-        super().__init__(path=path_of(path), slot_size=slot_size, format=format, width=width, height=height, caps=caps, framerate=_fraction(framerate),
-                         policy=policy, max_readers=max_readers, depth=depth, max_held=max_held, slots=slots, loans=loans,
-                         perms=perms)
+        super().__init__(path=path_of(path), slot_size=slot_size, format=format, width=width, height=height, caps=caps,
+                         framerate=_fraction(framerate), policy=policy, max_readers=max_readers, depth=depth, max_held=max_held,
+                         slots=slots, loans=loans, perms=perms)
 
     def set_format(self, format=None, width=0, height=0, *, caps=None, framerate=None):
         """What the frames from now on are; makes a new ring where they need larger slots."""

@@ -173,8 +173,6 @@ def test_the_probe_does_not_fail_for_a_manager_that_is_away():
     assert probe.main(address) == 0
 
 
-
-
 @pytest.mark.parametrize("answer", [b"", b"no HTTP at all\r\n\r\n", b"HTTP/1.1 999999\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
                                     b"HTTP/1.1 301 x\r\nLocation: nowhere://\r\n\r\n"], ids=range(5))
 def test_the_probe_does_not_fail_for_an_answer_of_something_else(answer):

@@ -165,5 +165,3 @@ def test_the_same_name_twice_is_refused_while_its_container_lives(shared, contai
                        "except shmring.Error as error:\n sys.exit(7 if 'motion' in str(error) else str(error))", SOCKET)
     assert second.process.wait() == 7
     takes_frames(shared)
-
-

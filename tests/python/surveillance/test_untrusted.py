@@ -14,7 +14,7 @@ import threading
 import nasty
 import prometheus_client
 import pytest
-from surveillance import channel, config, events, files, manage, messages, snapshot, state, supervisor, untrusted
+from surveillance import channel, config, events, files, manage, messages, snapshot, supervisor, untrusted
 from surveillance.manager import Manager
 from surveillance.recording.__main__ import Recorder
 from surveillance.web.metrics import Collector
@@ -223,9 +223,12 @@ def test_the_recorder_takes_a_trigger_or_says_why_not(chance):
 REQUEST = (b"GET /healthz/front/person HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nOrigin: http://127.0.0.1\r\nUpgrade: websocket\r\n"
            b"Connection: Upgrade\r\nSec-WebSocket-Key: x\r\nContent-Length: 3\r\n\r\nabc")
 REQUESTS = [REQUEST, REQUEST.replace(b"/healthz/front/person", b"/pictures/front/person.jpg"), b"GET /metrics HTTP/1.0\r\nHost: [::1]\r\n\r\n",
-            b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET http://x/../../%00%ff HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET /pictures/..%2f..%2f/%c3%28.jpg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 5000,
-            b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n", b"POST /snapshot HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"]
+            b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"GET http://x/../../%00%ff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /pictures/..%2f..%2f/%c3%28.jpg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 5000,
+            b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
+            b"POST /snapshot HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"]
 
 
 def test_whatever_is_asked_of_the_page_is_answered_or_refused_and_the_page_goes_on(tmp_path, chance, caplog):
