@@ -8,6 +8,7 @@ import check_abi
 import check_docs
 import check_launch_lines
 import check_layers
+import check_limits
 import check_orders
 import check_python
 import check_shell
@@ -132,6 +133,22 @@ def test_a_dead_link_and_an_unlisted_record_are_found():
     record = "".join(part + "\n" for part in check_docs.PARTS)
     assert not list(check_docs.record_problems("docs/adr/0042-x.md", record, "0042-x.md"))
     assert len(list(check_docs.record_problems("docs/adr/0042-x.md", record.replace("## Evidence", ""), ""))) == 2
+
+
+def test_a_number_of_a_page_that_the_code_has_not_is_found():
+    code = check_limits.Code({"a.cpp": "constexpr std::uint64_t kMillisecond = 1'000'000;\nconstexpr std::uint64_t kRest = 5 * kMillisecond;\n",
+                              "b.hpp": "#define MOST 63 /* lanes */\nint kRest = 7;\n"})
+    row = ("page", r"every (\w+) ms", 1e6, "kRest", "a.cpp")
+    assert not list(check_limits.wrong({"page": "it answers every 5 ms"}, code, *row))
+    assert list(check_limits.wrong({"page": "it answers every 4 ms"}, code, *row)) == [
+        'page: "every (\\w+) ms" says 4, the code has kRest = 5']
+    assert "any more" in "".join(check_limits.wrong({"page": "it answers"}, code, *row))
+    assert "which" in "".join(check_limits.wrong({"page": "every 5 ms"}, code, "page", r"every (\w+) ms", 1e6, "kRest"))
+    assert "successor" in "".join(check_limits.wrong({"page": "every 5 ms"}, code, "page", r"every (\w+) ms", 1e6, "kGone"))
+    assert code.value("MOST - 1") == 62
+    table = "| 640×480 BGR (0.9 MB) | 1 | 5, 4 | {} | {} MB |\n"
+    assert not list(check_limits.wrong_rows(table.format(13, 12), 3, 16384))
+    assert len(list(check_limits.wrong_rows(table.format(12, 9), 3, 16384))) == 2
 
 
 PAGE = """
