@@ -2,6 +2,7 @@
 """What the two set-up commands do where nothing is installed: dpkg-query knows no package, apt-get is this test's."""
 import os
 import pathlib
+import shlex
 import subprocess
 
 import pytest
@@ -71,3 +72,17 @@ def test_what_apt_says_is_shown_when_it_fails(tmp_path):
 def test_the_status_of_what_is_followed_is_its_own(tmp_path):
     assert "status 7" in sourced(STRICT, 'follow "$LOG" sh -c "exit 7" || echo status $?', tmp_path).stdout
     assert "status 0" in sourced(STRICT, 'follow "$LOG" true; echo status $?', tmp_path).stdout
+
+
+def test_the_forge_runs_scripts_that_are_there():
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    commands = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    commands += [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]]
+    programs = {shlex.split(command)[0] for command in commands}
+    assert {".ci/run", ".ci/tidy", ".ci/quick", "tests/run"} <= programs
+    assert not [program for program in programs if "/" in program and not os.access(ROOT / program, os.X_OK)]
+    suites = subprocess.run([ROOT / "tests/run", "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    asked = [word for command in commands if command.startswith("tests/run") for word in shlex.split(command)[1:]]
+    assert asked and not [word for word in asked if word not in suites]
