@@ -90,7 +90,6 @@ TEST(SystemCalls, APublisherAndItsReadersMakeNoneWhileNobodySleeps) {
 }
 
 TEST(SystemCalls, AReaderThatSleepsCostsThePublisherOne) {
-  if (support::kSlowdown != 1) GTEST_SKIP() << "a sanitizer makes some of its own";
   support::Watchdog::limit(std::chrono::seconds(60));
   const auto ending = in_a_child([](Publisher& publisher, auto& readers) {
     for (auto& reader : readers)

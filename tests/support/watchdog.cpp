@@ -46,6 +46,10 @@ Watchdog::Watchdog() {
   backtrace(warm, 1);  // loads libgcc now rather than in a signal handler
   the_watchdog = this;
   thread_ = std::thread([this] { run(); });
+  // A thread that starts allocates. A test that forks meanwhile would leave its child an AddressSanitizer whose
+  // allocator is locked for ever: only the C library's own is made usable in a child.
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return started_; });
 }
 
 Watchdog::~Watchdog() {
@@ -83,6 +87,8 @@ void Watchdog::limit(std::chrono::seconds limit) {
 
 void Watchdog::run() {
   std::unique_lock lock(mutex_);
+  started_ = true;
+  changed_.notify_one();
   while (!quit_) {
     if (deadline_ == std::chrono::steady_clock::time_point::max()) {
       changed_.wait(lock);

@@ -43,6 +43,7 @@ class Watchdog {
   std::condition_variable changed_;
   std::string what_;
   std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
+  bool started_ = false;
   bool quit_ = false;
   std::thread thread_;
 };
