@@ -26,62 +26,39 @@ void release(const volatile void* object) { __tsan_release(const_cast<void*>(obj
 // The function of that name in the library behind this one.
 #define REAL(name) static auto* const real = next(&name, #name)
 
+// Functions that lock, try to lock and unlock what they are given.
+#define ACQUIRES(name, Lock) \
+  void name(Lock* lock) {    \
+    REAL(name);              \
+    real(lock);              \
+    acquire(lock);           \
+  }
+#define TRIES(name, Lock)               \
+  gboolean name(Lock* lock) {           \
+    REAL(name);                         \
+    const gboolean locked = real(lock); \
+    if (locked) acquire(lock);          \
+    return locked;                      \
+  }
+#define RELEASES(name, Lock) \
+  void name(Lock* lock) {    \
+    REAL(name);              \
+    release(lock);           \
+    real(lock);              \
+  }
+
 extern "C" {
 
-void g_mutex_lock(GMutex* mutex) {
-  REAL(g_mutex_lock);
-  real(mutex);
-  acquire(mutex);
-}
-gboolean g_mutex_trylock(GMutex* mutex) {
-  REAL(g_mutex_trylock);
-  const gboolean locked = real(mutex);
-  if (locked) acquire(mutex);
-  return locked;
-}
-void g_mutex_unlock(GMutex* mutex) {
-  REAL(g_mutex_unlock);
-  release(mutex);
-  real(mutex);
-}
-
-void g_rec_mutex_lock(GRecMutex* mutex) {
-  REAL(g_rec_mutex_lock);
-  real(mutex);
-  acquire(mutex);
-}
-gboolean g_rec_mutex_trylock(GRecMutex* mutex) {
-  REAL(g_rec_mutex_trylock);
-  const gboolean locked = real(mutex);
-  if (locked) acquire(mutex);
-  return locked;
-}
-void g_rec_mutex_unlock(GRecMutex* mutex) {
-  REAL(g_rec_mutex_unlock);
-  release(mutex);
-  real(mutex);
-}
-
-void g_rw_lock_reader_lock(GRWLock* lock) {
-  REAL(g_rw_lock_reader_lock);
-  real(lock);
-  acquire(lock);
-}
-void g_rw_lock_reader_unlock(GRWLock* lock) {
-  REAL(g_rw_lock_reader_unlock);
-  release(lock);
-  real(lock);
-}
-void g_rw_lock_writer_lock(GRWLock* lock) {
-  REAL(g_rw_lock_writer_lock);
-  real(lock);
-  acquire(lock);
-}
-void g_rw_lock_writer_unlock(GRWLock* lock) {
-  REAL(g_rw_lock_writer_unlock);
-  release(lock);
-  real(lock);
-}
+ACQUIRES(g_mutex_lock, GMutex)
+TRIES(g_mutex_trylock, GMutex)
+RELEASES(g_mutex_unlock, GMutex)
+ACQUIRES(g_rec_mutex_lock, GRecMutex)
+TRIES(g_rec_mutex_trylock, GRecMutex)
+RELEASES(g_rec_mutex_unlock, GRecMutex)
+ACQUIRES(g_rw_lock_reader_lock, GRWLock)
+RELEASES(g_rw_lock_reader_unlock, GRWLock)
+ACQUIRES(g_rw_lock_writer_lock, GRWLock)
+RELEASES(g_rw_lock_writer_unlock, GRWLock)
 
 void g_cond_wait(GCond* condition, GMutex* mutex) {
   REAL(g_cond_wait);
