@@ -207,6 +207,16 @@ gboolean unlock(GstBaseSrc* self) {
   return TRUE;
 }
 
+// The base class waits for the streaming thread before it ends a flush. Where none is on, because the element was stopped
+// and started since it began, nothing would stop that thread: the call would wait for ever.
+gboolean send_event(GstElement* self, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP && !GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(self))) {
+    gst_event_unref(event);
+    return TRUE;
+  }
+  return GST_ELEMENT_CLASS(gst_shm_ring_src_parent_class)->send_event(self, event);
+}
+
 gboolean query(GstBaseSrc* self, GstQuery* query) {
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
     return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->query(self, query);
@@ -229,6 +239,7 @@ static void gst_shm_ring_src_class_init(GstShmRingSrcClass* klass) {
 
   auto* element = GST_ELEMENT_CLASS(klass);
   element->change_state = change_state;
+  element->send_event = send_event;
   gst_element_class_add_static_pad_template(element, &src_template);
   gst_element_class_set_static_metadata(element, "Shared memory ring source", "Source",
                                         "Reads frames that another process publishes, without copying them",

@@ -364,6 +364,20 @@ TEST_F(ShmRing, a_flush_at_the_reader_is_survived) {
   }
 }
 
+// As when the flush-start was over with a stop and a start in between.
+TEST_F(ShmRing, an_end_of_a_flush_that_never_began_is_survived) {
+  Harness in = sink();
+  in.caps(kCaps);
+  Harness out = source();
+  ASSERT_TRUE(in.has_readers(1));
+  in.push(frame(1));
+  EXPECT_EQ(number_of(out.pull().get()), 1u);
+  gst_element_send_event(out.element(), gst_event_new_flush_stop(TRUE));
+  in.push(frame(2));
+  EXPECT_EQ(number_of(out.pull().get()), 2u);
+  ASSERT_NE(out.set_state(GST_STATE_READY), GST_STATE_CHANGE_FAILURE);
+}
+
 TEST_F(ShmRing, a_flush_at_the_sink_is_survived_and_ends_the_end) {
   Harness in = sink();
   in.caps(kCaps);
