@@ -139,9 +139,9 @@ def _camera(entry: dict, for_all: dict) -> Camera:
     if not isinstance(address, str) or len(address) > MOST_INPUT or "\0" in address or address.startswith("-"):
         raise ConfigError(f"{where}: input = {short(address)}: a file, /dev/video0, an address, or \"test\" is needed")
     given = {*for_all, *entry}
-    ring, capture, recorder, clips = (_table(for_all, key, "the file", keep=True) | _table(entry, key, where)
-                                      for key in CAMERA_TABLES)
-    recorder, clips = (table if key in given else None for key, table in (("recorder", recorder), ("clips", clips)))
+    tables = {key: _table(for_all, key, "the file", keep=True) | _table(entry, key, where) for key in CAMERA_TABLES}
+    ring, capture = tables["ring"], tables["capture"]
+    recorder, clips = (tables[key] if key in given else None for key in ("recorder", "clips"))
     records = recorder is not None or clips is not None
     if records:
         try:
@@ -158,7 +158,7 @@ def _camera(entry: dict, for_all: dict) -> Camera:
         raise ConfigError(f"{where} has no [[worker]]: there is nothing to run")
     reserved = BRANCHES | {RECORDER} if records else BRANCHES
     if taken := reserved & set(workers):
-        raise ConfigError(f"{where}: no worker may be called {taken.pop()!r}: the manager itself has one of that name")
+        raise ConfigError(f"{where}: no worker may be called {min(taken)!r}: the manager itself has one of that name")
     faults = [_fault(table, workers) for table in
               [*_tables(for_all, "fault", "the file", MOST_FAULTS, keep=True), *_tables(entry, "fault", where, MOST_FAULTS)]]
     camera = Camera(name, address, tuple(workers.values()), _ring(ring, where), _command(capture, f"{where}, [capture]",
@@ -192,9 +192,8 @@ def _worker(entry: dict) -> Worker:
                           "it is a lane's name and a file's")
     where = f"worker {name!r}"
     command = _command(entry, where) if "command" in entry else ()
-    level = _choice(entry, "level", Level.NORMAL.value, [known.value for known in Level], where)
+    level = Level(_choice(entry, "level", Level.NORMAL.value, [known.value for known in Level], where))
     policy = _choice(entry, "policy", "latest", POLICIES, where)
-    level = Level(level)
     fallback = entry.pop("fallback", "none")
     worker = Worker(
         name, command, level, policy,

@@ -37,6 +37,8 @@ def test_the_readmes_file_is_right(tmp_path):
     ({"worker": [worker(level="vital")]}, "'vital' is none of critical, high, normal, best-effort"),
     ({"worker": [worker(policy="newest")]}, "'newest' is none of drop-newest, drop-oldest, latest"),
     ({"worker": [worker(depth=-1)]}, "depth = -1"),
+    ({"worker": [worker(name="ring-branch")]}, "no worker may be called 'ring-branch'"),
+    ({"worker": [worker(name="recorder")], "recorder": {}}, "no worker may be called 'recorder'"),
     ({"worker": [worker(polcy="latest")]}, "worker 'w': unknown key 'polcy'"),
     ({"worker": [worker()], "ring": {"stall-timeout": True}}, "stall-timeout = True"),
     ({"worker": [worker()], "fault": [{"worker": "x"}]}, "'x', which is no worker"),

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import select
+import re
 import signal
 import socket
 import threading
@@ -172,6 +173,7 @@ def test_files_that_somebody_came_across_are_refused_with_a_sentence(tmp_path, n
     with pytest.raises(config.ConfigError) as refused:
         manage.read(path, sockets)
     assert len(str(refused.value)) < 1500 and "internal" not in str(refused.value)
+    assert not re.search(r"(Assertion|Attribute|Index|Key|Name|Type)Error", str(refused.value)), "our own mistake"
 
 
 def test_a_state_file_is_used_or_put_aside_and_the_manager_is_made(tmp_path, chance):
