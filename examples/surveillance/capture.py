@@ -133,7 +133,7 @@ class Capture:
         kind = message.type
         if kind == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "frame-health":
             self._sender.send("health", **plain(message.get_structure()))
-        elif kind == Gst.MessageType.SEGMENT_DONE:
+        elif kind == Gst.MessageType.SEGMENT_DONE and self._loop_file:
             self._loop_file.again()
         elif kind == Gst.MessageType.EOS:
             self._ended = True

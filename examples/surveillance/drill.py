@@ -84,8 +84,9 @@ class Drill:
         outcome = Outcome(fault.worker, fault.signal.name, begin - supervisor.started_at, expected)
         supervisor.event("fault", fault.worker, f"{fault.signal.name} to pid {pid}")
         watched.child.send_signal(fault.signal)
-        if await _until(lambda: watched.record.seen_since(expected, begin), RECOVERS):
-            outcome.seen_after = watched.record.seen_since(expected, begin) - begin
+        await _until(lambda: watched.record.seen_since(expected, begin), RECOVERS)
+        if seen := watched.record.seen_since(expected, begin):
+            outcome.seen_after = seen - begin
         if await _until(lambda: lives(watched) and watched.child.pid != pid, RECOVERS):
             outcome.recovered_after = now() - begin
         await asyncio.sleep(0.5)  # the accounts of that moment arrive
@@ -103,7 +104,7 @@ class Drill:
         for name, watched in supervisor.workers.items():
             if name != outcome.worker:
                 record = watched.record
-                outcome.others.append(Neighbour(name, watched.settings.policy != "latest", record.between(before, begin),
+                outcome.others.append(Neighbour(name, watched.worker.policy != "latest", record.between(before, begin),
                                                 record.between(begin, end), record.missed_alone(begin, end),
                                                 waited[name], end - begin))
         for record in (supervisor.books.inbox, *supervisor.books.branches.values()):

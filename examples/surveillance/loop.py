@@ -36,7 +36,8 @@ class Loop:
 
     def _seek(self, flags: Gst.SeekFlags) -> None:
         flags |= Gst.SeekFlags.SEGMENT
-        self._pad.send_event(Gst.Event.new_seek(1.0, Gst.Format.TIME, flags, Gst.SeekType.SET, 0, Gst.SeekType.NONE, 0))
+        if self._pad is not None:
+            self._pad.send_event(Gst.Event.new_seek(1.0, Gst.Format.TIME, flags, Gst.SeekType.SET, 0, Gst.SeekType.NONE, 0))
 
     def _watch(self, pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
         """Demuxers begin a segment where the last frame of the one before began, not where it ended: both at once."""

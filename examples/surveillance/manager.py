@@ -73,9 +73,13 @@ class Manager:
             self.event("", "kill", "manager", f"left over: {', '.join(map(str, self._leftovers))}")
         async with self._changing:
             await self._all((name, supervisor.start()) for name, supervisor in self.cameras.items())
-        self.subscribe(lambda event: event.kind in DECISIONS and self.save())
+        self.subscribe(self._save_decision)
         self._saving = asyncio.create_task(self._save_now_and_then())
         self.save()
+
+    def _save_decision(self, event: Event) -> None:
+        if event.kind in DECISIONS:
+            self.save()
 
     async def stop(self) -> None:
         async with self._changing:

@@ -107,8 +107,8 @@ class Lane:
     @classmethod
     def of(cls, fields: Fields) -> "Lane":
         ages = {percent: fields.whole(f"age-p{percent}", 0) * 1e-9 for percent in (50, 99)}
-        return cls(fields.text("worker", most=NAME), *(fields.whole(name) for name in
-                   ("generation", "offered", "delivered", "dropped", "pending")), {percent: age for percent, age in ages.items() if age},
+        return cls(fields.text("worker", most=NAME), fields.whole("generation"), fields.whole("offered"), fields.whole("delivered"),
+                   fields.whole("dropped"), fields.whole("pending"), {percent: age for percent, age in ages.items() if age},
                    fields.choice("state", STATES, ""), fields.text("reason", ""), fields.text("lane-state", "") == "active",
                    fields.whole("pid", 0, low=-1))
 

@@ -181,7 +181,7 @@ class Lifecycle:
         return {"restarts_ago": [now - at for at in self._restarts], "failures": self.failures, "quick": self._quick,
                 "given_up": self.reason if self.phase is Phase.GIVEN_UP else "", "fell_back": self.fell_back}
 
-    def restore(self, history: dict, now: float, passed: float) -> None:
+    def restore(self, history: object, now: float, passed: float) -> None:
         """`passed`: seconds since history() was asked, whatever became of the clock in between. A history that is not right
         raises and changes nothing."""
         told = Fields("its life", history)

@@ -86,7 +86,7 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
     return {
         **facts,
         "workers": {
-            name: {"level": watched.level.value, "policy": watched.settings.policy, **_account(watched.record),
+            name: {"level": watched.level.value, "policy": watched.worker.policy, **_account(watched.record),
                    "age_ms": ages(watched.record), "work_ms": times(watched.record.works),
                    "detections": watched.record.found, "restarts": watched.record.restarts,
                    "generation": watched.record.generation}

@@ -43,7 +43,7 @@ def _process(watched: Watched) -> dict:
 
 
 def _worker(watched: Watched) -> dict:
-    record, settings = watched.record, watched.settings
+    record, settings = watched.record, watched.worker
     age = percentiles(record.ages, 0.5, 0.99)
     work = percentiles(record.works, 0.5, 0.99)
     return {

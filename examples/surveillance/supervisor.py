@@ -84,7 +84,7 @@ class Supervisor:
         self.camera = camera
         new = {worker.name: worker for worker in wanted(camera, self.folder)}
         gone = [watched for name, watched in self.workers.items()
-                if name not in new or not _same_process(watched.settings, new[name])]
+                if name not in new or not _same_process(watched.worker, new[name])]
         async with self._starting:
             for watched in gone:
                 del self.workers[watched.record.name]
@@ -96,14 +96,14 @@ class Supervisor:
                 self.event("stop", watched.record.name, "the file has it no more")
         self._tell_limits()
         for name, worker in new.items():
-            if watched := self.workers.get(name):
-                watched.settings, watched.level = worker, worker.level
-                watched.life.budget, watched.life.window, watched.life.grace = _rules(worker)
-                watched.life.has_fallback = bool(worker.fallback)
-                if watched.life.phase is Phase.GIVEN_UP:
-                    watched.life.forgive()
-                    await self._start(watched)
-                    self.event("start", name, f"pid {watched.child.pid}, tried again")
+            if known := self.workers.get(name):
+                known.settings, known.level = worker, worker.level
+                known.life.budget, known.life.window, known.life.grace = _rules(worker)
+                known.life.has_fallback = bool(worker.fallback)
+                if known.life.phase is Phase.GIVEN_UP:
+                    known.life.forgive()
+                    await self._start(known)
+                    self.event("start", name, f"pid {known.child.pid}, tried again")
             else:
                 self.workers[name] = watched = self._watch_worker(worker)
                 before = next((old for old in gone if old.record.name == name), None)
@@ -328,7 +328,7 @@ class Supervisor:
 
     def _tell_limits(self) -> None:
         """What each lane may lose and how old its frames may be, so that `slow` means: below its level."""
-        self.capture.child.send("limits", workers={name: asdict(watched.settings.limits)
+        self.capture.child.send("limits", workers={name: asdict(watched.worker.limits)
                                                    for name, watched in self.workers.items()})
 
     async def _ticks(self) -> None:

@@ -65,7 +65,7 @@ def worker_table(supervisor: Supervisor, title: str, width: int) -> Table:
         table.add_column(heading, justify="right")
     for watched in supervisor.workers.values():
         state = watched.record.state if watched.child.pid else f"{watched.record.state} ({watched.life.phase.value})"
-        about = (watched.level.value, watched.settings.policy, str(watched.child.pid or "")) if width >= WIDE else ()
+        about = (watched.level.value, watched.worker.policy, str(watched.child.pid or "")) if width >= WIDE else ()
         table.add_row(watched.record.name, *about, _state(watched.record.state, state), *_figures(watched.record))
     for record in supervisor.books.branches.values():
         about = ("", "in process", "") if width >= WIDE else ()

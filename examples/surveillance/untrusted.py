@@ -166,7 +166,7 @@ class Fields:
 
     def scalars(self, nested: bool = False) -> dict:
         """Numbers, texts, flags and nulls by name. What is nested is refused, or left out where that is expected."""
-        result = {}
+        result: dict = {}
         for key, value in self._table.items():
             if isinstance(value, (dict, list)) and nested:
                 continue

@@ -25,6 +25,12 @@ class Watched:
     complaints: Throttle = field(default_factory=lambda: Throttle(5, 1 / 60))  # of what it does wrong; it may do so for ever
 
     @property
+    def worker(self) -> Worker:
+        """The settings of a worker: capture has none."""
+        assert self.settings is not None, f"{self.record.name} is no worker"
+        return self.settings
+
+    @property
     def is_foreign(self) -> bool:
         """Started by others, such as a container: watched only."""
         return self.settings is not None and not self.settings.command
@@ -38,8 +44,8 @@ class Watched:
     def restore(self, history: dict, now: float, passed: float) -> None:
         """A history that is not right raises and changes nothing."""
         told = Fields("its history", history)
-        restarts, found, account = told.whole("restarts"), told.whole("found"), told.table("account")
-        account = Account(*(account.whole(field.name) for field in fields(Account)))
+        restarts, found, counts = told.whole("restarts"), told.whole("found"), told.table("account")
+        account = Account(*(counts.whole(field.name) for field in fields(Account)))
         self.life.restore(history.get("life"), now, passed)
         self.record.restarts, self.record.found, self.record.account = restarts, found, account
         self.record.begin_books()

@@ -6,9 +6,11 @@ attribute `trigger`, a trigger.Trigger, what it finds also becomes events, which
 Its environment: SHMRING_PATH, WORKER_NAME, WORKER_POLICY, WORKER_DEPTH, REPORT_FD, ALBUM (folder), ALBUM_EVERY (s).
 """
 
+import math
 import os
 import signal
 import time
+from typing import Any
 
 import cv2
 
@@ -36,7 +38,7 @@ def run(detector) -> None:
     gaps = Gaps()
     trigger = getattr(detector, "trigger", None)
     taken = 0
-    options = {"policy": os.environ.get("WORKER_POLICY", "latest"), "worker": name}
+    options: dict[str, Any] = {"policy": os.environ.get("WORKER_POLICY", "latest"), "worker": name}
     if depth := int(_given("WORKER_DEPTH", 0, 0, 256)):
         options["depth"] = depth
     if "SHMRING_PATH" not in os.environ:
@@ -73,7 +75,7 @@ def _given(name: str, default: float, low: float, high: float) -> float:
     try:
         value = float(text) if text else default
     except ValueError:
-        value = None
+        value = math.nan
     if not is_number(value, low, high):
         raise SystemExit(f"{name}={text}: a number of {low:g} to {high:g} is needed")
     return value

@@ -82,8 +82,8 @@ class Recorder:
 
     def report(self) -> dict:
         segments, clips = self._segments, self._clips
-        report = {"frames": self._encoder.frames, "missed": self._encoder.missed, "held_bytes": self._reel.bytes,
-                  "held_seconds": round(self._reel.seconds_held(), 3)}
+        report: dict = {"frames": self._encoder.frames, "missed": self._encoder.missed, "held_bytes": self._reel.bytes,
+                        "held_seconds": round(self._reel.seconds_held(), 3)}
         if segments:
             kept = segments.retention
             report |= {"segments": kept.count, "bytes": kept.bytes, "free": kept.free, "deleted": kept.deleted,

@@ -24,7 +24,7 @@ PATIENCE = 2.0  # seconds after its end that a clip waits for its last frame
 
 class Clips(threading.Thread):
     def __init__(self, reel: Reel, folder: Path, settings: Settings, disk: Disk, camera: str, software: str,
-                 on_clip: Callable[[dict], None] = lambda content: None):
+                 on_clip: Callable[[dict], object] = lambda content: None):
         super().__init__(name="clips", daemon=True)
         self.disk = disk
         self.written = 0  # clips

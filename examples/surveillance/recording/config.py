@@ -81,8 +81,8 @@ def parse(recorder: dict | None, clips: dict | None) -> Recording:
     return recording
 
 
-def _clips(table: dict) -> Clips:
-    table = _Table("[clips]", table)
+def _clips(given: dict) -> Clips:
+    table = _Table("[clips]", given)
     clips = Clips(
         table.folder("clips"),
         table.limits("2 GB", "30 d", "200 MB"),

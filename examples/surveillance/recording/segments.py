@@ -54,7 +54,7 @@ class Segments(threading.Thread):
     def _write(self, frame: Frame) -> bool:
         if not frame.key and self._needs_key:
             return False
-        if frame.key and self._film and self._is_over(frame):
+        if frame.key and self._film and self._is_over(self._film, frame):
             self._close()
         if self._film is None and not (frame.key and self.disk.may_try()):
             return False
@@ -76,8 +76,7 @@ class Segments(threading.Thread):
         self.disk.works()
         return True
 
-    def _is_over(self, frame: Frame) -> bool:
-        film = self._film
+    def _is_over(self, film: Film, frame: Frame) -> bool:
         return (frame.at - film.first.at >= self._seconds or film.bytes >= self._most_bytes
                 or not frame.caps.is_equal(film.first.caps))
 

@@ -5,6 +5,7 @@ way to one that comes."""
 import asyncio
 import time
 from collections.abc import Callable, Container
+from typing import cast
 
 from aiohttp import web
 
@@ -70,4 +71,4 @@ class _Refusal(asyncio.Protocol):
     """One connection too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.abort()
+        cast(asyncio.Transport, transport).abort()

@@ -25,8 +25,10 @@ LOCAL = frozenset({"localhost", "ip6-localhost"})
 
 def is_own(authority: str | None, names: Iterable[str]) -> bool:
     """Whether `host` or `host:port` is a numeric address, this machine's own name for itself, or one of the given names."""
+    if not authority:
+        return False
     try:
-        host = urlsplit(f"//{authority}").hostname if authority else None
+        host = urlsplit(f"//{authority}").hostname
         if not host or "@" in authority or "/" in authority:
             return False
     except ValueError:
@@ -46,7 +48,7 @@ def guard(names: Iterable[str]):
     async def check(request: web.Request, handler):
         if request.method not in ("GET", "HEAD"):
             return web.Response(status=405, text="This page is for reading: GET and HEAD only.\n", headers={"Allow": "GET, HEAD"})
-        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
         if not is_own(host, names):
             return web.Response(status=421, text="No page of that name here: add it to `names` in [web].\n")
         if origin is not None and origin.partition("://")[2].lower() != host.lower():

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector as Base
 
 from ..config import RECORDER
 from ..policy import STATES
@@ -80,7 +81,7 @@ TIMES = (
 )
 
 
-class Collector:
+class Collector(Base):
     """For a registry: asks for the newest snapshot with each scrape."""
 
     def __init__(self, newest: Callable[[], dict], events: Callable[[], dict[tuple[str, str], int]] = dict,

@@ -97,6 +97,7 @@ class Web:
             application.router.add_get(path, _static((STATIC / name).read_bytes(), kind))
         runner = web.AppRunner(application, access_log=None, keepalive_timeout=30, handle_signals=False, logger=LOGGER)
         await runner.setup()
+        assert runner.server is not None  # since setup()
         self._connections = Connections(runner.server, self._hub)
         try:
             server = await asyncio.get_running_loop().create_server(self._connections.connect, self._settings.host,
@@ -115,7 +116,8 @@ class Web:
             for close in self._closing:
                 close()
             self._closing = []
-            await self._runner.server.shutdown(1.0)  # s for answers under way
+            if self._runner.server is not None:
+                await self._runner.server.shutdown(1.0)  # s for answers under way
             await self._runner.cleanup()
 
     # What goes on by itself

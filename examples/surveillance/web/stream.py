@@ -32,7 +32,7 @@ class Hub:
     def __len__(self) -> int:
         return len(self._clients)
 
-    def __contains__(self, transport: asyncio.Transport) -> bool:
+    def __contains__(self, transport: object) -> bool:
         return transport in self._clients.values()
 
     def publish(self, chunk: bytes) -> None:

@@ -28,8 +28,8 @@ class Motion:
         for contour in contours:
             share = cv2.contourArea(contour) / moving.size
             if share >= self._least_area:
-                box = tuple(2 * edge for edge in cv2.boundingRect(contour))
-                detections.append(Detection(box, "motion", 100 * share))
+                left, top, width, height = cv2.boundingRect(contour)
+                detections.append(Detection((2 * left, 2 * top, 2 * width, 2 * height), "motion", 100 * share))
         return detections, None
 
 

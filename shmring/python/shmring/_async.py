@@ -5,6 +5,7 @@ import asyncio
 import contextvars
 import os
 import weakref
+from typing import Any
 
 from ._errors import Closed, End, Error
 
@@ -17,7 +18,7 @@ class Turn(asyncio.Future):
     """A wait whose task goes on in the very callback that ends it, and not one round of the event loop later."""
 
     _task = None
-    frames = None  # the iterator that it waits in
+    frames: Any = None  # the iterator that it waits in
 
     def add_done_callback(self, wake_up, *, context=None):
         self._task = wake_up, context or contextvars.copy_context()
@@ -55,7 +56,7 @@ class AsyncFrames:
 
     def __init__(self, reader):
         self._reader = reader
-        self._loop = None  # set while the descriptor is watched
+        self._loop: Any = None  # set while the descriptor is watched
         self._fd = -1
         self._waited = True
         self._timer = None

@@ -58,7 +58,7 @@ class gather:
         self._key = key if callable(key) else operator.attrgetter(key)
         self._tolerance = tolerance * _NS if key == "pts" else tolerance
         self._timeout = timeout
-        self._heads = [None] * len(self._readers)
+        self._heads: list = [None] * len(self._readers)
         self._last = [None] * len(self._readers)  # the last key of each stream
         self._former = [None] * len(self._readers)  # the last one before the stream began anew, until there is a complete set
         self._incomplete_at = []  # keys of the incomplete sets that frames may still turn up for

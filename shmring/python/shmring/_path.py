@@ -4,8 +4,8 @@
 import os
 import warnings
 
-from . import _shmring
 from ._errors import Invalid
+from ._shmring import check_path
 
 
 def path_of(path):
@@ -19,6 +19,6 @@ def path_of(path):
 def warn_of_path(path):
     """Says once that no publisher can be at the path; a reader that reconnects waits nevertheless, since it may be made yet."""
     try:
-        _shmring.check_path(path)
+        check_path(path)
     except Invalid as error:
         warnings.warn(f"{error} (the reader waits for it)", RuntimeWarning, stacklevel=3)

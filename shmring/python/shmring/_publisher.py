@@ -3,12 +3,12 @@
 
 import fractions
 
-from . import _shmring
 from ._errors import Invalid
 from ._path import path_of
+from ._shmring import Publisher as _Publisher
 
 
-class Publisher(_shmring.Publisher):
+class Publisher(_Publisher):
     """A ring of frames that others read. It never waits for a reader.
 
     path         Of the socket that it makes; the folder must be there.
@@ -45,7 +45,7 @@ def _fraction(framerate):
     try:
         rate = fractions.Fraction(framerate).limit_denominator(1001)
     except (TypeError, ValueError, OverflowError):
-        rate = 0
+        rate = fractions.Fraction(0)
     if not 0 < rate < 1 << 31:
         raise Invalid(f"framerate is a number of frames a second above 0, such as 30 or Fraction(30000, 1001), not {framerate!r}")
     return f"{rate.numerator}/{rate.denominator}"
