@@ -52,7 +52,7 @@ std::string Round::run() {
     ::usleep(100'000);  // the publishers add what they see
   }
   const auto fault = board_->fault();
-  return fault ? "the last events:\n" + board_->last_events(kEventsShown) + "FAULT: " + *fault + "\n" : "";
+  return fault ? "the last events:\n" + board_->last_events(kEventsShown) + "FAULT: " + *fault : "";
 }
 
 std::string Round::summary() const {
