@@ -42,11 +42,12 @@ void Cursor::post(OneShot event) {
     events_.pop_front();
     ++events_dropped_;
   }
+  event.serial = ++serial_;
   events_.push_back(std::move(event));
 }
 
 void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
-  if (account_.is_open()) question_ = {nullptr, std::move(stickies), position};
+  if (account_.is_open()) question_ = {nullptr, std::move(stickies), position, ++serial_};
 }
 
 [[gnu::hot]] Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
@@ -55,6 +56,13 @@ void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
     const bool unseen = newest.item && newest.item->number > account_.seen();
     // What came before the next frame comes before it here too, whether or not the frames in between are seen.
     const std::uint64_t before = unseen ? newest.item->sequence - 1 : newest.reached;
+    // In the order they came: each brings the sticky events of its time, and those must not come after newer ones.
+    const bool question_first = events_.empty() || question_.serial < events_.front().serial;
+    if (question_.stickies && question_first && question_.position <= before) {
+      step.kind = Step::Kind::ask;
+      step.stickies = std::exchange(question_, {}).stickies;
+      return step;
+    }
     if (!events_.empty() && events_.front().position <= before) {
       step.kind = Step::Kind::event;
       step.event = std::move(events_.front().event);
@@ -67,11 +75,6 @@ void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
       announced_ = last.serial;
       step.kind = Step::Kind::stickies;
       step.stickies = last.stickies;
-      return step;
-    }
-    if (question_.stickies && question_.position <= before) {
-      step.kind = Step::Kind::ask;
-      step.stickies = std::exchange(question_, {}).stickies;
       return step;
     }
     if (!unseen) break;

@@ -15,6 +15,7 @@ struct OneShot {
   Owned<GstEvent> event;
   StickiesRef stickies;
   std::uint64_t position = 0;  // the sequence of the last frame before it
+  std::uint64_t serial = 0;    // its place among them; the cursor counts
 };
 
 struct Step {
@@ -75,6 +76,7 @@ class Cursor {
   bool needs_key_ = false;      // frames were dropped for want of a key frame since one was last asked for
   std::deque<OneShot> events_;
   OneShot question_;  // without stickies: none
+  std::uint64_t serial_ = 0;
   std::uint64_t events_dropped_ = 0;
   std::uint64_t end_told_ = 0;   // the serial of the last end pushed
   std::uint64_t announced_ = 0;  // and of the last sticky events

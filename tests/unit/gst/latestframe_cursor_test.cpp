@@ -169,6 +169,22 @@ TEST_F(LatestFrameCursor, AsksDownstreamAfterTheFramesBeforeTheQuestionAndOnlyTh
   for (const Kind kind : {Kind::event, Kind::ask, Kind::frame, Kind::wait}) EXPECT_EQ(next().kind, kind);
 }
 
+// Each step brings the sticky events of its time: a question of before new caps that came after them would bring the former again.
+TEST_F(LatestFrameCursor, AsksBetweenTheEventsAndStickyEventsItCameBetween) {
+  sut_.open(newest_, true);
+  post("before");
+  sut_.ask(std::make_shared<Stickies>(), sequence_);
+  post("after");
+  newest_.announced = {std::make_shared<Stickies>(), sequence_, newest_.announced.serial + 1};
+  Step step = next();
+  EXPECT_EQ(name(step), "before");
+  EXPECT_EQ(next().kind, Kind::ask);
+  step = next();
+  EXPECT_EQ(name(step), "after");
+  EXPECT_EQ(next().kind, Kind::stickies);
+  EXPECT_EQ(next().kind, Kind::wait);
+}
+
 TEST_F(LatestFrameCursor, HoldsAQuestionBackUntilTheFrameBeforeItIsPublished) {
   sut_.open(newest_, true);
   lose();
