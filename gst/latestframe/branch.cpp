@@ -119,7 +119,6 @@ void Branch::linked() {
   std::lock_guard hold(newest.lock);
   linked_ = anew_ = true;
   ++activation_;  // what the thread still has is not for this peer
-  copies_ = copies_ || busy_;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   cursor_.close(newest);
@@ -146,6 +145,7 @@ void Branch::unlinked() {
   {
     std::lock_guard hold(newest.lock);
     linked_ = false;
+    copies_ = copies_ || busy_;
     cursor_.close(newest);
     std::swap(wishes, forgotten);
   }
@@ -342,10 +342,12 @@ void Branch::open(const Newest& newest) {
       if (sent && sent->has(event.get())) continue;
       if (!is_current(step)) return GST_FLOW_FLUSHING;
       auto out = run.copies ? adopt(gst_event_copy(event.get())) : share(event.get());
-      // A pad that flushes does not take it, and may be asked for a frame again at once.
-      if (gst_pad_store_sticky_event(run.pad, out.get()) == GST_FLOW_FLUSHING) return GST_FLOW_FLUSHING;
-      // What is not serialized (instant-rate-change) the pad would send now, and again with the frame.
-      if (is_serialized(event.get())) gst_pad_push_event(run.pad, out.release());
+      // What the pad cannot send now it sends before the frame. What is not serialized (instant-rate-change) it would send
+      // now, and again with the frame.
+      if (is_serialized(event.get()))
+        gst_pad_push_event(run.pad, out.release());
+      else
+        gst_pad_store_sticky_event(run.pad, out.get());
     }
     run.copies = false;
     run.sent = step.stickies;

@@ -113,7 +113,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
   bool busy_ = false;          // the thread is out in GStreamer
   bool anew_ = true;           // what is sent next begins with the newest frame
   bool resend_ = false;        // the pad may have forgotten sticky events
-  bool copies_ = false;        // and may take one for sent that was on its way to the peer before
+  bool copies_ = false;        // and may take one for sent to the next peer that was on its way to the former one
   bool resting_ = false;       // nothing is linked further down
   bool reconfigured_ = false;  // since the thread went out
   bool dead_ = false;

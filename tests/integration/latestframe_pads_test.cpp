@@ -135,6 +135,31 @@ TEST_F(LatestFramePads, GoOnWithAnotherWorkerInTheSamePlace) {
   gst_pad_unlink(first.branch(), second.pad());
 }
 
+// GStreamer takes an event for sent to the new worker that comes back from the former one while the pads are being linked.
+TEST_F(LatestFramePads, SendAnotherWorkerWhatComesBackFromTheFormerOneWhileItIsLinked) {
+  Rig rig;
+  Worker first, second;
+  first.join(rig.element());
+  rig.start();
+  rig.push_in_step(first, 1);
+  first.stick_at(Worker::Stuck::event);
+  rig.segment(5);
+  ASSERT_TRUE(first.await_stuck());
+  rig.push();
+  first.unlink();
+  // The pad's own handler comes after this one.
+  g_signal_connect(first.branch(), "linked", G_CALLBACK(+[](GstPad*, GstPad*, Worker* former) {
+                     former->free();
+                     EXPECT_TRUE(eventually([&] { return GST_OBJECT_REFCOUNT_VALUE(former->pad()) == 1; }));
+                     g_usleep(20'000);  // for the branch to come to rest
+                   }),
+                   &first);
+  ASSERT_EQ(gst_pad_link(first.branch(), second.pad()), GST_PAD_LINK_OK);
+  ASSERT_TRUE(second.got(2));
+  EXPECT_EQ(second.story(), (std::vector<std::string>{"stream-start", "caps", "segment", "2"}));
+  gst_pad_unlink(first.branch(), second.pad());
+}
+
 TEST_F(LatestFramePads, GoOnWhenAWorkerIsStoppedAndStartedInPlace) {
   Rig rig;
   Worker worker, other;
