@@ -10,6 +10,26 @@ namespace fanout_chaos {
 using supplier::adopt;
 using supplier::share;
 
+namespace {
+
+const std::string kStream = "stream-";
+
+std::uint32_t number_of_caps(GstEvent* event) {
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(event, &caps);
+  int number = 0;
+  gst_structure_get_int(gst_caps_get_structure(caps, 0), "number", &number);
+  return static_cast<std::uint32_t>(number);
+}
+
+std::uint32_t number_of_stream(GstEvent* event) {
+  const char* name = nullptr;
+  gst_event_parse_stream_start(event, &name);
+  return static_cast<std::uint32_t>(std::stoul(std::string(name).substr(kStream.size())));
+}
+
+}  // namespace
+
 void Fault::report(const std::string& what) {
   std::lock_guard hold(lock_);
   if (!seen_.exchange(true)) text_ = what;
@@ -34,6 +54,8 @@ Mark Mark::of(GstBuffer* buffer) {
 supplier::Owned<GstCaps> caps_number(std::uint32_t number) {
   return adopt(gst_caps_new_simple("test/frames", "number", G_TYPE_INT, static_cast<int>(number), nullptr));
 }
+
+std::string stream_name(std::uint32_t number) { return kStream + std::to_string(number); }
 
 gboolean answer_with_any_caps(GstPad* pad, GstObject* parent, GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
@@ -131,7 +153,8 @@ void Branch::restart() {
   gst_pad_set_active(pad_.get(), FALSE);
   {
     std::lock_guard hold(lock_);
-    stream_ = segment_ = ended_ = false;
+    segment_ = ended_ = false;
+    stream_.reset();
     caps_.reset();
     again_ = 2;
   }
@@ -213,18 +236,20 @@ void Branch::judge(GstBuffer* buffer, bool first) {
 
 void Branch::judge(GstEvent* event) {
   note(GST_EVENT_TYPE_NAME(event));
-  std::lock_guard hold(lock_);
+  std::unique_lock hold(lock_);
+  std::string why;
   switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_STREAM_START:
-      stream_ = true;
+    case GST_EVENT_STREAM_START: {
+      const std::uint32_t number = number_of_stream(event);
+      if (number < stream_.value_or(0)) why = "stream " + std::to_string(number) + " after " + std::to_string(*stream_);
+      stream_ = number;
       ended_ = false;
       break;
+    }
     case GST_EVENT_CAPS: {
-      GstCaps* caps = nullptr;
-      gst_event_parse_caps(event, &caps);
-      int number = 0;
-      gst_structure_get_int(gst_caps_get_structure(caps, 0), "number", &number);
-      caps_ = static_cast<std::uint32_t>(number);
+      const std::uint32_t number = number_of_caps(event);
+      if (number < caps_.value_or(0)) why = "caps " + std::to_string(number) + " after " + std::to_string(*caps_);
+      caps_ = number;
       break;
     }
     case GST_EVENT_SEGMENT:
@@ -243,6 +268,9 @@ void Branch::judge(GstEvent* event) {
     default:
       break;
   }
+  if (again_) why.clear();  // with the frame that comes again
+  hold.unlock();
+  if (!why.empty()) wrong(why);
 }
 
 void Branch::note(std::string what) {

@@ -49,7 +49,9 @@ constexpr int kFramesOfAList = 3;
 // The end of flush number `generation` says so by its sequence number.
 constexpr std::uint32_t kFlushSeqnums = 0x40000000;
 
+// Their numbers never go back.
 supplier::Owned<GstCaps> caps_number(std::uint32_t number);
+std::string stream_name(std::uint32_t number);
 
 // By itself a pad without a template takes only the caps that it has, and reads them without a lock (GStreamer 1.22).
 gboolean answer_with_any_caps(GstPad* pad, GstObject* parent, GstQuery* query);
@@ -99,14 +101,14 @@ class Branch {
 
   mutable std::mutex lock_;  // guards what follows
   std::deque<std::string> story_;
-  bool stream_ = false, segment_ = false, ended_ = false;
+  bool segment_ = false, ended_ = false;
   bool leaving_ =
       false;  // GStreamer forgets the events of a pad that is released in the middle of a push, not the frame
   // After a link: one that was on its way already, without what belongs before it, and the newest one again.
   int again_ = 2;
-  bool bare_ = false;  // so is this one
-  std::optional<std::uint32_t> caps_;
-  std::uint32_t generation_ = 0;  // frames of earlier ones must not come
+  bool bare_ = false;                           // so is this one
+  std::optional<std::uint32_t> stream_, caps_;  // which
+  std::uint32_t generation_ = 0;                // frames of earlier ones must not come
 };
 
 }  // namespace fanout_chaos

@@ -52,18 +52,12 @@ Round::~Round() {
   gst_bus_set_flushing(bus_.get(), TRUE);
 }
 
-// A flush that begins in the middle takes them away: they are due again then, as a source sends them again.
-void Round::push_caps() {
-  caps_due_ = !gst_pad_push_event(source_.get(), gst_event_new_caps(caps_number(caps_).get()));
-}
-
 void Round::prepare() {
   if (std::exchange(begin_, false)) {
-    gst_pad_push_event(source_.get(), gst_event_new_stream_start(("stream-" + std::to_string(++streams_)).c_str()));
-    push_caps();
+    gst_pad_push_event(source_.get(), gst_event_new_stream_start(stream_name(++streams_).c_str()));
+    gst_pad_push_event(source_.get(), gst_event_new_caps(caps_number(caps_).get()));
     segment_ = true;
   }
-  if (caps_due_) push_caps();
   if (std::exchange(segment_, false)) {
     GstSegment segment;
     gst_segment_init(&segment, GST_FORMAT_TIME);
@@ -89,8 +83,7 @@ void Round::frames(Random& random) {
       for (int i = 0; i < kFramesOfAList; ++i) gst_buffer_list_add(list, frame());
       gst_pad_push_list(source_.get(), list);
     } else if (what < 84) {
-      ++caps_;
-      push_caps();
+      gst_pad_push_event(source_.get(), gst_event_new_caps(caps_number(++caps_).get()));
     } else if (what < 87) {
       segment_ = true;
     } else if (what < 90) {
@@ -163,14 +156,18 @@ void Round::restart(Random& random, std::unique_lock<std::mutex>& hold) {
   ++restarts_;
 }
 
+// A serialized query is of the streaming thread too: the pad sends what is due before it, and from two threads at once a frame
+// would overtake its caps.
+void Round::ask_in_turn(const supplier::Owned<GstQuery>& query) {
+  std::lock_guard hold(stream_);
+  gst_pad_peer_query(source_.get(), query.get());
+}
+
 void Round::ask(Random& random) {
   switch (random() % 6) {
     case 0:
     case 1:
-      for (int i = 0; i < 50; ++i) {
-        const auto allocation = adopt(gst_query_new_allocation(caps_number(1).get(), TRUE));
-        gst_pad_peer_query(source_.get(), allocation.get());
-      }
+      for (int i = 0; i < 50; ++i) ask_in_turn(adopt(gst_query_new_allocation(caps_number(1).get(), TRUE)));
       break;
     case 2:
       adopt(gst_pad_peer_query_caps(source_.get(), nullptr));
@@ -178,11 +175,9 @@ void Round::ask(Random& random) {
     case 3:
       gst_pad_peer_query_accept_caps(source_.get(), caps_number(1).get());
       break;
-    case 4: {
-      const auto drain = adopt(gst_query_new_drain());
-      gst_pad_peer_query(source_.get(), drain.get());
+    case 4:
+      ask_in_turn(adopt(gst_query_new_drain()));
       break;
-    }
     default:
       figure("received");
   }

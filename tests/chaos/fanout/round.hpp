@@ -27,12 +27,12 @@ class Round {
   using Random = std::mt19937_64;
 
   // Of upstream's streaming thread and of whoever flushes or restarts; under stream_.
-  void push_caps();
   void prepare();
   void frames(Random& random);
   void flush(Random& random);
   void state(Random& random);
   void restart(Random& random, std::unique_lock<std::mutex>& hold);
+  void ask_in_turn(const supplier::Owned<GstQuery>& query);
   void ask(Random& random);
   void branch(Random& random, const std::string& name);
   void finish();
@@ -48,16 +48,15 @@ class Round {
   supplier::Owned<GstPad> source_;
   std::vector<std::unique_ptr<Branch>> staying_;
 
-  bool states_ = false;    // the element's state changes
-  std::mutex turn_;        // by one thread at a time; before stream_
-  std::mutex stream_;      // as a source's streaming thread has it for what it sends; guards what follows
-  bool caps_due_ = false;  // they did not get through
-  bool begin_ = true;      // stream-start, caps and segment are due
+  bool states_ = false;  // the element's state changes
+  std::mutex turn_;      // by one thread at a time; before stream_
+  std::mutex stream_;    // as a source's streaming thread has it for what it sends; guards what follows
+  bool begin_ = true;    // stream-start, caps and segment are due
   bool segment_ = false;
   std::uint32_t caps_ = 1;
   std::uint32_t generation_ = 0;
   std::uint64_t number_ = 0;
-  std::uint64_t streams_ = 0;
+  std::uint32_t streams_ = 0;
 
   std::atomic<unsigned> flushes_{0}, restarts_{0}, joined_{0};
 };
