@@ -56,6 +56,8 @@ Branch::Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property)
 }
 
 bool Branch::activate() {
+  // In this order: a flush that is on its way there is seen here or there.
+  const bool begins = messenger.flushing();
   const Peer peer = peer_of(pad_);
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
@@ -65,12 +67,10 @@ bool Branch::activate() {
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   // Of a flush of an earlier run: it ends for what is still flushing.
-  if (!flushed_ || !(messenger.flushing() || peer == Peer::flushing)) {
-    flushed_ = false;
+  if (!begins && peer != Peer::flushing)
     unflush_.reset();
-  } else if (!unflush_) {
+  else if (!unflush_)
     unflush_ = adopt(gst_event_new_flush_stop(TRUE));
-  }
   late_ = unflush_ != nullptr;
   epoch_ = unflush_ ? newest.epoch - 1 : newest.epoch + (newest.epoch & 1);
   if (peer == Peer::ready && !unflush_) open(newest);
@@ -158,7 +158,6 @@ void Branch::flush(const Newest& newest, GstEvent* event) {
   // A flush that has not ended for this branch goes on: its end and a new beginning would say nothing.
   const bool owed = std::exchange(unflush_, nullptr) && !unflushing_;
   if (owed || messenger.flushing()) return;
-  flushed_ = true;
   messenger.flush(share(event));
 }
 
@@ -182,15 +181,18 @@ bool Branch::try_to_unflush(GstPad* pad) {
   if (busy_ || unflushing_ || messenger.flushing()) return false;
   unflushing_ = true;
   const std::uint32_t epoch = newest.epoch;
+  const unsigned activation = activation_;
   const auto event = share(unflush_.get());
   hold.unlock();
   const bool told = tell(pad, event.get());
   hold.lock();
   unflushing_ = false;
-  if (told) begin(epoch);
+  const bool over = told && active_ && activation == activation_;  // an inactive pad sends nothing on
+  const bool awaited = over || late_;                              // by its own thread
+  if (over) begin(epoch);
   hold.unlock();
-  if (told) newest.pulse.beat();
-  return told;
+  if (awaited) newest.pulse.beat();
+  return over;
 }
 
 // False: something moves downstream.
@@ -223,7 +225,6 @@ void Branch::begin(std::uint32_t epoch) {
   if (epoch != home_->newest().epoch) return;  // the next flush has begun
   epoch_ = epoch;
   unflush_.reset();
-  flushed_ = false;
   resend_ = true;
   late_ = resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
@@ -445,7 +446,7 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
       holds_.record(now - busy_since_);
     } else if (step.kind == Step::Kind::unflush) {
       unflushing_ = false;
-      if (flow == GST_FLOW_OK)
+      if (flow == GST_FLOW_OK && active_ && step.activation == activation_)
         begin(step.epoch);
       else
         try_again(now);

@@ -123,7 +123,6 @@ class Branch : public std::enable_shared_from_this<Branch> {
   std::uint64_t refused_at_ = 0;
   std::uint32_t epoch_ = 0;  // other than that of Newest: downstream is to be flushed, or is to hear of the end of it
   Owned<GstEvent> unflush_;  // how that ends, as soon as upstream says so
-  bool flushed_ = false;     // downstream was told of a flush, and not yet of the end
   bool unflushing_ = false;  // it is being told
   bool late_ = false;        // nobody waits for its flush
   std::uint64_t try_after_ = 0;  // when to try to end the flush again

@@ -79,6 +79,28 @@ TEST_F(LatestFrameFlush, EndsForAPeerThatIsInactiveMeanwhileAndForWhatIsBehindIt
   gst_element_release_request_pad(rig.element(), branch.get());
 }
 
+// Its pad takes no FLUSH_STOP then; what it is linked with still flushes when it starts again.
+TEST_F(LatestFrameFlush, EndsForABranchThatStopsAtThatMomentAndStartsAgain) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  rig.start();
+  rig.push_in_step(worker, 1);
+  rig.event(gst_event_new_flush_start());
+  ASSERT_TRUE(worker.got(GST_EVENT_FLUSH_START));
+  // Asked for while the end of the flush is on its way.
+  gst_pad_set_iterate_internal_links_function(worker.pad(), [](GstPad* pad, GstObject*) -> GstIterator* {
+    gst_pad_set_active(adopt(gst_pad_get_peer(pad)).get(), FALSE);
+    return nullptr;
+  });
+  rig.event(gst_event_new_flush_stop(TRUE));
+  gst_pad_set_iterate_internal_links_function(worker.pad(), gst_pad_iterate_internal_links_default);
+  ASSERT_FALSE(gst_pad_is_active(worker.branch()));
+  gst_pad_set_active(worker.branch(), TRUE);
+  rig.segment();
+  EXPECT_TRUE(worker.got(rig.push()));
+}
+
 // What stands behind the branch: something with a thread of its own, alone and behind a worker that is slow or slower than
 // a flush waits for.
 class LatestFrameFlushThen : public LatestFrame, public testing::WithParamInterface<const char*> {
