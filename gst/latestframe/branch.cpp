@@ -55,10 +55,22 @@ Branch::Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property)
   return !active ? Peer::inactive : flushing ? Peer::flushing : Peer::ready;
 }
 
-bool Branch::activate() {
-  // In this order: a flush that is on its way there is seen here or there.
-  const bool begins = messenger.flushing();
+// And where the beginning of a flush is on its way it flushes.
+Branch::Peer Branch::peer_at_start() const {
+  const bool begins = messenger.flushing();  // before the other look: else it might be seen in neither
   const Peer peer = peer_of(pad_);
+  return begins ? Peer::flushing : peer;
+}
+
+// Of a flush that came to the peer, and whose end did not: the thread of the branch brings it.
+void Branch::end_former_flush(const Newest& newest) {
+  if (!unflush_) unflush_ = adopt(gst_event_new_flush_stop(TRUE));
+  late_ = true;
+  epoch_ = newest.epoch - 1;
+}
+
+bool Branch::activate() {
+  const Peer peer = peer_at_start();
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   if (retired_) return true;
@@ -66,13 +78,12 @@ bool Branch::activate() {
   ++activation_;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
-  // Of a flush of an earlier run: it ends for what is still flushing.
-  if (!begins && peer != Peer::flushing)
+  late_ = false;
+  epoch_ = newest.epoch + (newest.epoch & 1);
+  if (peer == Peer::flushing)
+    end_former_flush(newest);
+  else
     unflush_.reset();
-  else if (!unflush_)
-    unflush_ = adopt(gst_event_new_flush_stop(TRUE));
-  late_ = unflush_ != nullptr;
-  epoch_ = unflush_ ? newest.epoch - 1 : newest.epoch + (newest.epoch & 1);
   if (peer == Peer::ready && !unflush_) open(newest);
   newest.pulse.beat();
   // A thread that was inside a push when it was told to leave goes on.
@@ -114,7 +125,7 @@ void Branch::retire() {
 }
 
 void Branch::linked() {
-  const Peer peer = peer_of(pad_);
+  const Peer peer = peer_at_start();
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   linked_ = anew_ = true;
@@ -122,6 +133,7 @@ void Branch::linked() {
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
   cursor_.close(newest);
+  if (peer == Peer::flushing && active_) end_former_flush(newest);
   if (peer == Peer::ready && active_ && epoch_ == newest.epoch) open(newest);
   newest.pulse.beat();  // under the lock: see decide()
 }

@@ -77,6 +77,8 @@ class Branch : public std::enable_shared_from_this<Branch> {
   enum class Peer { none, inactive, flushing, ready };
 
   static Peer peer_of(GstPad* pad);
+  Peer peer_at_start() const;
+  void end_former_flush(const Newest& newest);
   void run(GstPad* pad);
   Step decide(std::uint32_t seen, Peer peer, std::uint64_t now);
   void decide_in_flush(Step& step, Peer peer, std::uint64_t now);

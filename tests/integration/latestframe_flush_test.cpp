@@ -101,6 +101,22 @@ TEST_F(LatestFrameFlush, EndsForABranchThatStopsAtThatMomentAndStartsAgain) {
   EXPECT_TRUE(worker.got(rig.push()));
 }
 
+TEST_F(LatestFrameFlush, EndsForAWorkerThatWasNotLinkedThenAsSoonAsItIs) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  rig.start();
+  rig.push_in_step(worker, 1);
+  rig.event(gst_event_new_flush_start());
+  ASSERT_TRUE(worker.got(GST_EVENT_FLUSH_START));
+  worker.unlink();
+  rig.event(gst_event_new_flush_stop(TRUE));
+  rig.segment();
+  rig.push();
+  worker.link();
+  EXPECT_TRUE(worker.got(rig.push()));
+}
+
 // What stands behind the branch: something with a thread of its own, alone and behind a worker that is slow or slower than
 // a flush waits for.
 class LatestFrameFlushThen : public LatestFrame, public testing::WithParamInterface<const char*> {
