@@ -11,6 +11,15 @@ GST_DEBUG_CATEGORY_EXTERN(gst_frame_health_debug);
 #define GST_CAT_DEFAULT gst_frame_health_debug
 
 namespace supplier {
+namespace {
+
+bool is_video(GstEvent* caps_event) {
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(caps_event, &caps);
+  return gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw");
+}
+
+}  // namespace
 
 FrameHealth::FrameHealth(GstElement* element, GstPad* sink, GstPad* source)
     : element_(element), sink_(sink), source_(source), monitor_(element, [this](std::vector<Watched>& workers) {
@@ -20,8 +29,10 @@ FrameHealth::FrameHealth(GstElement* element, GstPad* sink, GstPad* source)
 }
 
 GstFlowReturn FrameHealth::chain(GstBuffer* buffer) {
-  watch_.enter(1, running_time(buffer), monotonic_now());
-  return leave(1, gst_pad_push(source_, buffer));
+  // A picture that was repeated to fill a gap shows that the source lives, as a GAP event does. It is no frame of the camera.
+  const std::uint64_t count = video_ && GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) ? 0 : 1;
+  watch_.enter(count, running_time(buffer), monotonic_now());
+  return leave(count, gst_pad_push(source_, buffer));
 }
 
 GstFlowReturn FrameHealth::chain_list(GstBufferList* list) {
@@ -49,6 +60,9 @@ gboolean FrameHealth::sink_event(GstEvent* event) {
     case GST_EVENT_FLUSH_STOP:
       watch_.restart();
       gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
+      break;
+    case GST_EVENT_CAPS:
+      video_ = is_video(event);
       break;
     case GST_EVENT_SEGMENT:
       gst_event_copy_segment(event, &segment_);
@@ -99,6 +113,7 @@ bool FrameHealth::get_property(guint id, GValue* value) const {
 }
 
 void FrameHealth::begin_run() {
+  video_ = false;
   gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
   watch_.begin_run();
 }

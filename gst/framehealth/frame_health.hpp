@@ -41,7 +41,8 @@ class FrameHealth {
   GstElement* const element_;  // it owns this object and the pads
   GstPad* const sink_;
   GstPad* const source_;
-  GstSegment segment_;  // the streaming thread's
+  GstSegment segment_;  // the streaming thread's, as is:
+  bool video_ = false;  // the stream is raw video
   FrameWatch watch_;
   HealthProperties properties_{kFirstProperty};
   HealthMonitor monitor_;  // the last member: its thread ends before what it looks at

@@ -18,10 +18,13 @@ const GEnumValue kWakes[] = {
     {SHMRING_WAKE_BLOCK, "Sleep until a frame comes", "block"},
     {SHMRING_WAKE_ADAPTIVE, "Sleep until just before the next frame is due, then spin briefly", "adaptive"},
     kEnd};
-const GEnumValue kOnDisconnects[] = {{static_cast<int>(OnDisconnect::wait), "Wait for the next publisher", "wait"},
-                                     {static_cast<int>(OnDisconnect::eos), "End the stream", "eos"},
-                                     {static_cast<int>(OnDisconnect::error), "Post an error", "error"},
-                                     kEnd};
+const GEnumValue kOnDisconnects[] = {
+    {static_cast<int>(OnDisconnect::wait), "Wait for the next publisher", "wait"},
+    {static_cast<int>(OnDisconnect::eos), "End the stream", "eos"},
+    {static_cast<int>(OnDisconnect::error), "Post an error", "error"},
+    {static_cast<int>(OnDisconnect::repeat),
+     "Wait for the next publisher, and meanwhile repeat the last picture or give silence, marked GAP", "repeat"},
+    kEnd};
 const GEnumValue kForwardEos[] = {
     {static_cast<int>(ForwardEos::automatic), "Unless upstream is live", "auto"},
     {static_cast<int>(ForwardEos::always), "Unless the pipeline posted an error before", "always"},

@@ -8,7 +8,7 @@
 
 namespace supplier {
 
-enum class OnDisconnect { wait, eos, error };
+enum class OnDisconnect { wait, eos, error, repeat };
 enum class ForwardEos { automatic, always, never };
 
 GType policy_type();         // GstShmRingPolicy, of shmringsink

@@ -169,6 +169,9 @@ void install_properties(GObjectClass* klass) {
    * GstShmRingSrc:on-disconnect:
    *
    * What happens when the publisher dies or stops. The end of its stream ends this one in any case.
+   *
+   * `repeat` is for recorders of several streams, whose muxer would wait: raw video's last picture comes again, raw audio goes on as silence. Such
+   * buffers have #GST_BUFFER_FLAG_GAP and no offset, and are `repeated` in #GstShmRingSrc:stats.
    */
   add(kOnDisconnect, g_param_spec_enum("on-disconnect", "On disconnect", "What to do when the publisher is gone",
                                        supplier::on_disconnect_type(), static_cast<int>(supplier::OnDisconnect::wait),
@@ -179,7 +182,7 @@ void install_properties(GObjectClass* klass) {
    * A #GstStructure named "application/x-shmringsrc-stats": `connected` (#gboolean); `publisher-pid`, `attachments`
    * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied`,
    * `malformed` (dropped, because they are not what their caps say) and `early` (dropped, because they are from before
-   * the start) of the taken, `held` now, `depth`, `max-held`,
+   * the start, or of a time that was filled) of the taken, `repeated` (given while the publisher was away), `held` now, `depth`, `max-held`,
    * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`,
    * `hold-max` (take to release, ns), `liars` (publishers left because they broke the rules), all #guint64; `drop-policy` and `wake` as granted.
    */

@@ -19,8 +19,6 @@ GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_src_debug);
 namespace supplier {
 namespace {
 
-// How long one wait takes at most, so that what changed without a frame is noticed.
-constexpr std::uint64_t kPatience = 250 * GST_MSECOND;
 // Frames that were published so long after the pipeline's start, and before it by their times, have wrong times.
 constexpr std::uint64_t kLate = 5 * GST_SECOND;
 // How often it is waited for the second frame, which tells the rate.
@@ -54,7 +52,7 @@ bool Source::start() {
   GST_OBJECT_UNLOCK(element_);
   path_ = wanted.reader.path;
   on_disconnect_ = wanted.on_disconnect;
-  wanted.reader.reconnect = on_disconnect_ == OnDisconnect::wait;
+  wanted.reader.reconnect = on_disconnect_ == OnDisconnect::wait || on_disconnect_ == OnDisconnect::repeat;
   if (path_.empty()) return tell({SHMRING_INVALID, "no socket-path is set, that of the publisher"});
   if (!valid_worker_name(wanted.reader.name.c_str()))
     return tell({SHMRING_INVALID, "a worker's name is UTF-8 without control characters and has 1 to 63 bytes, not '" +
@@ -70,11 +68,10 @@ bool Source::start() {
   caps_.reset();
   said_caps_.clear();
   ahead_.reset();
-  end_ = GST_CLOCK_TIME_NONE;
-  behind_.reset();
+  outage_.reset(on_disconnect_ == OnDisconnect::repeat);
   format_id_.reset();
   headers_ = nullptr;
-  last_sequence_ = told_latency_ = copied_ = malformed_ = early_ = 0;
+  last_sequence_ = told_latency_ = copied_ = malformed_ = early_ = repeated_count_ = 0;
   told_waiting_ = told_early_ = wait_for_key_ = takes_video_meta_ = false;
   return true;
 }
@@ -82,6 +79,8 @@ bool Source::start() {
 void Source::stop() {
   const std::unique_lock alone(life_);
   ahead_.reset();
+  outage_.reset(false);
+  repeated_ = nullptr;
   reader_.reset();
 }
 
@@ -109,7 +108,9 @@ void Source::pause(bool on) {
 
 std::uint64_t Source::latency() const {
   const std::shared_lock alive(life_);
-  return reader_ ? reader_->latency() : 0;
+  if (!reader_) return 0;
+  const std::uint64_t now = reader_->latency();
+  return now != 0 || reader_->connected() ? now : told_latency_.load();
 }
 
 void Source::tell_waiting(const std::string& why) {
@@ -120,13 +121,14 @@ void Source::tell_waiting(const std::string& why) {
 
 void Source::tell_latency() {
   const std::uint64_t now = reader_->latency();
-  if (std::exchange(told_latency_, now) != now)
+  if (now == 0 && !reader_->connected()) return;  // an outage is no reason to change it
+  if (told_latency_.exchange(now) != now)
     gst_element_post_message(GST_ELEMENT(element_), gst_message_new_latency(GST_OBJECT(element_)));
 }
 
 shmring::Frame Source::next(GstFlowReturn& flow) {
   for (;;) {
-    auto frame = ahead_ ? *std::exchange(ahead_, std::nullopt) : reader_->read(kPatience);
+    auto frame = ahead_ ? *std::exchange(ahead_, std::nullopt) : reader_->read(outage_.patience());
     tell_latency();
     if (drop_pending_.exchange(false)) {
       reader_->flush();
@@ -135,11 +137,11 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
     switch (frame.status()) {
       case SHMRING_OK:
         told_waiting_ = false;
-        behind_.reset();
+        outage_.end();
         return *std::move(frame);
       case SHMRING_TIMEOUT:
         tell_waiting(frame.error().text);
-        fill_outage();
+        if (fill_outage()) return {};
         break;
       case SHMRING_INTERRUPTED:
         if (may_go_on()) break;
@@ -147,6 +149,7 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
         return {};
       case SHMRING_TOO_MANY_HELD:
         // Buffers of former publishers, of which the present one grants fewer. Downstream lets go of them in its own time.
+        outage_.release_slot();
         g_usleep(5000);
         break;
       case SHMRING_END:
@@ -164,23 +167,24 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
   }
 }
 
-// While there is no publisher, muxers must not wait for this stream: what others give would pile up before them, and be lost.
-void Source::fill_outage() {
-  if (reader_->connected() || !GST_CLOCK_TIME_IS_VALID(end_)) return;
+// While there is no publisher, muxers must not wait for this stream: what others give would pile up before them, and be lost. True:
+// there is a repeated_ picture.
+bool Source::fill_outage() {
+  if (reader_->connected()) return false;
   const GstClockTime now = time_.of(GST_ELEMENT(element_)).to_running_time(shmring::now());
-  if (!GST_CLOCK_TIME_IS_VALID(now)) return;
-  if (!behind_) behind_ = GST_CLOCK_DIFF(end_, now);
-  const GstClockTimeDiff passed = GST_CLOCK_DIFF(end_, now) - *behind_;
-  if (passed <= 0) return;
-  gst_pad_push_event(GST_BASE_SRC_PAD(element_), gst_event_new_gap(end_, static_cast<GstClockTime>(passed)));
-  end_ += static_cast<GstClockTime>(passed);
+  auto [gap, repeated] = outage_.fill(now, told_latency_, format_);
+  if (gap) gst_pad_push_event(GST_BASE_SRC_PAD(element_), gap.release());
+  if (!repeated) return false;
+  repeated_count_.fetch_add(1, std::memory_order_relaxed);
+  repeated_ = std::move(repeated);
+  return true;
 }
 
 // Some muxers and encoders need a frame rate. Where the publisher gives none, the second frame tells it, if it comes soon enough.
 void Source::announce_rate(const shmring::Frame& first, GstCaps* caps) {
   if (!format_.video() || GST_VIDEO_INFO_FPS_N(format_.video()) != 0 || reader_->max_held() < 2 || ahead_) return;
   for (int waits = 0; waits < kRateWaits; ++waits) {
-    auto second = reader_->read(kPatience);
+    auto second = reader_->read(Outage::kPatience);
     if (second.status() == SHMRING_TIMEOUT) continue;
     ahead_ = std::move(second);
     break;
@@ -252,6 +256,11 @@ bool Source::skip_gap(const shmring_frame_info& info) {
 bool Source::skip_early(const shmring_frame_info& info) {
   const TimeBase time = time_.of(GST_ELEMENT(element_));
   const bool early = time.before_start(info.pts) || time.before_start(info.dts);
+  // A picture was shown for that time already.
+  if (outage_.covers(time.to_running_time(info.pts))) {
+    early_.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
   if (!early && !(wait_for_key_ && (info.flags & SHMRING_FRAME_DELTA_UNIT))) {
     wait_for_key_ = false;
     return false;
@@ -276,7 +285,10 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
   GstFlowReturn flow = GST_FLOW_OK;
   for (;;) {
     shmring::Frame frame = next(flow);
-    if (!frame) return flow;
+    if (!frame) {
+      *buffer = repeated_.release();
+      return flow;
+    }
     if (format_id_ != frame.format_id())
       if (flow = adopt_format(frame); flow != GST_FLOW_OK) return flow;
     if (skip_early(frame.info()) || skip_gap(frame.info())) continue;
@@ -322,9 +334,6 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     if (planes == Layout::custom) add_planes(info, format_, buffer.get());
   }
   decode(info, format_, time_.of(GST_ELEMENT(element_)), buffer.get());
-  if (GST_BUFFER_PTS_IS_VALID(buffer.get()))
-    end_ = GST_BUFFER_PTS(buffer.get()) +
-           (GST_BUFFER_DURATION_IS_VALID(buffer.get()) ? GST_BUFFER_DURATION(buffer.get()) : 0);
   if (!metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
     GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",
                        guint64{info.sequence});
@@ -333,6 +342,7 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   if (!format_.video() && last_sequence_ != 0 && info.sequence != last_sequence_ + 1)
     GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
   last_sequence_ = info.sequence;
+  outage_.record(buffer.get(), format_);
   return buffer;
 }
 
@@ -396,7 +406,8 @@ Owned<GstStructure> Source::stats() const {
       guint64{reader.publisher_pid}, "attachments", G_TYPE_UINT64, guint64{reader.attachments}, "taken", G_TYPE_UINT64,
       guint64{reader.taken}, "stale", G_TYPE_UINT64, guint64{reader.stale}, "missed", G_TYPE_UINT64,
       guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "early",
-      G_TYPE_UINT64, guint64{early_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
+      G_TYPE_UINT64, guint64{early_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
+      guint64{repeated_count_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
       guint64{malformed_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held}, "drop-policy",
       G_TYPE_STRING, policy_name(reader.policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth", G_TYPE_UINT64,
       guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence", G_TYPE_UINT64,

@@ -20,6 +20,7 @@
 #include "common/owned.hpp"
 #include "shmring/blocks.hpp"
 #include "shmring/enums.hpp"
+#include "shmring/outage.hpp"
 
 namespace supplier {
 
@@ -53,12 +54,12 @@ class Source {
   bool tell(const shmring::Error& error);
   void tell_waiting(const std::string& why);
   void tell_latency();
-  // A frame; nothing if `flow` is to be returned instead.
+  // A frame; nothing if `flow`, and repeated_ with it, is to be returned instead.
   shmring::Frame next(GstFlowReturn& flow);
   GstFlowReturn adopt_format(const shmring::Frame& frame);
   bool skip_gap(const shmring_frame_info& info);
   bool skip_early(const shmring_frame_info& info);
-  void fill_outage();
+  bool fill_outage();
   void announce_rate(const shmring::Frame& first, GstCaps* caps);
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
   Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
@@ -90,18 +91,19 @@ class Source {
   bool skip_headers_ = false;                             // they were pushed
   std::string said_caps_;                                 // as the publisher gave them
   std::optional<shmring::Result<shmring::Frame>> ahead_;  // read, but not yet asked for
-  GstClockTime end_ = GST_CLOCK_TIME_NONE;                // of the last buffer, or of the gap after it
-  std::optional<GstClockTimeDiff> behind_;                // without a publisher: how far the end stays behind the clock
+  Outage outage_;
+  Owned<GstBuffer> repeated_;  // in the place of the next frame
   std::optional<std::uint64_t> format_id_;
   std::uint64_t last_sequence_ = 0;  // of the last buffer made
-  std::uint64_t told_latency_ = 0;
   bool told_waiting_ = false;
   bool told_early_ = false;
   bool wait_for_key_ = false;  // frames before it were dropped
   bool takes_video_meta_ = false;
+  std::atomic<std::uint64_t> told_latency_{0};
   std::atomic<std::uint64_t> copied_{0};
   std::atomic<std::uint64_t> early_{0};
   std::atomic<std::uint64_t> malformed_{0};
+  std::atomic<std::uint64_t> repeated_count_{0};
 };
 
 }  // namespace supplier

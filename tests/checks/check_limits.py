@@ -61,7 +61,7 @@ LIMITS = [
     ("docs/elements/shmringsink.md", r"tries again after (half a)\s+second", S, "kPause", "sink.cpp"),
     ("docs/elements/shmringsink.md", r"more than (\d+) s away from the clock", S, "kRunaway"),
     ("docs/elements/shmringsink.md", r"looked for (once a) second", S, "kPathLook"),
-    ("docs/elements/shmringsrc.md", r"GAP events (\w+) times a second", 1, "GST_SECOND // kPatience", "source.cpp"),
+    ("docs/elements/shmringsrc.md", r"GAP events (\w+) times a second", 1, "GST_SECOND // kPatience", "outage.hpp"),
     # latestframe and health.
     ("docs/elements/latestframe.md", r"at most once in (\d+) ms", MS, "kInterval"),
     ("docs/elements/latestframe.md", r"comes within (\d+) ms\sof the last request", MS, "kInterval"),

@@ -204,6 +204,22 @@ TEST_F(FrameHealthAlone, GapEventsShowThatTheSourceOfASparseStreamLives) {
   EXPECT_THAT(reports.states(), ElementsAre("ok"));
 }
 
+TEST_F(FrameHealthAlone, ARepeatedPictureIsAGapAndNoFrame) {
+  gst_harness_set_src_caps_str(harness_, "video/x-raw,format=GRAY8,width=4,height=1,framerate=10/1");
+  Reports reports(bus_.get());
+  EXPECT_EQ(push(), GST_FLOW_OK);
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(50ms * support::kSlowdown);
+    GstBuffer* repeated = gst_buffer_new_allocate(nullptr, 4, nullptr);
+    GST_BUFFER_FLAG_SET(repeated, GST_BUFFER_FLAG_GAP);
+    EXPECT_EQ(gst_harness_push(harness_, repeated), GST_FLOW_OK);
+  }
+  EXPECT_THAT(reports.states(), ElementsAre("ok"));
+  const auto now = stats(harness_->element);
+  EXPECT_EQ(number(now.get(), "offered"), 1u);
+  EXPECT_EQ(number(now.get(), "delivered"), 1u);
+}
+
 TEST_F(FrameHealthAlone, AFlushMakesAWorkerThatHadEndedWorkAgain) {
   Reports reports(bus_.get());
   EXPECT_EQ(push(), GST_FLOW_OK);
