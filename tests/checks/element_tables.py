@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What GObject knows of an element, as Markdown tables: properties, pads with theirs, signals. They stand in
 docs/elements/ELEMENT.md between `<!-- generated: NAME -->` and `<!-- end -->`, for NAME in properties, pads, pad-properties and signals.
+summary() has what these tables lack.
 """
 import re
 
@@ -83,6 +84,46 @@ def tables(name):
     for each in pad_types:
         found["pad-properties"] = properties(each, GObject.list_properties(each))
     return found
+
+
+def ancestors(kind_of):
+    while kind_of != GObject.TYPE_INVALID:
+        yield kind_of.name
+        kind_of = kind_of.parent
+
+
+def enums(specs):
+    kinds = {spec.value_type.name: spec.enum_class for spec in specs if spec.value_type.is_a(GObject.TYPE_ENUM)}
+    for name, choices in sorted(kinds.items()):
+        yield name
+        yield from (f"  {number} {value.value_nick}: {value.value_name}" for number, value in sorted(choices.__enum_values__.items()))
+
+
+def preset(element, specs):
+    """The properties of base classes to which the element gives another value than their default."""
+    for spec in sorted(specs, key=lambda spec: spec.name):
+        if spec.flags & GObject.ParamFlags.READABLE and spec.name != "name" and spec.value_type.name in WORDS:
+            value = element.get_property(spec.name)
+            if value != spec.default_value:
+                yield f"  {spec.name}: {value}"
+
+
+def summary(name):
+    """What the tables lack, as text: description, type, meaning of enum values, values of base classes' properties, fields of stats."""
+    factory = Gst.ElementFactory.find(name)
+    element = factory.create(None)
+    kind_of = GObject.type_from_name(element.__gtype__.name)
+    specs = element.list_properties()
+    own = [spec for spec in specs if spec.owner_type == kind_of]
+    lines = [f"{key}: {factory.get_metadata(key)}" for key in sorted(factory.get_metadata_keys()) if key != "doc-uri"]
+    lines += [f"rank: {factory.get_rank()}", f"plugin: {factory.get_plugin_name()}, {factory.get_plugin().get_description()}"]
+    lines += [f"type: {' < '.join(ancestors(kind_of))}", f"interfaces: {' '.join(sorted(each.name for each in kind_of.interfaces))}"]
+    lines += [*enums(own), "base classes' properties", *preset(element, [spec for spec in specs if spec not in own])]
+    if any(spec.name == "stats" for spec in own):
+        stats = element.get_property("stats")
+        fields = [stats.nth_field_name(number) for number in range(stats.n_fields())]
+        lines += ["stats", *(f"  {field}: {stats.get_field_type(field).name}" for field in fields)]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def filled(page, name):
