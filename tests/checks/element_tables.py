@@ -16,10 +16,15 @@ WORDS = {"gchararray": "string", "gboolean": "boolean", "guint": "uint", "gint":
 MUTABLE = [(Gst.PARAM_MUTABLE_PLAYING, "always"), (Gst.PARAM_MUTABLE_PAUSED, "PAUSED"), (Gst.PARAM_MUTABLE_READY, "READY")]
 
 
+def choices(spec):
+    """{number: value} of an enum. PyGObject 3.50 has it at the Python class only, which reading the property makes."""
+    return getattr(spec.enum_class, "__enum_values__", None) or spec.value_type.pytype.__enum_values__
+
+
 def kind(spec):
     """The type, with the range or the choices."""
     if spec.value_type.is_a(GObject.TYPE_ENUM):
-        return ", ".join(f"`{value.value_nick}`" for _, value in sorted(spec.enum_class.__enum_values__.items()))
+        return ", ".join(f"`{value.value_nick}`" for _, value in sorted(choices(spec).items()))
     word = WORDS.get(spec.value_type.name, spec.value_type.name)
     least, most = getattr(spec, "minimum", None), getattr(spec, "maximum", None)
     if most is None or most >= 2**63 - 1:
@@ -30,11 +35,11 @@ def kind(spec):
 def default(spec):
     if not spec.flags & GObject.ParamFlags.WRITABLE:
         return ""
-    value = spec.default_value
+    value = getattr(spec, "default_value", None)  # an array has none
     if value is None:
         return "NULL"
     if spec.value_type.is_a(GObject.TYPE_ENUM):
-        return f"`{value.value_nick}`"
+        return f"`{choices(spec)[int(value)].value_nick}`"
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -70,16 +75,24 @@ def signals(kinds):
     return table(("signal", "arguments", "returns"), rows) if rows else "None of its own.\n"
 
 
+def made(name):
+    """An element of that name, its type, its properties."""
+    element = Gst.ElementFactory.make(name)
+    specs = element.list_properties()
+    for spec in specs:
+        if spec.flags & GObject.ParamFlags.READABLE:
+            element.get_property(spec.name)
+    return element, GObject.type_from_name(element.__gtype__.name), specs
+
+
 def tables(name):
     """{NAME: Markdown} for the element of that name."""
-    factory = Gst.ElementFactory.find(name)
-    element = factory.create(None)
-    kind_of = GObject.type_from_name(element.__gtype__.name)
+    element, kind_of, specs = made(name)
     templates = element.get_pad_template_list()
     pad_types = [each.get_property("gtype") for each in templates]
     pad_types = [each for each in pad_types if each not in (GObject.TYPE_NONE, GObject.TYPE_INVALID, GObject.type_from_name("GstPad"))]
     interfaces = [each for each in kind_of.interfaces if each.name != "GstChildProxy"]
-    found = {"properties": properties(kind_of, element.list_properties()), "pads": pads(templates),
+    found = {"properties": properties(kind_of, specs), "pads": pads(templates),
              "signals": signals([kind_of, *interfaces])}
     for each in pad_types:
         found["pad-properties"] = properties(each, GObject.list_properties(each))
@@ -93,10 +106,10 @@ def ancestors(kind_of):
 
 
 def enums(specs):
-    kinds = {spec.value_type.name: spec.enum_class for spec in specs if spec.value_type.is_a(GObject.TYPE_ENUM)}
-    for name, choices in sorted(kinds.items()):
+    kinds = {spec.value_type.name: choices(spec) for spec in specs if spec.value_type.is_a(GObject.TYPE_ENUM)}
+    for name, values in sorted(kinds.items()):
         yield name
-        yield from (f"  {number} {value.value_nick}: {value.value_name}" for number, value in sorted(choices.__enum_values__.items()))
+        yield from (f"  {number} {value.value_nick}: {value.value_name}" for number, value in sorted(values.items()))
 
 
 def preset(element, specs):
@@ -110,10 +123,8 @@ def preset(element, specs):
 
 def summary(name):
     """What the tables lack, as text: description, type, meaning of enum values, values of base classes' properties, fields of stats."""
-    factory = Gst.ElementFactory.find(name)
-    element = factory.create(None)
-    kind_of = GObject.type_from_name(element.__gtype__.name)
-    specs = element.list_properties()
+    element, kind_of, specs = made(name)
+    factory = element.get_factory()
     own = [spec for spec in specs if spec.owner_type == kind_of]
     lines = [f"{key}: {factory.get_metadata(key)}" for key in sorted(factory.get_metadata_keys()) if key != "doc-uri"]
     lines += [f"rank: {factory.get_rank()}", f"plugin: {factory.get_plugin_name()}, {factory.get_plugin().get_description()}"]

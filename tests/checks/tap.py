@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The Test Anything Protocol, so that each finding of a check is a test of its own for Meson."""
+import fnmatch
 import os
 import pathlib
 import subprocess
@@ -50,8 +51,8 @@ def sources(*patterns):
     if listed.returncode == 0:
         names = listed.stdout.splitlines()
     else:  # an unpacked archive
-        names = [str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.rglob(pattern)]
-        names = [name for name in names if not name.startswith(("build", ".git/"))]
+        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*")]
+        names = [name for name in names if not name.startswith(("build", ".git/")) and any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     return sorted(name for name in set(names) if (ROOT / name).is_file())
 
 

@@ -51,6 +51,15 @@ def test_an_include_downwards_is_fine(path, line):
     assert not check_layers.problems(path, line)
 
 
+def test_an_unpacked_archive_has_the_same_files_as_a_clone(tmp_path, monkeypatch):
+    monkeypatch.setattr(tap, "ROOT", tmp_path)
+    for name in ("README.md", "docs/a.md", "gst/shmring/b.hpp", "build/c.md", "build-asan/d.hpp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert tap.sources("*.md") == ["README.md", "docs/a.md"]
+    assert tap.sources("README.md", "docs/**.md", "gst/**.hpp") == ["README.md", "docs/a.md", "gst/shmring/b.hpp"]
+
+
 def test_style_wants_a_licence_a_purpose_and_an_end():
     good = "// SPDX-License-Identifier: LGPL-2.1-or-later\n// What this file is for.\n"
     assert not check_style.problems("a.cpp", good)
