@@ -57,7 +57,8 @@ std::optional<Result<void>> who_answers(const Fd& probe, const std::string& path
   std::uint32_t pid = peer_of(probe.get()).process.pid;
   const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
   std::array<std::byte, wire::kMaxMessage> buffer;
-  if (send_message(probe.get(), hello) && poll_for(probe.get(), POLLIN, 1000)) {
+  if (!send_message(probe.get(), hello)) return std::nullopt;  // closed between our connect and this
+  if (poll_for(probe.get(), POLLIN, 1000)) {
     const auto received = receive_message(probe.get(), buffer);
     if (const auto welcome = wire::parse_welcome({buffer.data(), received.size})) pid = welcome->publisher_pid;
     if (received.kind == Received::Kind::message) return in_use(path, pid);
