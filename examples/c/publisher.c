@@ -2,11 +2,12 @@
 // Publishes a moving grey bar, 30 frames a second, drawn in place in shared memory.
 //
 //   publisher cam.sock [FRAMES]
-#include <shmring/shmring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <threads.h>
+
+#include <shmring/shmring.h>
 
 static int fail(const char* what) {
   fprintf(stderr, "%s: %s\n", what, shmring_last_error());

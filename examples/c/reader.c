@@ -3,9 +3,10 @@
 // its restarts.
 //
 //   reader cam.sock [FRAMES]
-#include <shmring/shmring.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <shmring/shmring.h>
 
 int main(int argc, char** argv) {
   if (argc < 2) {

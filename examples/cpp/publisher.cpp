@@ -5,8 +5,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
-#include <shmring/shmring.hpp>
 #include <thread>
+
+#include <shmring/shmring.hpp>
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <numeric>
+
 #include <shmring/shmring.hpp>
 
 int main(int argc, char** argv) try {

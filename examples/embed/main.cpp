@@ -7,11 +7,11 @@
 // A fast worker is there from the start. After a fifth of the time a slow one joins, after two fifths a stuck one; each
 // fifth after that one of them leaves. The fast worker notices nothing; frame-health messages say what happens to the
 // others.
-#include <gst/gst.h>
-
 #include <array>
 #include <cstdlib>
 #include <iostream>
+
+#include <gst/gst.h>
 
 namespace {
 

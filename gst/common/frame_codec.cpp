@@ -8,10 +8,10 @@
 #include <string_view>
 #include <utility>
 
-#include "transport/clock.hpp"
 #include "common/owned.hpp"
 #include "core/layout.hpp"
 #include "core/video.hpp"
+#include "transport/clock.hpp"
 
 namespace supplier {
 namespace {

@@ -11,10 +11,9 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "common/owned.hpp"
-
 #include <shmring/types.h>
 
+#include "common/owned.hpp"
 #include "core/result.hpp"
 
 namespace supplier {

@@ -2,12 +2,12 @@
 // A branch's thread: decide under the lock, push without it, account for it under the lock.
 #include "latestframe/branch.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <system_error>
 #include <thread>
 #include <utility>
-
-#include <pthread.h>
 
 #include "latestframe/discont.hpp"
 #include "latestframe/downstream.hpp"

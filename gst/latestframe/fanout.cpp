@@ -2,12 +2,12 @@
 // Frames: from the sink pad through the inbox into the one slot, and the coming and going of branches.
 #include "latestframe/fanout.hpp"
 
+#include <pthread.h>
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <system_error>
 #include <utility>
-
-#include <pthread.h>
-#include <sys/prctl.h>
 
 #include <gst/video/video.h>
 

@@ -2,14 +2,14 @@
 // Sleeping on a word and waking those who do: one system call each way, and none when nobody sleeps.
 #pragma once
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <climits>
 #include <cstdint>
 #include <ctime>
-
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace supplier::latestframe {
 

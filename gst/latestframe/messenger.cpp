@@ -2,11 +2,11 @@
 // The messenger's thread comes and goes.
 #include "latestframe/messenger.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <system_error>
 #include <thread>
-
-#include <pthread.h>
 
 #include "latestframe/fanout.hpp"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The publisher as C sees it.
+#include "client/publisher.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -11,7 +13,6 @@
 #include "capi/stats.hpp"
 #include "capi/status.hpp"
 #include "capi/times.hpp"
-#include "client/publisher.hpp"
 #include "core/gate.hpp"
 #include "core/video.hpp"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Reader, frames and observer as C sees them.
+#include "client/reader.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -12,7 +14,6 @@
 #include "client/attachment.hpp"
 #include "client/finder.hpp"
 #include "client/observer.hpp"
-#include "client/reader.hpp"
 
 using namespace shmring;
 using capi::fail;

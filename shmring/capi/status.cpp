@@ -3,8 +3,8 @@
 #include "capi/status.hpp"
 
 #include "client/publisher.hpp"
-#include "transport/clock.hpp"
 #include "core/video.hpp"
+#include "transport/clock.hpp"
 
 namespace shmring::capi {
 namespace {

@@ -2,11 +2,10 @@
 // The times of frames that a program publishes: completed, converted from the wall clock, and how late they come.
 #pragma once
 
-#include <ctime>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <ctime>
 
 #include <shmring/types.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Who may come in, under which name, with how much: the handshake, on the control thread.
+#include <sys/epoll.h>
+
 #include <algorithm>
 #include <array>
-
-#include <sys/epoll.h>
 
 #include "client/control.hpp"
 #include "core/crash_point.hpp"

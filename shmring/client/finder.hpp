@@ -2,11 +2,11 @@
 // Finds the publisher's socket: tries at once, whenever something appears in its folder, and every 100 ms in any case.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
-
-#include <sys/stat.h>
 
 #include "core/result.hpp"
 #include "transport/fd.hpp"

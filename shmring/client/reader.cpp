@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "client/reader.hpp"
+
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -12,7 +14,6 @@
 #include "client/finder.hpp"
 #include "client/former_rings.hpp"
 #include "client/interruption.hpp"
-#include "client/reader.hpp"
 #include "client/spinner.hpp"
 #include "core/crash_point.hpp"
 #include "transport/clock.hpp"

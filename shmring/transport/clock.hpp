@@ -2,9 +2,8 @@
 // The time that all processes of a machine agree on.
 #pragma once
 
-#include <ctime>
-
 #include <cstdint>
+#include <ctime>
 
 namespace shmring {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // iceoryx 2: the writer loans and publishes chunks, the reader waits on a WaitSet. Its daemon, RouDi, is started by the benchmark.
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -9,7 +10,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <fcntl.h>
 #include <memory>
 #include <optional>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The clocks misbehave: this program brings its own clock_gettime(). Somebody sets the time of day while frames flow, a machine that was
 // suspended or moved finds the monotonic clock an hour later, and one that stands still for moments takes them for processor time.
+#include "transport/clock.hpp"
+
 #include <dlfcn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,7 +14,6 @@
 #include <gtest/gtest.h>
 
 #include "ring_fixture.hpp"
-#include "transport/clock.hpp"
 
 namespace {
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A publisher and a reader die (SIGKILL) at every numbered step. Each time: no frame is torn, nobody else loses one,
 // slots add up, the successor goes on with the next frame, and nothing is left behind.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <set>
 #include <string>
 #include <vector>
-
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 

@@ -4,14 +4,14 @@
 // processor.
 #include "core/crash_point.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <csignal>
-#include <cstdlib>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
-
-#include <unistd.h>
 
 #include "random/random.hpp"
 

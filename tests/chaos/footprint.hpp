@@ -2,13 +2,13 @@
 // What a process has: to say that nothing is left.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <fstream>
 #include <ostream>
 #include <sstream>
 #include <string>
-
-#include <unistd.h>
 
 #include "temp_dir.hpp"
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Readers and publishers killed, stopped and continued at random moments, many times over. CHAOS_READER_KILLS and CHAOS_PUBLISHER_KILLS say
 // how often (tests/chaos/long does it 1,000 and 200 times), CHAOS_SEED repeats a run.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <random>
 #include <string>
 #include <vector>
-
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 

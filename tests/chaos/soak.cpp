@@ -3,6 +3,8 @@
 // start it has at the end. Two calm windows, after a warm-up and at the end, are compared; it ends with 1 if anything grew.
 //
 //   soak MINUTES [PYTHON]      CHAOS_SEED repeats a run; SOAK_LEAK=1 has this program leak, to see that it would be found
+#include <unistd.h>
+
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -14,8 +16,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <unistd.h>
 
 #include "child_process.hpp"
 #include "footprint.hpp"

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Caps and planes as shmringsrc gets them from a publisher: what counts as a picture can be mapped, and read to its last pixel.
+#include "common/frame_codec.hpp"
+
 #include <string>
 #include <vector>
 
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "common/frame_codec.hpp"
 #include "common/owned.hpp"
 #include "fuzz.hpp"
 

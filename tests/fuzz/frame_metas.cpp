@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A frame's metadata as shmringsrc gets it from a publisher: it becomes metas, or is said to make no sense.
+#include "common/frame_metas.hpp"
+
 #include <gst/gst.h>
 
-#include "common/frame_metas.hpp"
 #include "common/owned.hpp"
 #include "fuzz.hpp"
 

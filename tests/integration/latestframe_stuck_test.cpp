@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Beside a stuck branch: frames, caps, flushes, the end, pads that come and go, states. Each kind of event and query is
 // in latestframe_situations_test.cpp.
-#include <thread>
-
 #include "latestframe_stuck.hpp"
+
+#include <thread>
 
 namespace latestframe_test {
 namespace {

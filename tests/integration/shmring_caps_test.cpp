@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Which caps shmringsink takes, that it offers no others, and what arrives of the less common ones.
-#include "shmring_fixture.hpp"
-
 #include <array>
 
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
+
+#include "shmring_fixture.hpp"
 
 namespace {
 

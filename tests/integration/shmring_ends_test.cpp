@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Which EOS of a pipeline is the end of the stream for its readers, and which is only that of a pipeline that stops or failed.
-#include "shmring_fixture.hpp"
-
 #include <algorithm>
 #include <string>
 
 #include "client/reader.hpp"
+#include "shmring_fixture.hpp"
 
 namespace {
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // shmringsink and shmringsrc come, go, stop, die and come back, in real processes; nobody waits for anybody.
-#include "shmring_fixture.hpp"
+#include <unistd.h>
 
 #include <atomic>
 #include <fstream>
 #include <sstream>
 #include <string_view>
 
-#include <unistd.h>
-
 #include "child_process.hpp"
+#include "shmring_fixture.hpp"
 
 namespace {
 

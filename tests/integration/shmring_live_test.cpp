@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Whole pipelines on both sides of the ring, each with a base-time and a latency of its own: pictures are shown at the same
 // moment, whatever either side does meanwhile.
-#include "shmring_fixture.hpp"
-
 #include <atomic>
 #include <functional>
 #include <map>
@@ -11,6 +9,8 @@
 #include <thread>
 
 #include <gst/base/gstbasesink.h>
+
+#include "shmring_fixture.hpp"
 
 namespace {
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Whose memory a frame lies in: when it is copied and when not, who may write to it, how long it stays.
-#include "shmring_fixture.hpp"
-
 #include <cstring>
 #include <numeric>
 
 #include <gst/video/video.h>
 
 #include "client/publisher.hpp"
+#include "shmring_fixture.hpp"
 
 namespace {
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // on-disconnect=repeat: what a reader gives while its publisher is away, so that recorders of several streams go on.
-#include "shmring_fixture.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <string>
 #include <vector>
 
 #include "client/publisher.hpp"
+#include "shmring_fixture.hpp"
 #include "transport/clock.hpp"
 
 namespace {

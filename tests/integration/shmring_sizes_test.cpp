@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Frames of other sizes than expected: slots that grow, and frames that are not what their caps say.
-#include "shmring_fixture.hpp"
-
 #include <array>
 #include <functional>
 
@@ -9,6 +7,7 @@
 #include <gst/video/video.h>
 
 #include "client/publisher.hpp"
+#include "shmring_fixture.hpp"
 
 namespace {
 

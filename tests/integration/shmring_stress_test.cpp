@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // shmringsink and shmringsrc while everything about them changes at once, from several threads.
-#include "shmring_fixture.hpp"
-
 #include <atomic>
 #include <thread>
+
+#include "shmring_fixture.hpp"
 
 namespace {
 

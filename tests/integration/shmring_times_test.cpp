@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Times that recorders can use, whatever the publisher gives: none twice, none from before the start, none that runs away from the clock.
-#include "shmring_fixture.hpp"
-
 #include <string>
 #include <vector>
 
 #include "client/publisher.hpp"
 #include "client/reader.hpp"
+#include "shmring_fixture.hpp"
 #include "transport/clock.hpp"
 
 namespace {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What crosses the ring from shmringsink to shmringsrc: bytes, caps, times, flags, planes, the end.
-#include "shmring_fixture.hpp"
-
 #include <sys/resource.h>
 
 #include <set>
 
 #include <gst/video/video.h>
+
+#include "shmring_fixture.hpp"
 
 namespace {
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A spinning waiter leaves the publisher's processor. A kernel that takes a halted processor of a virtual machine for a busy one would leave
 // both on one for ever. Where a thread runs is the scheduler's to decide, so these tests need an idle machine and are not in the default run.
-#include "latestframe/inbox.hpp"
-
 #include "gst_fixture.hpp"
+#include "latestframe/inbox.hpp"
 #include "on_processor.hpp"
 #include "ring_fixture.hpp"
 #include "transport/clock.hpp"

@@ -2,16 +2,16 @@
 // Starting and ending real processes.
 #include "child_process.hpp"
 
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
-#include <system_error>
-
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <system_error>
 
 #include "watchdog.hpp"
 

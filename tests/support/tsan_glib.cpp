@@ -3,9 +3,9 @@
 // conditions and reference counts are invisible to it: each is called through here. Only calls
 // from one library to another come by; what a library does within itself is in tsan.supp.
 #include <dlfcn.h>
-#include <sanitizer/tsan_interface.h>
 
 #include <gst/gst.h>
+#include <sanitizer/tsan_interface.h>
 
 #undef g_object_ref
 #undef g_once_init_enter

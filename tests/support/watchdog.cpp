@@ -2,14 +2,14 @@
 // The thread that watches the tests, and the stacks it prints.
 #include "watchdog.hpp"
 
+#include <execinfo.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-
-#include <execinfo.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace support {
 namespace {

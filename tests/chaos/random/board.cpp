@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "board.hpp"
 
-#include <algorithm>
-#include <cstdio>
-#include <cstring>
-#include <system_error>
-
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
 
 namespace chaos {
 namespace {

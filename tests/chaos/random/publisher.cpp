@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A publisher that does at random all that the API allows, and knows the number of each frame before it offers it.
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include <unistd.h>
 
 #include "board.hpp"
 #include "model.hpp"

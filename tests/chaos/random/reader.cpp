@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A reader that reads at random in all the ways that the API allows, and says of each frame whether it may come now.
+#include <poll.h>
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
 #include <mutex>
 #include <thread>
-
-#include <poll.h>
-#include <unistd.h>
 
 #include "board.hpp"
 #include "hand.hpp"

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The C API as a program sees it: through the installed headers and the shared library only.
-#include <shmring/inspect.h>
-#include <shmring/publisher.h>
-#include <shmring/reader.h>
-#include <shmring/shmring.h>
-
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -12,6 +7,11 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <shmring/inspect.h>
+#include <shmring/publisher.h>
+#include <shmring/reader.h>
+#include <shmring/shmring.h>
 
 #include "payload.hpp"
 #include "temp_dir.hpp"

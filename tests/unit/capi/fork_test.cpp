@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Forks without exec at any moment of the parent's threads: a child ends what its parent opened, quietly, and the parent notices nothing.
 // And what the kernel refuses: a status with a sentence that names the call, never the end of the process.
-#include <shmring/inspect.h>
-#include <shmring/publisher.h>
-#include <shmring/reader.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -14,9 +12,11 @@
 #include <thread>
 #include <vector>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
+
+#include <shmring/inspect.h>
+#include <shmring/publisher.h>
+#include <shmring/reader.h>
 
 #include "child_process.hpp"
 #include "payload.hpp"

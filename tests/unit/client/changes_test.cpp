@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What changes while readers are there: larger frames, the end, another publisher, another attachment under the same
 // name.
-#include "client/end_of_stream.hpp"
-#include <filesystem>
-
 #include <unistd.h>
 
+#include <filesystem>
+
+#include "client/end_of_stream.hpp"
 #include "ring_fixture.hpp"
 #include "transport/clock.hpp"
 

@@ -2,10 +2,10 @@
 // Copies of frames: every byte where it belongs, whichever way they go, and the way chosen by trials.
 #include "client/copier.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "payload.hpp"
 

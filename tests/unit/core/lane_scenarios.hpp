@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "core/ledger.hpp"
 #include "core/layout.hpp"
+#include "core/ledger.hpp"
 #include "memory_model.hpp"
 
 namespace model {

@@ -2,11 +2,11 @@
 // The predictor against simulated cameras: how many frames it looks for in time, and how much of a processor that takes.
 #include "core/predictor.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <functional>
 #include <random>
+
+#include <gtest/gtest.h>
 
 namespace shmring {
 namespace {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Between GStreamer's words for a frame and the ring's.
 #include "common/frame_codec.hpp"
-#include "core/video.hpp"
 
 #include <string>
 
@@ -9,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "common/owned.hpp"
+#include "core/video.hpp"
 #include "gst_fixture.hpp"
 #include "transport/clock.hpp"
 

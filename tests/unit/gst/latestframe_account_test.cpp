@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The account of a branch balances whatever happens.
-#include "latestframe/account.hpp"
-
 #include <random>
 
 #include <gtest/gtest.h>
+
+#include "latestframe/account.hpp"
 
 namespace supplier::latestframe {
 namespace {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What upstream is told to allocate, from what the branches said; and the flag on frames after a loss.
-#include "latestframe/allocation.hpp"
-
 #include <gst/video/video.h>
 
 #include "gst_fixture.hpp"
+#include "latestframe/allocation.hpp"
 #include "latestframe/discont.hpp"
 #include "latestframe/seeks.hpp"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The order in which a branch does things.
-#include "latestframe/cursor.hpp"
-
 #include "gst_fixture.hpp"
+#include "latestframe/cursor.hpp"
 
 namespace supplier::latestframe {
 namespace {

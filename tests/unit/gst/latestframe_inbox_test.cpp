@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Inbox, items and the sleep of those who wait.
-#include "latestframe/inbox.hpp"
-
 #include <thread>
 #include <vector>
 
 #include "gst_fixture.hpp"
+#include "latestframe/inbox.hpp"
 #include "transport/clock.hpp"
 
 namespace supplier::latestframe {

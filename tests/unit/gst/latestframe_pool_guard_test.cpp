@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Which frames of a limited pool are lent, which are copied, and what a copy is.
-#include "latestframe/pool_guard.hpp"
-
 #include <algorithm>
 
 #include <gst/video/video.h>
 
 #include "gst_fixture.hpp"
+#include "latestframe/pool_guard.hpp"
 
 // Memory that can be mapped, but is copied into another kind.
 struct OddAllocator {
