@@ -207,11 +207,13 @@ bool Branch::try_to_unflush(GstPad* pad) {
   return over;
 }
 
-// False: something moves downstream.
+// False: something moves downstream, or a probe is in the way.
 bool Branch::tell(GstPad* pad, GstEvent* unflush) {
   const StillDownstream still(pad);
-  if (still) gst_pad_push_event(pad, share(unflush).release());
-  return static_cast<bool>(still);
+  // The pad would send what is due first, and a probe that blocks would keep us there with all the locks.
+  if (!still || (gst_pad_is_blocked(pad) && GST_PAD_HAS_PENDING_EVENTS(pad))) return false;
+  gst_pad_push_event(pad, share(unflush).release());
+  return true;
 }
 
 void Branch::be_late() {

@@ -117,6 +117,30 @@ TEST_F(LatestFrameFlush, EndsForAWorkerThatWasNotLinkedThenAsSoonAsItIs) {
   EXPECT_TRUE(worker.got(rig.push()));
 }
 
+// The pad sends the sticky events that are due before the end of the flush, and the probe stops them.
+TEST_F(LatestFrameFlush, EndsForABlockedBranchWithoutKeepingItsWorkerFromStopping) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  rig.start();
+  rig.push_in_step(worker, 1);
+  rig.event(gst_event_new_flush_start());
+  ASSERT_TRUE(worker.got(GST_EVENT_FLUSH_START));
+  worker.unlink();
+  rig.event(gst_event_new_flush_stop(TRUE));
+  rig.segment();
+  ASSERT_TRUE(eventually([&] { return !GST_PAD_IS_FLUSHING(worker.branch()); }));
+  const gulong probe = gst_pad_add_probe(
+      worker.branch(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
+      [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
+  worker.link();
+  g_usleep(20'000);  // for the branch to try
+  gst_pad_set_active(worker.pad(), FALSE);
+  gst_pad_set_active(worker.pad(), TRUE);
+  gst_pad_remove_probe(worker.branch(), probe);
+  EXPECT_TRUE(worker.got(rig.push()));
+}
+
 // What stands behind the branch: something with a thread of its own, alone and behind a worker that is slow or slower than
 // a flush waits for.
 class LatestFrameFlushThen : public LatestFrame, public testing::WithParamInterface<const char*> {
