@@ -7,6 +7,7 @@
 
 #include "client/control.hpp"
 #include "core/crash_point.hpp"
+#include "transport/clock.hpp"
 
 namespace shmring {
 namespace {
@@ -45,12 +46,20 @@ Control::Next Control::on_hello(Connection& c, const wire::Hello& hello) {
   return Next::keep;
 }
 
+// Readers of the present ring: those that have their lane, are on their way to it, or are just being let in.
+template <class Each>
+void Control::each_reader(Each each) const {
+  for (const auto& lane : ring_->lanes())
+    if (lane->wanted.load() <= Lane::Stage::active) each(*lane);
+  for (const auto& [serial, c] : connections_)
+    if (c.lane && c.ring == ring_.get() && c.lane->wanted.load() == Lane::Stage::prepared) each(*c.lane);
+}
+
 std::string Control::who_reads() const {
   std::string text;
-  for (const auto& [serial, c] : connections_)
-    if (c.lane && c.ring == ring_.get() && c.lane->wanted.load() <= Lane::Stage::active)
-      text +=
-          (text.empty() ? "'" : ", '") + c.lane->grant.name + "' (process " + std::to_string(c.lane->process.pid) + ")";
+  each_reader([&](const Lane& lane) {
+    text += (text.empty() ? "'" : ", '") + lane.grant.name + "' (process " + std::to_string(lane.process.pid) + ")";
+  });
   return text;
 }
 
@@ -74,74 +83,35 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
                   "'" + name + "' still holds " + std::to_string(held) + " frames of former rings, and max-held is " +
                       std::to_string(options_.max_held) + ": release them first");
 
-  std::uint32_t readers = 0, used = 1 + ring_->loans();
-  bool spinner = false;
-  for (const auto& [serial, other] : connections_) {
-    if (!other.lane || other.ring != ring_.get() || other.lane->wanted.load() > Lane::Stage::active) continue;
-    if (other.lane->grant.name == name)
-      return refuse(c, SHMRING_IN_USE,
-                    "the name '" + name + "' belongs to process " + std::to_string(other.lane->process.pid) +
-                        ", which lives: stop that one, or give this reader another name");
-    ++readers;
-    used += other.lane->grant.depth + other.lane->grant.max_held;
-    spinner |= other.lane->grant.wake == SHMRING_WAKE_ADAPTIVE;
+  const Lane::Ask asked{hello.policy, hello.wake, hello.depth, hello.max_held};
+  Place place = find_place(name, asked, c.peer.process.pid);
+  if (!place.lane) {
+    auto made = make_lane(name, asked, c.peer.process, std::move(c.peer.pidfd));
+    if (!made) return refuse(c, made.status(), made.error().text);
+    place = {ring_.get(), *std::move(made)};
   }
-  if (readers >= options_.max_readers)
-    return refuse(c, SHMRING_IN_USE,
-                  "this ring takes " + std::to_string(options_.max_readers) +
-                      (options_.max_readers == 1 ? " reader, and " : " readers, and ") + who_reads() +
-                      (readers == 1 ? " has it" : " have them") + ": raise max-readers, or stop one");
-  for (const auto& lane : ring_->lanes())
-    if (lane->wanted.load() > Lane::Stage::active && lane->applied.load() != Lane::Stage::freed)
-      used += static_cast<std::uint32_t>(lane->owned.get());
-  // A lane's number is free when neither a lane nor a handshake has it.
-  std::uint32_t index = 0;
-  const auto taken = [&] {
-    return !ring_->lane_index_free(index) || std::any_of(connections_.begin(), connections_.end(), [&](const auto& o) {
-      return o.second.lane && o.second.ring == ring_.get() && o.second.lane->index == index;
-    });
-  };
-  while (index < ring_->geometry().lane_count && taken()) ++index;
-  const std::uint32_t slots = ring_->geometry().slot_count, left = slots > used ? slots - used : 0;
-  if (index == ring_->geometry().lane_count || left < 2)
-    return refuse(
-        c, SHMRING_REFUSED,
-        "of " + std::to_string(slots) + " slots " + std::to_string(left) +
-            " are left, a reader needs 2: readers that closed still hold frames, or slots is too small; keep copies of "
-            "frames (in Python frame.copy()), release them, or raise slots");
-
-  Lane::Grant grant;
-  grant.name = name;
-  grant.policy = hello.policy == SHMRING_POLICY_DEFAULT ? options_.policy : static_cast<shmring_policy>(hello.policy);
-  grant.wake = spinner ? SHMRING_WAKE_BLOCK : static_cast<shmring_wake>(hello.wake);
-  grant.depth =
-      grant.policy == SHMRING_LATEST ? 1 : std::min(hello.depth ? hello.depth : options_.depth, options_.depth);
-  grant.depth = std::min(grant.depth, left - 1);
-  grant.max_held =
-      std::min({hello.max_held ? hello.max_held : options_.max_held, options_.max_held, left - grant.depth});
-
-  const LaneGeometry geometry = LaneGeometry::make(slots);
-  auto memory = create_memory("shmring-lane", geometry.total_size);
+  const std::uint64_t size = place.lane->geometry.total_size;
+  auto memory = create_memory("shmring-lane", size);
   if (!memory) return refuse(c, memory.status(), "the publisher has no memory for a lane: " + memory.error().text);
   if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
   auto bell = Doorbell::make();
   if (!bell) return refuse(c, bell.status(), bell.error().text);
 
   SHMRING_CRASH_POINT(lane_allocated);
+  const Lane::Grant& grant = place.lane->grant;
   welcome.policy = static_cast<std::uint8_t>(grant.policy);
   welcome.wake = static_cast<std::uint8_t>(grant.wake);
-  welcome.ring_id = ring_->id();
-  welcome.ring_size = ring_->geometry().total_size;
-  welcome.lane_size = geometry.total_size;
-  welcome.lane = index;
+  welcome.ring_id = place.ring->id();
+  welcome.ring_size = place.ring->geometry().total_size;
+  welcome.lane_size = size;
+  welcome.lane = place.lane->index;
   welcome.depth = grant.depth;
   welcome.max_held = grant.max_held;
-  // The lane first: it clears what its predecessor left in the ring, and the reader may look as soon as it has the descriptors.
-  c.lane = std::make_shared<Lane>(std::move(grant), index, std::move(c.peer), std::move(c.socket), *std::move(bell),
-                                  *std::move(memory), ring_->lane_block(index), slots);
-  c.ring = ring_.get();
+  place.lane->equip(std::move(c.socket), *std::move(bell), *std::move(memory));
+  c.ring = place.ring;
+  c.lane = std::move(place.lane);
   c.stage = Connection::Stage::mapping;
-  const std::array<int, 4> descriptors = {ring_->memory().get(), c.lane->memory.fd.get(), c.lane->bell.reader_end(),
+  const std::array<int, 4> descriptors = {c.ring->memory().get(), c.lane->memory.fd.get(), c.lane->bell.reader_end(),
                                           own_pidfd_.get()};
   if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 4 : 3)))
     return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
@@ -150,17 +120,64 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
   return Next::keep;
 }
 
+Result<std::shared_ptr<Lane>> Control::make_lane(const std::string& name, const Lane::Ask& asked, ProcessId process,
+                                                 Fd pidfd) const {
+  std::uint32_t readers = 0, used = 1 + ring_->loans(), namesake = 0;
+  bool spinner = false, named = false;
+  std::array<bool, kMaxLanes> taken{};
+  each_reader([&](const Lane& other) {
+    if (other.grant.name == name) namesake = other.process.pid, named = true;
+    ++readers;
+    used += other.grant.depth + other.grant.max_held;
+    spinner |= other.grant.wake == SHMRING_WAKE_ADAPTIVE;
+    taken[other.index] = true;
+  });
+  if (named)
+    return {SHMRING_IN_USE, "the name '" + name + "' belongs to process " + std::to_string(namesake) +
+                                ", which lives: stop that one, or give this reader another name"};
+  if (readers >= options_.max_readers)
+    return {SHMRING_IN_USE, "this ring takes " + std::to_string(options_.max_readers) +
+                                (options_.max_readers == 1 ? " reader, and " : " readers, and ") + who_reads() +
+                                (readers == 1 ? " has it" : " have them") + ": raise max-readers, or stop one"};
+  for (const auto& lane : ring_->lanes()) {
+    taken[lane->index] = true;
+    if (lane->wanted.load() > Lane::Stage::active && lane->applied.load() != Lane::Stage::freed)
+      used += static_cast<std::uint32_t>(lane->owned.get());
+  }
+  std::uint32_t index = 0;
+  while (index < ring_->geometry().lane_count && taken[index]) ++index;
+  const std::uint32_t slots = ring_->geometry().slot_count, left = slots > used ? slots - used : 0;
+  if (index == ring_->geometry().lane_count || left < 2)
+    return {SHMRING_REFUSED,
+            "of " + std::to_string(slots) + " slots " + std::to_string(left) +
+                " are left, a reader needs 2: readers that closed still hold frames, or slots is too small; keep "
+                "copies of frames (in Python frame.copy()), release them, or raise slots"};
+
+  Lane::Grant grant;
+  grant.name = name;
+  grant.asked = asked;
+  grant.policy = asked.policy == SHMRING_POLICY_DEFAULT ? options_.policy : static_cast<shmring_policy>(asked.policy);
+  grant.wake = spinner ? SHMRING_WAKE_BLOCK : static_cast<shmring_wake>(asked.wake);
+  grant.depth =
+      grant.policy == SHMRING_LATEST ? 1 : std::min(asked.depth ? asked.depth : options_.depth, options_.depth);
+  grant.depth = std::min(grant.depth, left - 1);
+  grant.max_held =
+      std::min({asked.max_held ? asked.max_held : options_.max_held, options_.max_held, left - grant.depth});
+  return std::make_shared<Lane>(std::move(grant), index, process, std::move(pidfd), ring_->lane_block(index), slots);
+}
+
 Control::Next Control::on_mapped(Connection& c) {
   SHMRING_CRASH_POINT(mapped_heard);
-  if (c.ring != ring_.get()) {  // replaced meanwhile: it comes again
-    auto bye = wire::make<wire::Bye>();
-    bye.reason = wire::Goodbye::again;
+  auto bye = wire::make<wire::Bye>();
+  bye.reason = wire::Goodbye::again;
+  if (!c.ring) {  // replaced meanwhile: it comes again
     send_message(c.fd(), bye);
     return Next::close;
   }
   // From here on nobody else can ever map the lane writable, or change its size.
   if (!seal(c.lane->memory.fd, Seal::everything)) {
     convict(c, kSealed);
+    give_up_places(c.lane->grant.name, c.lane->process.pid);
     return Next::close;
   }
   repopulate(c.lane->memory.mapping);  // until now it could be punched
@@ -168,15 +185,25 @@ Control::Next Control::on_mapped(Connection& c) {
   c.deadline = 0;
   c.stage = Connection::Stage::reading;
   Name& name = name_of(c.lane->grant.name);
+  name.gone_at = 0;
+  name.left_at = 0;
+  if (c.lane->pidfd) watch(c.lane->pidfd.get(), EPOLLIN, process_tag(c.serial));
+  if (c.ring != ring_.get()) {  // frames wait for it there and in newer ones: it takes one ring after the other
+    c.ring->want(*c.lane, Lane::Stage::draining);
+    c.ring->settle(now());
+    send_message(c.fd(), bye);
+    return Next::keep;
+  }
   // One that was sent here from the former ring is the same as before.
   if (!comes_again(name, *c.lane)) ++name.generation;
   name.moving = 0;
   name.moving_process.reset();
-  name.gone_at = 0;
-  if (c.lane->pidfd) watch(c.lane->pidfd.get(), EPOLLIN, process_tag(c.serial));
-  ring_->add_lane(c.lane);
+  if (c.lane->wanted.load() == Lane::Stage::prepared)
+    ring_->add_lane(c.lane, Lane::Stage::active);
+  else
+    ring_->want(*c.lane, Lane::Stage::active);
   SHMRING_CRASH_POINT(lane_added);
-  readers_.fetch_add(1, std::memory_order_relaxed);
+  count_readers();
   return Next::keep;
 }
 

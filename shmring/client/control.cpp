@@ -291,6 +291,8 @@ Control::Served Control::serve(Connection& c) {
     } else if (type == wire::Type::ask && c.stage == Connection::Stage::observing) {
       next = send_stats(c);
     } else if (type == wire::Type::bye) {
+      const auto bye = wire::parse_bye(bytes);
+      c.goes_on = bye && bye->reason == wire::Goodbye::again;
       end_lane(c, "");
     } else {
       convict(c, kNonsense);
@@ -320,11 +322,15 @@ void Control::end_lane(Connection& c, const std::string& reason) {
   if (c.stage != Connection::Stage::reading) return;
   const Lane::Stage stage = c.lane->wanted.load();
   if (stage < Lane::Stage::retired) {
-    if (stage == Lane::Stage::active) readers_.fetch_sub(1, std::memory_order_relaxed);
+    c.ring->want(*c.lane, Lane::Stage::retired);
     Name& name = name_of(c.lane->grant.name);
     wire::set_text(name.total.reason, reason);
     name.gone_at = now();
-    c.ring->want(*c.lane, Lane::Stage::retired);
+    if (c.goes_on)
+      name.left_at = name.gone_at;
+    else
+      give_up_places(c.lane->grant.name, c.lane->process.pid);
+    count_readers();
   }
   if (c.lane->pidfd && readable(c.lane->pidfd.get())) c.ring->want(*c.lane, Lane::Stage::freed);
 }
@@ -361,6 +367,8 @@ void Control::drop(Serial serial) {
     // Still alive and holding frames: only its end, or the last release, frees the lane. settle() watches for both.
     if (c.lane->pidfd) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.lane->pidfd.get(), nullptr);
     ::shutdown(c.fd(), SHUT_RDWR);
+  } else if (c.lane) {
+    c.lane->socket.reset();  // a place is kept, for the next try
   }
   connections_.erase(found);
 }
@@ -454,6 +462,7 @@ void Control::settle() {
   // Lanes that ended but whose process lives: gone by now?
   bool ended = false;
   for (const auto& lane : ring_->lanes()) {
+    if (lane->wanted.load() == Lane::Stage::awaited) mind_place(*ring_, *lane, t);
     if (lane->wanted.load() < Lane::Stage::retired) continue;
     ended = true;
     if (lane->pidfd && readable(lane->pidfd.get())) ring_->want(*lane, Lane::Stage::freed);
@@ -469,9 +478,11 @@ void Control::settle() {
   forget_freed(*ring_);
 
   std::erase_if(old_rings_, [&](const std::shared_ptr<Ring>& ring) {
-    for (const auto& lane : ring->lanes())
+    for (const auto& lane : ring->lanes()) {
+      if (lane->wanted.load() == Lane::Stage::awaited) mind_place(*ring, *lane, t);
       if (lane->wanted.load() == Lane::Stage::retired && lane->pidfd && readable(lane->pidfd.get()))
         ring->want(*lane, Lane::Stage::freed);
+    }
     ring->nudge();
     ring->settle(t);
     forget_freed(*ring);
@@ -521,44 +532,6 @@ std::string Control::holders_of_former_rings() {
     text += std::to_string(count) + " frames by " + who;
   }
   return text;
-}
-
-void Control::replace_ring(std::shared_ptr<Ring> ring) {
-  const std::lock_guard lock(mutex_);
-  auto bye = wire::make<wire::Bye>();
-  bye.reason = wire::Goodbye::again;
-  for (auto& [serial, c] : connections_) {
-    if (!c.lane || c.ring != ring_.get()) continue;
-    if (c.stage == Connection::Stage::mapping) {
-      c.ring = nullptr;  // on_mapped() tells it: hanging up on a message of its own would lose ours
-      // Which will take it for one that was here before.
-      if (Name& name = name_of(c.lane->grant.name); !comes_again(name, *c.lane)) ++name.generation;
-      send_on(c);
-      continue;
-    }
-    if (c.lane->wanted.load() == Lane::Stage::active) {
-      ring_->want(*c.lane, Lane::Stage::draining);
-      send_on(c);
-      readers_.fetch_sub(1, std::memory_order_relaxed);
-    }
-    send_message(c.fd(), bye);
-  }
-  SHMRING_CRASH_POINT(readers_sent_on);
-  old_rings_.push_back(std::exchange(ring_, std::move(ring)));
-  wake();
-}
-
-void Control::send_on(const Connection& c) {
-  Name& name = name_of(c.lane->grant.name);
-  name.moving = c.lane->process.pid;
-  name.moving_process = c.lane->pidfd ? c.lane->pidfd.duplicate() : Fd();
-  name.moving_since = now();
-}
-
-// Whether the lane's reader is the one that was sent on. Its number is its own as long as its process lives.
-bool Control::comes_again(const Name& name, const Lane& lane) {
-  return name.moving != 0 && name.moving == lane.process.pid &&
-         !(name.moving_process && readable(name.moving_process.get()));
 }
 
 Control::Name& Control::name_of(const std::string& name) {

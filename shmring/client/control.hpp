@@ -47,6 +47,8 @@ class Control {
   void replace_ring(std::shared_ptr<Ring> ring);
   // Takes back what readers released of former rings. Answers whose frames keep those that are left, for a sentence; empty: no reader's.
   std::string holders_of_former_rings();
+  // Drops the frames that wait in former rings for readers on their way, so that those rings may go. False: none did.
+  bool give_up_former_places();
   // What there is to tell about the socket's path, once.
   std::string take_notice();
 
@@ -70,6 +72,7 @@ class Control {
     std::uint64_t rests_until = 0;  // what it asks meanwhile has to wait
     std::shared_ptr<Lane> lane;     // mapping, reading; it owns the socket then
     Ring* ring = nullptr;           // that the lane is of
+    bool goes_on = false;           // it leaves for the new ring that it was told of
     bool told_offered = false;      // that every frame is offered to it from now on
     std::uint64_t told_end = 0;     // the end that it was told of
     int fd() const { return lane ? lane->socket.get() : socket.get(); }
@@ -80,6 +83,7 @@ class Control {
     std::uint32_t moving = 0;        // the process that is to come again, because its ring was replaced …
     Fd moving_process;               // … its handle, where there is one …
     std::uint64_t moving_since = 0;  // … and since when
+    std::uint64_t left_at = 0;       // it left a ring for the next one then, and did not come there yet; 0: it did not
     std::uint64_t gone_at = 0;
     shmring_lane_stats total{};
     Histogram age, hold;
@@ -93,6 +97,11 @@ class Control {
     std::uint64_t deadline;
   };
   using Departures = std::map<Serial, Departure>;  // by the serial of the connection that was
+  // A lane, and the ring that it is of.
+  struct Place {
+    Ring* ring = nullptr;
+    std::shared_ptr<Lane> lane;
+  };
   // What is to be done with a connection after a message.
   enum class Next { keep, close };
   // What serve() found: perhaps more messages, none for now, or the connection's end.
@@ -111,6 +120,11 @@ class Control {
   Next on_mapped(Connection& connection);
   Next refuse(Connection& connection, Status status, const std::string& text);
   Next welcome_reader(Connection& connection, const wire::Hello& hello, wire::Welcome welcome);
+  // A lane in the present ring, with what can be granted; or why there is none.
+  Result<std::shared_ptr<Lane>> make_lane(const std::string& name, const Lane::Ask& asked, ProcessId process,
+                                          Fd pidfd) const;
+  template <class Each>
+  void each_reader(Each each) const;
   Next send_stats(Connection& connection);
   void convict(Connection& connection, const Offence& offence);
   void rest_listener();
@@ -132,6 +146,14 @@ class Control {
   std::string who_reads() const;
   std::uint32_t held_of_former_rings(const std::string& name, std::uint32_t pid) const;
   void send_on(const Connection& connection);
+  void keep_places(const Ring& former);
+  Place find_place(const std::string& name, const Lane::Ask& asked, std::uint32_t pid);
+  void give_up(Ring& ring, Lane& lane);
+  void give_up_places(const std::string& name, std::uint32_t pid);
+  void mind_place(Ring& ring, Lane& lane, std::uint64_t now);
+  template <class Each>
+  void each_place(Each each) const;
+  void count_readers();
   static bool comes_again(const Name& name, const Lane& lane);
   Name& name_of(const std::string& name);
   int next_timeout() const;

@@ -19,11 +19,11 @@ void add_counters(shmring_lane_stats& stats, const Lane& lane) {
   stats.dropped += account.dropped;
   stats.pending += account.pending;
   stats.bells += lane.bells.get();
-  stats.stale += lane.counters.stale.load(std::memory_order_relaxed);
+  stats.stale += lane.counters->stale.load(std::memory_order_relaxed);
   stats.last_offered_at = std::max(stats.last_offered_at, lane.last_offered_at.get());
-  stats.last_taken_at = std::max(stats.last_taken_at, lane.counters.taken_at.load(std::memory_order_relaxed));
-  stats.last_released_at = std::max(stats.last_released_at, lane.counters.released_at.load(std::memory_order_relaxed));
-  stats.last_taken_seq = std::max(stats.last_taken_seq, lane.counters.taken_sequence.load(std::memory_order_relaxed));
+  stats.last_taken_at = std::max(stats.last_taken_at, lane.counters->taken_at.load(std::memory_order_relaxed));
+  stats.last_released_at = std::max(stats.last_released_at, lane.counters->released_at.load(std::memory_order_relaxed));
+  stats.last_taken_seq = std::max(stats.last_taken_seq, lane.counters->taken_sequence.load(std::memory_order_relaxed));
   stats.policy = lane.grant.policy;
   stats.wake = lane.grant.wake;
   stats.pid = lane.process.pid;
@@ -36,13 +36,13 @@ void add_counters(shmring_lane_stats& stats, const Lane& lane) {
 void add_present(shmring_lane_stats& stats, const Lane& lane) {
   const auto account = lane.writer.account();
   const std::uint32_t held =
-      std::min(lane.counters.held.load(std::memory_order_relaxed), lane.grant.depth + lane.grant.max_held);
+      std::min(lane.counters->held.load(std::memory_order_relaxed), lane.grant.depth + lane.grant.max_held);
   stats.held += held;
   // Whoever keeps its last frame while it sleeps for the next is idle, not busy.
-  const bool sleeps = lane.page.waiting.load(std::memory_order_relaxed) != 0;
+  const bool sleeps = lane.page->waiting.load(std::memory_order_relaxed) != 0;
   if (account.pending != 0 || (held != 0 && !sleeps))
-    stats.unfinished_since = std::max({lane.busy_since.get(), lane.counters.taken_at.load(std::memory_order_relaxed),
-                                       lane.counters.released_at.load(std::memory_order_relaxed)});
+    stats.unfinished_since = std::max({lane.busy_since.get(), lane.counters->taken_at.load(std::memory_order_relaxed),
+                                       lane.counters->released_at.load(std::memory_order_relaxed)});
 }
 
 }  // namespace
@@ -53,8 +53,8 @@ void Control::forget_freed(Ring& ring) {
     add_counters(name.total, *lane);
     name.total.dropped += name.total.pending;  // nobody will take it any more
     name.total.pending = 0;
-    name.age.add(lane->counters.age);
-    name.hold.add(lane->counters.hold);
+    name.age.add(lane->counters->age);
+    name.hold.add(lane->counters->hold);
     SHMRING_CRASH_POINT(lane_forgotten);
   }
 }
@@ -82,8 +82,8 @@ void Control::fill_stats(Publisher::Stats& stats) const {
         if (l->grant.name != text) continue;
         add_counters(lane, *l);
         add_present(lane, *l);
-        age->add(l->counters.age);
-        hold->add(l->counters.hold);
+        age->add(l->counters->age);
+        hold->add(l->counters->hold);
         const bool ended = l->wanted.load() >= Lane::Stage::retired;
         if (ended && lane.state == SHMRING_LANE_GONE) lane.state = SHMRING_LANE_RETIRED;
         if (!ended) lane.state = SHMRING_LANE_ACTIVE;

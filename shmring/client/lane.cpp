@@ -26,6 +26,31 @@ const char* offence_name(std::size_t offence) {
   return offence < std::size(names) ? names[offence] : nullptr;
 }
 
+Lane::Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, LaneBlock& in_ring,
+           std::uint32_t slots)
+    : grant(std::move(granted)),
+      index(number),
+      process(reader),
+      pidfd(std::move(reader_pidfd)),
+      block(in_ring),
+      geometry(LaneGeometry::make(slots)),
+      own_(kBlockLines + (geometry.total_size + kLine - 1) / kLine),
+      page(reinterpret_cast<LanePage*>(&own_[kBlockLines])),
+      counters(reinterpret_cast<LaneCounters*>(reinterpret_cast<std::byte*>(page) + geometry.counters_offset)),
+      writer(*reinterpret_cast<LaneBlock*>(own_.data()), *page, grant.depth, grant.max_held,
+             grant.policy != SHMRING_DROP_NEWEST) {
+  block.head.store(0, std::memory_order_relaxed);  // a former lane's
+}
+
+void Lane::equip(ForeignFd connection, Doorbell doorbell, SharedMemory shared) {
+  socket = std::move(connection);
+  bell = std::move(doorbell);
+  memory = std::move(shared);
+  page = reinterpret_cast<LanePage*>(memory.mapping.data());
+  counters = reinterpret_cast<LaneCounters*>(memory.mapping.data() + geometry.counters_offset);
+  page->waiting.store(1, std::memory_order_relaxed);  // the first frame rings
+}
+
 // A reader can make its bell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
 // processor; it is only asked for after a ring that was long. And a virtual machine that stands still for a moment counts that as the
 // thread's, too: only who is slow most of the time is convicted.

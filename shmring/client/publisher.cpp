@@ -215,8 +215,12 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
   if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   const auto before = p.current();
   if (loans == 0) loans = before->loans();
-  if (auto room = p.room_for_another_ring(); !room) return room;
-  auto ring = p.make_ring(slot_size, loans);
+  const auto make = [&]() -> Result<std::shared_ptr<Ring>> {
+    if (auto room = p.room_for_another_ring(); !room) return room.error();
+    return p.make_ring(slot_size, loans);
+  };
+  auto ring = make();
+  if (ring.status() == SHMRING_NO_MEMORY && p.control->give_up_former_places()) ring = make();
   if (!ring) return ring.error();
   p.former.emplace_back(before);
   {

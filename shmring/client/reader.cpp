@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <optional>
 
 #include "client/attachment.hpp"
 #include "client/end_of_stream.hpp"
@@ -67,7 +68,7 @@ struct Reader::Impl {
   Histogram age, hold;
   std::atomic<std::uint64_t> missed{0}, last_sequence{0}, stale{0}, taken{0};
 
-  ~Impl() { detach(true); }
+  ~Impl() { detach(wire::Goodbye::closing); }
   // In a forked child, where the destructor must not run: a thread that stayed in the parent may hold the lock, or be changing any of this.
   void abandon() {
     for (const int fd : {epoll.get(), interrupted.fd(), socket.get(), bell.get(), publisher.get()})
@@ -91,13 +92,17 @@ struct Reader::Impl {
   }
   [[gnu::cold]] Outcome not_watched() {
     const Error error = system_error("epoll_ctl");
-    detach(true);
+    detach(wire::Goodbye::closing);
     finder.retry_later();
     return {error.status, options.path + ": " + error.text};
   }
 
-  void detach(bool say_goodbye) {
-    if (socket && say_goodbye) send_message(socket.get(), wire::make<wire::Bye>());
+  void detach(std::optional<wire::Goodbye> goodbye = {}) {
+    if (socket && goodbye) {
+      auto bye = wire::make<wire::Bye>();
+      bye.reason = *goodbye;
+      send_message(socket.get(), bye);
+    }
     SHMRING_CRASH_POINT(goodbye_sent);
     if (socket) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
     if (bell) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, bell.get(), nullptr);
@@ -162,7 +167,7 @@ struct Reader::Impl {
     Received got = receive_message(socket.get(), buffer);
     if (got.kind == Received::Kind::nothing) {
       if (!finder.replaced()) return {SHMRING_TIMEOUT};
-      detach(false);
+      detach();
       finder.retry_later();
       return {};
     }
@@ -171,13 +176,13 @@ struct Reader::Impl {
     if (got.kind == Received::Kind::message) {
       if (const auto welcome = wire::parse_welcome(bytes)) return attach(*welcome, got);
       if (const auto refused = wire::parse_refused(bytes)) {
-        detach(false);
+        detach();
         finder.retry_later();
         return refusal(static_cast<Status>(refused->status), options.path + ": " + refused->text);
       }
     }
     if (got.lost_descriptors) {
-      detach(false);
+      detach();
       finder.retry_later();
       return {SHMRING_SYSTEM, "what the publisher at " + options.path +
                                   " sent did not all arrive: this process may open no more files (ulimit -n)"};
@@ -188,14 +193,14 @@ struct Reader::Impl {
     if (got.kind == Received::Kind::broken)
       return leave_liar("protocol violation by the process at " + options.path +
                         ": a message is too long or has too many descriptors");
-    detach(false);
+    detach();
     finder.retry_later();
     return {SHMRING_TIMEOUT};
   }
 
   // Whoever breaks the rules once is believed nothing more.
   [[gnu::cold, gnu::noinline]] Outcome leave_liar(std::string text) {
-    detach(false);
+    detach();
     finder.retry_later();
     const std::lock_guard lock(mutex);
     ++totals.liars;
@@ -221,7 +226,7 @@ struct Reader::Impl {
     auto made = agreed ? Attachment::make(welcome, got.descriptors[0].fd(), got.descriptors[1].fd()) : agreed.error();
     if (made.status() == SHMRING_PROTOCOL) return leave_liar(options.path + ": " + made.error().text);
     if (!made) {
-      detach(false);
+      detach();
       finder.retry_later();
       return {made.status(), options.path + ": " + made.error().text};
     }
@@ -229,7 +234,7 @@ struct Reader::Impl {
     got.descriptors[1].trust();
     if (!send_message(socket.get(), wire::make<wire::Mapped>())) {  // its ring was replaced meanwhile, or it is gone
       (*made)->unref();
-      detach(false);
+      detach();
       finder.retry_later();
       return {SHMRING_TIMEOUT};
     }
@@ -317,7 +322,7 @@ struct Reader::Impl {
     if (end.unreported()) return report_end();
     if (leaving) {
       if (newest == 0) finder.retry_later();  // not even a frame: no reason to hurry
-      detach(true);
+      detach(moving ? wire::Goodbye::again : wire::Goodbye::closing);
       return moving ? Outcome{} : gone();
     }
     if (!attachment->arm()) {

@@ -259,17 +259,24 @@ void Ring::apply(std::uint64_t now) {
     Lane* lane = entry.load(std::memory_order_acquire);
     if (!lane) continue;
     const Lane::Stage wanted = lane->wanted.load(std::memory_order_acquire);
-    if (wanted <= lane->applied.load(std::memory_order_relaxed)) continue;
+    const Lane::Stage before = lane->applied.load(std::memory_order_relaxed);
+    if (wanted <= before) continue;
     deactivate(*lane);
     switch (wanted) {
       case Lane::Stage::prepared:
         break;
-      case Lane::Stage::active:
+      case Lane::Stage::awaited:
         active_.push_back(lane);
-        if (newest_ != kNone && !took_newest(lane->grant.name)) offer(*lane, newest_, newest_sequence_, now);
+        break;
+      case Lane::Stage::active:
+        lane->open();
+        active_.push_back(lane);
+        if (before != Lane::Stage::awaited && newest_ != kNone && !took_newest(lane->grant.name))
+          offer(*lane, newest_, newest_sequence_, now);
         SHMRING_CRASH_POINT(lane_activated);
         break;
       case Lane::Stage::draining:
+        if (before < Lane::Stage::active) lane->open();
         ended_.push_back(lane);
         break;
       case Lane::Stage::retired:
@@ -316,8 +323,8 @@ void Ring::collect_ended() {
   note_slots();
 }
 
-void Ring::add_lane(std::shared_ptr<Lane> lane) {
-  lane->wanted.store(Lane::Stage::active, std::memory_order_release);
+void Ring::add_lane(std::shared_ptr<Lane> lane, Lane::Stage wanted) {
+  lane->wanted.store(wanted, std::memory_order_release);
   table_[lane->index].store(lane.get(), std::memory_order_release);
   lanes_.push_back(std::move(lane));
   changes_.store(true, std::memory_order_release);

@@ -69,7 +69,7 @@ class Ring {
   void collect_all();
 
   // The control thread's side, without the gate.
-  void add_lane(std::shared_ptr<Lane> lane);                                  // wanted: active
+  void add_lane(std::shared_ptr<Lane> lane, Lane::Stage wanted);
   void want(Lane& lane, Lane::Stage stage);                                   // only forwards
   std::vector<std::shared_ptr<Lane>> take_freed_lanes();                      // forgets them
   const std::vector<std::shared_ptr<Lane>>& lanes() const { return lanes_; }  // control thread, or under its lock

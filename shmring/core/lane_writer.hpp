@@ -4,6 +4,7 @@
 // Not thread-safe: guarded by the publisher's gate; the counters may be read by anybody.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -31,15 +32,27 @@ template <class Ops = HardwareOps>
 class LaneWriter {
  public:
   LaneWriter(LaneBlock& block, LanePage& page, std::uint32_t depth, std::uint32_t max_held, bool evicts)
-      : block_(block),
-        page_(page),
+      : block_(&block),
+        page_(&page),
         depth_(depth),
         quota_(depth + max_held),
         evicts_(evicts),
         queue_(depth),
         held_(quota_ + depth) {
-    block_.head.store(0, std::memory_order_relaxed);
-    page_.tail.store(0, std::memory_order_relaxed);
+    block.head.store(0, std::memory_order_relaxed);
+    page.tail.store(0, std::memory_order_relaxed);
+  }
+
+  // Goes on in the memory that the reader has mapped, where head and tail are 0. What waits is found there, in order, as if it came just now;
+  // until now no reader had the other end.
+  void move_to(LaneBlock& block, LanePage& page) {
+    const std::uint64_t waiting = queued();
+    std::rotate(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(place(tail_)), queue_.end());
+    block_ = &block;
+    page_ = &page;
+    tail_ = 0;
+    head_.set(0);
+    for (std::uint64_t i = 0; i < waiting; ++i) put(queue_[i]);
   }
 
   enum class Offer { queued, dropped, lied };
@@ -67,31 +80,23 @@ class LaneWriter {
         if (queued() + held_.size() >= quota_) return refuse(Offer::dropped);
       }
     }
-    const std::uint64_t at = place(head_.get());
-    queue_[at] = {slot, sequence};
     ledger.add_owner(slot);
-    // relaxed: head publishes it. A reader that sees it too early, instead of the evicted one that stood here, finds tail moved.
-    Ops::store(block_.entry[at], slot, std::memory_order_relaxed);
-    SHMRING_CRASH_POINT(entry_stored);
-    head_.add();
-    // release: pairs with the acquire of head in LaneReader::take; it publishes slot, descriptor and entry.
-    Ops::store(block_.head, head_.get(), std::memory_order_release);
-    SHMRING_CRASH_POINT(head_stored);
+    put({slot, sequence});
     return Offer::queued;
   }
 
   // Whether the reader sleeps, and if so, that it is to be rung now. Call after one Ops::fence() behind all heads: that fence pairs with
   // the one in LaneReader::arm; without either, both sides may miss the other's store and the reader sleeps for ever.
   bool claim_bell() {
-    return Ops::load(page_.waiting, std::memory_order_relaxed) != 0 &&
-           Ops::exchange(page_.waiting, 0u, std::memory_order_relaxed) != 0;
+    return Ops::load(page_->waiting, std::memory_order_relaxed) != 0 &&
+           Ops::exchange(page_->waiting, 0u, std::memory_order_relaxed) != 0;
   }
 
   // Takes back what the reader released. Bound: the frames it holds.
   void collect(Ledger& ledger) {
     for (std::uint32_t i = 0; i < held_.size();) {
       // acquire: pairs with the release in LaneReader::release; the reader's last look at the slot is before our next write to it.
-      if (Ops::load(page_.ack[held_[i].slot], std::memory_order_acquire) == held_[i].sequence) {
+      if (Ops::load(page_->ack[held_[i].slot], std::memory_order_acquire) == held_[i].sequence) {
         ledger.drop_owner(held_[i].slot);
         SHMRING_CRASH_POINT(slot_taken_back);
         held_[i] = held_.back();
@@ -111,7 +116,7 @@ class LaneWriter {
   // Follows the reader's tail; false when it is nowhere between the last one and head.
   bool absorb_taken() {
     // acquire: pairs with the compare-exchange in LaneReader::take; the reader has read its entry before we overwrite it.
-    const std::uint64_t tail = Ops::load(page_.tail, std::memory_order_acquire);
+    const std::uint64_t tail = Ops::load(page_->tail, std::memory_order_acquire);
     if (tail == tail_) return true;
     if (tail - tail_ > head_.get() - tail_) return false;
     delivered_.add(tail - tail_);
@@ -159,9 +164,9 @@ class LaneWriter {
 
   // What the next offer and claim_bell will touch.
   void prefetch_lines(bool follow) const {
-    prefetch_to_write(&block_);
-    prefetch(&page_.waiting);
-    if (follow) prefetch(&page_.tail);
+    prefetch_to_write(block_);
+    prefetch(&page_->waiting);
+    if (follow) prefetch(&page_->tail);
   }
 
  private:
@@ -170,6 +175,17 @@ class LaneWriter {
     std::uint64_t sequence;
   };
 
+  [[gnu::always_inline]] void put(Item item) {
+    const std::uint64_t at = place(head_.get());
+    queue_[at] = item;
+    // relaxed: head publishes it. A reader that sees it too early, instead of the evicted one that stood here, finds tail moved.
+    Ops::store(block_->entry[at], item.slot, std::memory_order_relaxed);
+    SHMRING_CRASH_POINT(entry_stored);
+    head_.add();
+    // release: pairs with the acquire of head in LaneReader::take; it publishes slot, descriptor and entry.
+    Ops::store(block_->head, head_.get(), std::memory_order_release);
+    SHMRING_CRASH_POINT(head_stored);
+  }
   std::uint64_t queued() const { return head_.get() - tail_; }
   // A division costs as much as the rest, and a mailbox needs none.
   std::uint64_t place(std::uint64_t n) const { return depth_ == 1 ? 0 : n % depth_; }
@@ -182,15 +198,15 @@ class LaneWriter {
   // sees this tail sees the head before it.
   bool evict_oldest(Ledger& ledger) {
     std::uint64_t expected = tail_;
-    if (!Ops::compare_exchange(page_.tail, expected, tail_ + 1, std::memory_order_release)) return false;
+    if (!Ops::compare_exchange(page_->tail, expected, tail_ + 1, std::memory_order_release)) return false;
     SHMRING_CRASH_POINT(oldest_evicted);
     ledger.drop_owner(queue_[place(tail_)].slot);
     ++tail_;
     return true;
   }
 
-  LaneBlock& block_;
-  LanePage& page_;
+  LaneBlock* block_;
+  LanePage* page_;
   const std::uint32_t depth_;
   const std::uint32_t quota_;  // depth + max held: the most slots this lane may own
   const bool evicts_;

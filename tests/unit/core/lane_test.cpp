@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Both ends of a lane, step by step in one thread: policies, quota, accounts, and what a lying reader gets.
 // What concurrent steps can do is in interleavings_test.cpp.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -311,6 +312,36 @@ TEST_F(LaneFixture, KeepsAnAccountThatBalancesWhateverTheTailSays) {
     expect_balance();
     EXPECT_LE(writer->account().delivered, 3u) << lie;
   }
+}
+
+// A reader that comes late finds what its policy kept, in the memory that it mapped, whatever went through the other one.
+TEST_F(LaneFixture, WhatWaitsInOtherMemoryIsFoundInOrderWhereTheReaderIs) {
+  alignas(kLine) std::byte other_block[sizeof(LaneBlock) + 4 * kMaxDepth] = {};
+  alignas(kLine) std::byte other_page[sizeof(LanePage) + 8 * kSlots] = {};
+  for (const bool evicts : {false, true})
+    for (std::uint64_t offered = 0; offered <= 8; ++offered) {
+      const std::uint64_t before = sequence;
+      open(3, 2, evicts);
+      writer = std::make_unique<LaneWriter<>>(*reinterpret_cast<LaneBlock*>(other_block),
+                                              *reinterpret_cast<LanePage*>(other_page), 3, 2, evicts);
+      for (std::uint64_t i = 0; i < offered; ++i) offer();
+      EXPECT_EQ(take(), 0u) << "nothing is there yet";
+      writer->move_to(block(), page());
+      const std::uint64_t kept = std::min<std::uint64_t>(offered, 3),
+                          first = before + (evicts ? offered - kept + 1 : 1);
+      EXPECT_EQ(writer->account().pending, kept);
+      EXPECT_EQ(writer->account().dropped, offered - kept);
+      for (std::uint64_t i = 0; i < kept; ++i) EXPECT_EQ(take(), first + i);
+      EXPECT_EQ(take(), 0u);
+      for (std::uint64_t i = 0; i < kept; ++i) release(first + i);
+      EXPECT_EQ(offer(), Offer::queued);
+      EXPECT_EQ(take(), before + offered + 1);
+      release(before + offered + 1);
+      EXPECT_TRUE(writer->absorb_taken());
+      writer->collect(ledger);
+      expect_balance();
+      EXPECT_EQ(ledger.free_slots(), kSlots);
+    }
 }
 
 }  // namespace

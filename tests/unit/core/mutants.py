@@ -14,12 +14,12 @@ WRITER, READER, GATE, RETURNS = range(4)
 # name: (file, what is there, what stands there instead)
 MUTANTS = {
     # Each order, weakened.
-    "head stored without release": (WRITER, "Ops::store(block_.head, head_.get(), std::memory_order_release)",
-                                    "Ops::store(block_.head, head_.get(), std::memory_order_relaxed)"),
-    "ack loaded without acquire": (WRITER, "Ops::load(page_.ack[held_[i].slot], std::memory_order_acquire)",
-                                   "Ops::load(page_.ack[held_[i].slot], std::memory_order_relaxed)"),
-    "tail followed without acquire": (WRITER, "tail = Ops::load(page_.tail, std::memory_order_acquire)",
-                                      "tail = Ops::load(page_.tail, std::memory_order_relaxed)"),
+    "head stored without release": (WRITER, "Ops::store(block_->head, head_.get(), std::memory_order_release)",
+                                    "Ops::store(block_->head, head_.get(), std::memory_order_relaxed)"),
+    "ack loaded without acquire": (WRITER, "Ops::load(page_->ack[held_[i].slot], std::memory_order_acquire)",
+                                   "Ops::load(page_->ack[held_[i].slot], std::memory_order_relaxed)"),
+    "tail followed without acquire": (WRITER, "tail = Ops::load(page_->tail, std::memory_order_acquire)",
+                                      "tail = Ops::load(page_->tail, std::memory_order_relaxed)"),
     "evicted without release": (WRITER, "tail_ + 1, std::memory_order_release)", "tail_ + 1, std::memory_order_relaxed)"),
     "head loaded without acquire": (READER, "head = Ops::load(block_.head, std::memory_order_acquire)",
                                     "head = Ops::load(block_.head, std::memory_order_relaxed)"),
@@ -36,8 +36,8 @@ MUTANTS = {
                                   "    Ops::fence();\n    return true;"),
     "taken by a plain store": (READER, "if (Ops::compare_exchange(page_.tail, tail, tail + 1, std::memory_order_release)) return slot;",
                                "Ops::store(page_.tail, tail + 1, std::memory_order_release);\n      return slot;"),
-    "evicted by a plain store": (WRITER, "if (!Ops::compare_exchange(page_.tail, expected, tail_ + 1, std::memory_order_release)) return false;",
-                                 "static_cast<void>(expected);\n    Ops::store(page_.tail, tail_ + 1, std::memory_order_release);"),
+    "evicted by a plain store": (WRITER, "if (!Ops::compare_exchange(page_->tail, expected, tail_ + 1, std::memory_order_release)) return false;",
+                                 "static_cast<void>(expected);\n    Ops::store(page_->tail, tail_ + 1, std::memory_order_release);"),
     "given back although the reader was faster": (WRITER, "std::memory_order_release)) return false;",
                                                   "std::memory_order_release)) static_cast<void>(0);"),
     "head before entry": (WRITER, re.compile(r"( +Ops::store\(block_\.entry.*?;\n)(.*)( +Ops::store\(block_\.head.*?;\n)", re.S), r"\2\3\1"),
@@ -50,7 +50,7 @@ MUTANTS = {
     "any acknowledgement taken for this frame's": (WRITER, "std::memory_order_acquire) == held_[i].sequence", "std::memory_order_acquire) != 0"),
     "whoever acknowledges early is a liar": (WRITER, "    if (!held_.empty()) collect(ledger);",
                                              "    for (std::uint64_t n = tail_; n != head_.get(); ++n)\n"
-                                             "      if (Ops::load(page_.ack[queue_[n % depth_].slot], std::memory_order_acquire) == "
+                                             "      if (Ops::load(page_->ack[queue_[n % depth_].slot], std::memory_order_acquire) == "
                                              "queue_[n % depth_].sequence) return refuse(Offer::lied);\n"
                                              "    if (!held_.empty()) collect(ledger);"),
     "ended without taking back what waits": (WRITER, "absorb_taken() && queued() != 0; ++round)\n      if (evict_oldest(ledger))",
