@@ -6,7 +6,7 @@
 //            ◄──────────────── WELCOME     what is granted, with descriptors: ring, lane, doorbell, the publisher's pidfd if there is one
 //     MAPPED ───────────────────────────►  seals the lane, activates it: the newest frame is its first
 //            ◄──────────────── END         the stream ended after this sequence
-//     BYE    ───────────────────────────►  or a hang-up: the lane ends
+//     BYE    ───────────────────────────►  or a hang-up: the lane ends; again: it leaves for the new ring
 //            ◄──────────────── BYE         closing, again (a new ring: come back), or retired (with the reason)
 //            ◄──────────────── REFUSED     instead of WELCOME: a status and a sentence
 //   observer

@@ -40,9 +40,9 @@ MUTANTS = {
                                  "static_cast<void>(expected);\n    Ops::store(page_->tail, tail_ + 1, std::memory_order_release);"),
     "given back although the reader was faster": (WRITER, "std::memory_order_release)) return false;",
                                                   "std::memory_order_release)) static_cast<void>(0);"),
-    "head before entry": (WRITER, re.compile(r"( +Ops::store\(block_\.entry.*?;\n)(.*)( +Ops::store\(block_\.head.*?;\n)", re.S), r"\2\3\1"),
+    "head before entry": (WRITER, re.compile(r"( +Ops::store\(block_->entry.*?;\n)(.*)( +Ops::store\(block_->head.*?;\n)", re.S), r"\2\3\1"),
     "published before evicted": (WRITER, re.compile(
-        r"(    if \(queued\(\) == depth_ .*?\n    \}\n)(.*?Ops::store\(block_\.head.*?;\n)", re.S),
+        r"(    if \(queued\(\) == depth_ .*?\n    \}\n)(.*?put\(\{slot, sequence\}\);\n)", re.S),
         lambda m: m.group(2) + m.group(1).replace("queued() == depth_", "queued() > depth_").replace(
             "queued() + held_.size() >= quota_", "queued() + held_.size() > quota_")),
     "an unseen take not looked for after a lost eviction": (WRITER, "!absorb_taken() || tail_ == before", "before == 99"),
