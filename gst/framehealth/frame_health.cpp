@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "common/clock.hpp"
+#include "base/clock.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_frame_health_debug);
 #define GST_CAT_DEFAULT gst_frame_health_debug

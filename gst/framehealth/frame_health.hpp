@@ -4,8 +4,8 @@
 
 #include <gst/gst.h>
 
-#include "common/health_monitor.hpp"
-#include "common/health_properties.hpp"
+#include "base/health_monitor.hpp"
+#include "base/health_properties.hpp"
 #include "frame_watch.hpp"
 
 namespace supplier {

@@ -8,8 +8,8 @@
 
 #include <gst/gst.h>
 
-#include "common/health.hpp"
-#include "core/histogram.hpp"
+#include "abi/histogram.hpp"
+#include "base/health.hpp"
 
 namespace supplier {
 

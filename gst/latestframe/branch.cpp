@@ -13,7 +13,7 @@
 #include "latestframe/downstream.hpp"
 #include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
-#include "transport/clock.hpp"
+#include "os/clock.hpp"
 
 namespace supplier::latestframe {
 namespace {

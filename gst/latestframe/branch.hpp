@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 
-#include "common/health_monitor.hpp"
-#include "common/health_properties.hpp"
-#include "core/histogram.hpp"
+#include "abi/histogram.hpp"
+#include "base/health_monitor.hpp"
+#include "base/health_properties.hpp"
 #include "latestframe/allocation.hpp"
 #include "latestframe/cursor.hpp"
 #include "latestframe/messenger.hpp"

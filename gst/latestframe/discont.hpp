@@ -3,7 +3,7 @@
 // its description; the memory is shared.
 #pragma once
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 
 namespace supplier::latestframe {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 
 namespace supplier::latestframe {
 

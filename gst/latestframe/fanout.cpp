@@ -11,7 +11,7 @@
 
 #include <gst/video/video.h>
 
-#include "transport/clock.hpp"
+#include "os/clock.hpp"
 
 GST_DEBUG_CATEGORY(gst_latest_frame_debug);
 

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/health_monitor.hpp"
+#include "base/health_monitor.hpp"
 #include "latestframe/branch.hpp"
 #include "latestframe/inbox.hpp"
 #include "latestframe/negotiation.hpp"

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/relax.hpp"
-#include "transport/clock.hpp"
-#include "transport/processor.hpp"
+#include "os/clock.hpp"
+#include "os/relax.hpp"
+#include "reader/processor.hpp"
 
 namespace supplier::latestframe {
 

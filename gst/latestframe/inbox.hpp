@@ -5,9 +5,9 @@
 
 #include <atomic>
 
-#include "core/pace.hpp"
 #include "latestframe/futex.hpp"
 #include "latestframe/item.hpp"
+#include "reader/pace.hpp"
 
 namespace supplier::latestframe {
 

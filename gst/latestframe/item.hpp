@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 #include "latestframe/stickies.hpp"
 
 namespace supplier::latestframe {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 
 namespace supplier::latestframe {
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <mutex>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 
 namespace supplier::latestframe {
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 
 namespace supplier::latestframe {
 

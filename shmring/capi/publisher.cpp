@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The publisher as C sees it.
-#include "client/publisher.hpp"
+#include "publisher/publisher.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -10,11 +10,11 @@
 
 #include <shmring/publisher.h>
 
+#include "abi/video.hpp"
 #include "capi/stats.hpp"
 #include "capi/status.hpp"
 #include "capi/times.hpp"
-#include "core/gate.hpp"
-#include "core/video.hpp"
+#include "os/spin_lock.hpp"
 
 using namespace shmring;
 using capi::fail;

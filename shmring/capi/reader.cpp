@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Reader, frames and observer as C sees them.
-#include "client/reader.hpp"
+#include "reader/reader.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -11,9 +11,9 @@
 
 #include "capi/stats.hpp"
 #include "capi/status.hpp"
-#include "client/attachment.hpp"
-#include "client/finder.hpp"
-#include "client/observer.hpp"
+#include "reader/attachment.hpp"
+#include "reader/observer.hpp"
+#include "reader/publisher_locator.hpp"
 
 using namespace shmring;
 using capi::fail;

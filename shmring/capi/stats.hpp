@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "client/publisher.hpp"
+#include "abi/stats.hpp"
 
 namespace shmring::capi {
 
-inline void copy_stats(const Publisher::Stats& stats, shmring_ring_stats* ring, shmring_lane_stats* lanes,
+inline void copy_stats(const RingStats& stats, shmring_ring_stats* ring, shmring_lane_stats* lanes,
                        std::size_t capacity, std::size_t* count) {
   if (ring) {
     const std::size_t size = ring->struct_size ? std::min(ring->struct_size, sizeof *ring) : sizeof *ring;

@@ -2,9 +2,9 @@
 // Statuses, their sentences, the clock.
 #include "capi/status.hpp"
 
-#include "client/publisher.hpp"
-#include "core/video.hpp"
-#include "transport/clock.hpp"
+#include "abi/video.hpp"
+#include "os/clock.hpp"
+#include "publisher/publisher.hpp"
 
 namespace shmring::capi {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "core/result.hpp"
+#include "abi/result.hpp"
 
 namespace shmring::capi {
 

@@ -9,7 +9,7 @@
 
 #include <shmring/types.h>
 
-#include "transport/clock.hpp"
+#include "os/clock.hpp"
 
 namespace shmring::capi {
 

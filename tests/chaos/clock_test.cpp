@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The clocks misbehave: this program brings its own clock_gettime(). Somebody sets the time of day while frames flow, a machine that was
 // suspended or moved finds the monotonic clock an hour later, and one that stands still for moments takes them for processor time.
-#include "transport/clock.hpp"
+#include "os/clock.hpp"
 
 #include <dlfcn.h>
 #include <sys/syscall.h>

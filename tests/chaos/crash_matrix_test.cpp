@@ -13,8 +13,8 @@
 #include <gtest/gtest.h>
 
 #include "child_process.hpp"
-#include "core/crash_point.hpp"
 #include "footprint.hpp"
+#include "lane/crash_point.hpp"
 #include "ring_pattern.hpp"
 #include "temp_dir.hpp"
 #include "watchdog.hpp"

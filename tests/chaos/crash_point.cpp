@@ -2,7 +2,7 @@
 // What happens at the crash points, as the environment says. CRASH_AT=name or CRASH_AT=name:count: the process dies at this one.
 // JITTER=seed:often:longest: at each one, OFTEN times of 1,000, the thread sleeps for up to LONGEST microseconds, as if it had lost the
 // processor.
-#include "core/crash_point.hpp"
+#include "lane/crash_point.hpp"
 
 #include <unistd.h>
 

@@ -18,8 +18,8 @@
 #include "child_process.hpp"
 #include "hostile_peer.hpp"
 #include "lingering.hpp"
+#include "os/clock.hpp"
 #include "ring_fixture.hpp"
-#include "transport/clock.hpp"
 
 namespace shmring {
 namespace {

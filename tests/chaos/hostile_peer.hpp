@@ -11,11 +11,11 @@
 
 #include <gtest/gtest.h>
 
-#include "core/geometry.hpp"
-#include "core/layout.hpp"
-#include "transport/doorbell.hpp"
-#include "transport/socket.hpp"
-#include "transport/wire.hpp"
+#include "abi/geometry.hpp"
+#include "abi/layout.hpp"
+#include "abi/wire.hpp"
+#include "os/doorbell.hpp"
+#include "os/socket.hpp"
 
 namespace shmring {
 

@@ -16,15 +16,15 @@
 
 #include <gtest/gtest.h>
 
-#include "client/reader.hpp"
-#include "core/geometry.hpp"
+#include "abi/geometry.hpp"
+#include "abi/wire.hpp"
 #include "lingering.hpp"
+#include "os/clock.hpp"
+#include "os/doorbell.hpp"
+#include "os/memory.hpp"
+#include "os/socket.hpp"
+#include "reader/reader.hpp"
 #include "temp_dir.hpp"
-#include "transport/clock.hpp"
-#include "transport/doorbell.hpp"
-#include "transport/memory.hpp"
-#include "transport/socket.hpp"
-#include "transport/wire.hpp"
 #include "watchdog.hpp"
 
 namespace shmring {

@@ -12,8 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include "transport/fd.hpp"
-#include "transport/socket.hpp"
+#include "os/fd.hpp"
+#include "os/socket.hpp"
 
 namespace shmring {
 

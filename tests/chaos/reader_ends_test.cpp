@@ -17,10 +17,10 @@
 #include <gtest/gtest.h>
 
 #include "child_process.hpp"
-#include "client/observer.hpp"
 #include "footprint.hpp"
+#include "os/socket.hpp"
+#include "reader/observer.hpp"
 #include "ring_fixture.hpp"
-#include "transport/socket.hpp"
 
 namespace shmring {
 namespace {

@@ -16,9 +16,9 @@
 
 #include "child_process.hpp"
 #include "footprint.hpp"
+#include "os/fd.hpp"
+#include "os/untrusted_fd.hpp"
 #include "ring_fixture.hpp"
-#include "transport/fd.hpp"
-#include "transport/foreign_fd.hpp"
 
 namespace shmring {
 namespace {

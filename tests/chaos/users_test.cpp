@@ -11,9 +11,9 @@
 #include <gtest/gtest.h>
 
 #include "child_process.hpp"
+#include "os/path_lock.hpp"
+#include "os/socket.hpp"
 #include "ring_fixture.hpp"
-#include "transport/path_lock.hpp"
-#include "transport/socket.hpp"
 
 namespace shmring {
 namespace {

@@ -64,7 +64,7 @@ def capi_layout(cxx):
 def main(cxx):
     page = (ROOT / "docs/abi.md").read_text(encoding="utf-8")
     lines = assertions(page)
-    program = "\n".join(["#include <cstddef>", '#include "core/layout.hpp"', '#include "transport/wire.hpp"',
+    program = "\n".join(["#include <cstddef>", '#include "abi/layout.hpp"', '#include "abi/wire.hpp"',
                          "namespace shmring { using namespace wire; }", *lines, ""])
     compiled = subprocess.run([*shlex.split(cxx), "-std=c++20", "-fsyntax-only", "-Wno-invalid-offsetof", "-I", str(ROOT / "shmring"),
                                "-I", str(ROOT / "shmring/include"), "-x", "c++", "-"],
@@ -72,7 +72,7 @@ def main(cxx):
     tap = Tap()
     tap.check(f"{len(lines)} offsets, sizes and types of docs/abi.md are the code's",
               [line for line in compiled.stderr.splitlines() if "error" in line] if compiled.returncode else "")
-    headers = [(ROOT / "shmring" / name).read_text(encoding="utf-8") for name in ("core/layout.hpp", "transport/wire.hpp")]
+    headers = [(ROOT / "shmring" / name).read_text(encoding="utf-8") for name in ("abi/layout.hpp", "abi/wire.hpp")]
     tap.check("docs/abi.md names every field", missing(page, *headers))
     tap.check("docs/abi.md has them", "" if len(lines) > 100 else f"only {len(lines)} found: has the page another form now?")
     tap.golden("capi.layout", capi_layout(cxx))

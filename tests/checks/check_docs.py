@@ -54,9 +54,9 @@ def main(*elements):
               [f"{name}: {test}" for name, text in pages.items() for test in named_tests(text) if test not in tests])
     for element in elements:
         tap.check(f"docs/elements/{element}.md is there", "" if f"docs/elements/{element}.md" in pages else "it is not")
-    index = pages.get("docs/adr/README.md", "")
+    index = pages.get("docs/adr/README.md", "") + pages.get("examples/surveillance/docs/adr/README.md", "")
     for name, text in pages.items():
-        if re.match(r"docs/adr/(?!0000)\d{4}-", name):
+        if re.match(r"(?:examples/\w+/)?docs/adr/(?!0000)\d{4}-", name):
             tap.check(f"{name} is listed and complete", list(record_problems(name, text, index)))
     tap.done()
 

@@ -53,7 +53,7 @@ LIMITS = [
     ("docs/security.md", r"with\s+(\d+) of these nobody new gets in", 1, "kTooMany"),
     ("docs/security.md", r"answered every (\d+) ms at most", MS, "kObserverRest"),
     ("docs/robustness.md", r"answered every (\d+) ms", MS, "kObserverRest"),
-    ("docs/security.md", r"ever later, up to (\d+) ms", MS, "kLongest", "finder.cpp"),
+    ("docs/security.md", r"ever later, up to (\d+) ms", MS, "kLongest", "publisher_locator.cpp"),
     # Times that a user meets.
     ("docs/guides/python.md", r"comes again every ([\d.]+) s", S, "kPause", "end_of_stream.hpp"),
     ("docs/guides/python.md", r"get through within ([\d.]+) s", S, "slice"),

@@ -33,8 +33,8 @@ def orders(text):
                 yield "?", bare[1]
 
 
-SEAM = "core/atomic.hpp"  # the orders there are told by hand: they are what the others are made of
-BARE = "core/check.cpp"  # a signal fence: the compiler's only
+SEAM = "abi/atomic.hpp"  # the orders there are told by hand: they are what the others are made of
+BARE = "abi/check.cpp"  # a signal fence: the compiler's only
 
 
 def main():
@@ -48,7 +48,7 @@ def main():
     tap = Tap()
     tap.check("docs/memory-orders.md tells every order", [f"{file}: {order} of {name} is not in it" for file, name, order in sorted(used - told)])
     tap.check("and none that is gone", [f"{file} has no {order} of {name}" for file, name, order in sorted(told - used) if file != SEAM])
-    tests = "".join((ROOT / "tests/unit/core" / name).read_text(encoding="utf-8") for name in ("mutants.py", "interleavings_test.cpp"))
+    tests = "".join((ROOT / "tests/unit/lane" / name).read_text(encoding="utf-8") for name in ("mutants.py", "interleavings_test.cpp"))
     named = re.findall(r"`([a-z]\w* [^`]+)`", page)
     tap.check("every mutant it names is run", [f"there is no mutant '{name}'" for name in named if f'"{name}"' not in tests and "=" not in name])
     known = re.findall(r'^    "([^"]+)": \(', tests, re.M)

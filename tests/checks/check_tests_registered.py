@@ -38,7 +38,7 @@ def main(build):
                     compiled.setdefault(os.path.normpath(source), []).extend(target["filename"])
     commands = [[os.path.normpath(word) for word in test["cmd"]] for test in tests]
     tap = Tap()
-    for name in sources("tests/**/*_test.cpp", "tests/**/test_*.py"):
+    for name in sources("tests/**/*_test.cpp", "tests/**/test_*.py", "examples/**/test_*.py"):
         tap.check(f"{name} is run", problem(name, compiled, commands))
     tap.done()
 

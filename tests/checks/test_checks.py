@@ -21,29 +21,31 @@ import tap
 
 
 @pytest.mark.parametrize("path, line", [
-    ("shmring/core/a.hpp", "#include <unistd.h>"),
-    ("shmring/core/a.hpp", "#include <chrono>"),
-    ("shmring/core/a.cpp", '#include "transport/fd.hpp"'),
-    ("shmring/transport/a.cpp", '#include "client/reader.hpp"'),
-    ("shmring/transport/a.cpp", "#include <glib.h>"),
-    ("shmring/client/a.cpp", "#  include <sys/mman.h>"),
-    ("shmring/capi/a.cpp", '#include "transport/fd.hpp"'),
+    ("shmring/lane/a.hpp", "#include <unistd.h>"),
+    ("shmring/lane/a.hpp", "#include <chrono>"),
+    ("shmring/lane/a.cpp", '#include "os/fd.hpp"'),
+    ("shmring/os/a.cpp", '#include "reader/reader.hpp"'),
+    ("shmring/os/a.cpp", "#include <glib.h>"),
+    ("shmring/publisher/a.cpp", "#  include <sys/mman.h>"),
+    ("shmring/publisher/a.cpp", '#include "reader/reader.hpp"'),
+    ("shmring/reader/a.cpp", '#include "publisher/ring.hpp"'),
+    ("shmring/capi/a.cpp", '#include "os/fd.hpp"'),
     ("shmring/include/shmring/a.h", "#include <glib.h>"),
-    ("shmring/tools/a.cpp", '#include "client/reader.hpp"'),
-    ("gst/latestframe/a.cpp", '#include "shmring/gstshmringsink.hpp"'),
-    ("gst/latestframe/a.cpp", '#include "transport/fd.hpp"'),
-    ("gst/common/a.cpp", "#include <unistd.h>"),
+    ("shmring/tools/a.cpp", '#include "reader/reader.hpp"'),
+    ("gst/latestframe/a.cpp", '#include "ring/gstshmringsink.hpp"'),
+    ("gst/latestframe/a.cpp", '#include "os/fd.hpp"'),
+    ("gst/base/a.cpp", "#include <unistd.h>"),
 ])
 def test_an_include_upwards_is_found(path, line):
     assert check_layers.problems(path, f"// a comment\n{line}\n") == [f"{path}:2: includes {check_layers.INCLUDE.search(line).group(2)}"]
 
 
 @pytest.mark.parametrize("path, line", [
-    ("shmring/core/a.hpp", "#include <atomic>"),
-    ("shmring/core/a.hpp", "#include <shmring/types.h>"),
-    ("shmring/transport/a.cpp", "#include <sys/mman.h>"),
-    ("shmring/client/a.cpp", '#include "core/ledger.hpp"'),
-    ("gst/shmring/a.cpp", '#include "client/publisher.hpp"'),
+    ("shmring/lane/a.hpp", "#include <atomic>"),
+    ("shmring/abi/a.hpp", "#include <shmring/types.h>"),
+    ("shmring/os/a.cpp", "#include <sys/mman.h>"),
+    ("shmring/publisher/a.cpp", '#include "lane/slot_refs.hpp"'),
+    ("gst/ring/a.cpp", '#include "publisher/publisher.hpp"'),
     ("gst/latestframe/a.cpp", "#include <gst/video/video.h>"),
     ("tests/unit/a.cpp", "#include <unistd.h>"),
 ])
@@ -53,11 +55,11 @@ def test_an_include_downwards_is_fine(path, line):
 
 def test_an_unpacked_archive_has_the_same_files_as_a_clone(tmp_path, monkeypatch):
     monkeypatch.setattr(tap, "ROOT", tmp_path)
-    for name in ("README.md", "docs/a.md", "gst/shmring/b.hpp", "build/c.md", "build-asan/d.hpp"):
+    for name in ("README.md", "docs/a.md", "gst/ring/b.hpp", "build/c.md", "build-asan/d.hpp"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert tap.sources("*.md") == ["README.md", "docs/a.md"]
-    assert tap.sources("README.md", "docs/**.md", "gst/**.hpp") == ["README.md", "docs/a.md", "gst/shmring/b.hpp"]
+    assert tap.sources("README.md", "docs/**.md", "gst/**.hpp") == ["README.md", "docs/a.md", "gst/ring/b.hpp"]
 
 
 def test_style_wants_a_licence_a_purpose_and_an_end():

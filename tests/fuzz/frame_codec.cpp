@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Caps and planes as shmringsrc gets them from a publisher: what counts as a picture can be mapped, and read to its last pixel.
-#include "common/frame_codec.hpp"
+#include "base/frame_codec.hpp"
 
 #include <string>
 #include <vector>
@@ -8,7 +8,7 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 #include "fuzz.hpp"
 
 namespace {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A frame's metadata as shmringsrc gets it from a publisher: it becomes metas, or is said to make no sense.
-#include "common/frame_metas.hpp"
+#include "base/frame_metas.hpp"
 
 #include <gst/gst.h>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 #include "fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

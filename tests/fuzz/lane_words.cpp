@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "core/lane_writer.hpp"
-#include "core/ledger.hpp"
 #include "fuzz.hpp"
+#include "lane/lane_writer.hpp"
+#include "lane/slot_refs.hpp"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "abi/wire.hpp"
 #include "fuzz.hpp"
-#include "transport/wire.hpp"
 
 using namespace shmring;
 

@@ -9,13 +9,13 @@
 #include <memory>
 #include <vector>
 
-#include "client/publisher.hpp"
-#include "client/reader.hpp"
-#include "core/layout.hpp"
+#include "abi/layout.hpp"
+#include "abi/wire.hpp"
 #include "fuzz.hpp"
+#include "os/socket.hpp"
+#include "publisher/publisher.hpp"
+#include "reader/reader.hpp"
 #include "temp_dir.hpp"
-#include "transport/socket.hpp"
-#include "transport/wire.hpp"
 
 namespace {
 

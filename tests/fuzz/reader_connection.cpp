@@ -7,14 +7,14 @@
 #include <array>
 #include <vector>
 
-#include "client/reader.hpp"
-#include "core/geometry.hpp"
+#include "abi/geometry.hpp"
+#include "abi/wire.hpp"
 #include "fuzz.hpp"
+#include "os/doorbell.hpp"
+#include "os/memory.hpp"
+#include "os/socket.hpp"
+#include "reader/reader.hpp"
 #include "temp_dir.hpp"
-#include "transport/doorbell.hpp"
-#include "transport/memory.hpp"
-#include "transport/socket.hpp"
-#include "transport/wire.hpp"
 
 namespace {
 

@@ -4,11 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "client/attachment.hpp"
-#include "core/geometry.hpp"
+#include "abi/geometry.hpp"
+#include "abi/wire.hpp"
 #include "fuzz.hpp"
-#include "transport/memory.hpp"
-#include "transport/wire.hpp"
+#include "os/memory.hpp"
+#include "reader/attachment.hpp"
+#include "reader/reader.hpp"
 
 namespace {
 

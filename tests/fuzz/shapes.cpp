@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
-#include "core/layout.hpp"
-#include "core/video.hpp"
+#include "abi/layout.hpp"
+#include "abi/video.hpp"
 #include "fuzz.hpp"
 #include "views.hpp"
 

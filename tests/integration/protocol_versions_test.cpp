@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 
 #include "../chaos/hostile_peer.hpp"
+#include "abi/wire.hpp"
 #include "child_process.hpp"
-#include "client/observer.hpp"
+#include "reader/observer.hpp"
 #include "temp_dir.hpp"
-#include "transport/wire.hpp"
 #include "watchdog.hpp"
 
 namespace {

@@ -17,8 +17,8 @@
 #include <map>
 #include <string>
 
+#include "os/socket.hpp"
 #include "ring_pattern.hpp"
-#include "transport/socket.hpp"
 
 namespace {
 

@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "client/publisher.hpp"
-#include "client/reader.hpp"
 #include "payload.hpp"
+#include "publisher/publisher.hpp"
+#include "reader/reader.hpp"
 
 namespace ring_pattern {
 

@@ -14,8 +14,8 @@
 #include <gtest/gtest.h>
 
 #include "child_process.hpp"
-#include "client/publisher.hpp"
-#include "client/reader.hpp"
+#include "publisher/publisher.hpp"
+#include "reader/reader.hpp"
 #include "temp_dir.hpp"
 #include "watchdog.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "client/reader.hpp"
+#include "reader/reader.hpp"
 #include "shmring_fixture.hpp"
 
 namespace {

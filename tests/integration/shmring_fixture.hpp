@@ -13,7 +13,7 @@
 #include <gst/gst.h>
 #include <gtest/gtest.h>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 #include "gst_fixture.hpp"
 #include "payload.hpp"
 #include "temp_dir.hpp"

@@ -5,7 +5,7 @@
 
 #include <gst/video/video.h>
 
-#include "client/publisher.hpp"
+#include "publisher/publisher.hpp"
 #include "shmring_fixture.hpp"
 
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "client/publisher.hpp"
+#include "os/clock.hpp"
+#include "publisher/publisher.hpp"
 #include "shmring_fixture.hpp"
-#include "transport/clock.hpp"
 
 namespace {
 

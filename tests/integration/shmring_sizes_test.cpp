@@ -6,7 +6,7 @@
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
-#include "client/publisher.hpp"
+#include "publisher/publisher.hpp"
 #include "shmring_fixture.hpp"
 
 namespace {

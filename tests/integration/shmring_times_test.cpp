@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "client/publisher.hpp"
-#include "client/reader.hpp"
+#include "os/clock.hpp"
+#include "publisher/publisher.hpp"
+#include "reader/reader.hpp"
 #include "shmring_fixture.hpp"
-#include "transport/clock.hpp"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include "gst_fixture.hpp"
 #include "latestframe/inbox.hpp"
 #include "on_processor.hpp"
+#include "os/clock.hpp"
 #include "ring_fixture.hpp"
-#include "transport/clock.hpp"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include <gst/gst.h>
 #include <gtest/gtest.h>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 #include "watchdog.hpp"
 
 namespace support {

@@ -11,7 +11,7 @@
 
 #include <gst/gst.h>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 
 namespace fanout_chaos {
 

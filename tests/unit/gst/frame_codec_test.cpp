@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Between GStreamer's words for a frame and the ring's.
-#include "common/frame_codec.hpp"
+#include "base/frame_codec.hpp"
 
 #include <string>
 
 #include <gst/check/gsttestclock.h>
 #include <gtest/gtest.h>
 
-#include "common/owned.hpp"
-#include "core/video.hpp"
+#include "abi/video.hpp"
+#include "base/owned.hpp"
 #include "gst_fixture.hpp"
-#include "transport/clock.hpp"
+#include "os/clock.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Metas of a buffer as bytes, and what a reader makes of bytes that are none.
-#include "common/frame_metas.hpp"
+#include "base/frame_metas.hpp"
 
 #include <cstring>
 #include <string>
@@ -9,7 +9,7 @@
 #include <gst/video/video.h>
 #include <gtest/gtest.h>
 
-#include "common/owned.hpp"
+#include "base/owned.hpp"
 #include "gst_fixture.hpp"
 
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/health.hpp"
+#include "base/health.hpp"
 
 namespace health_test {
 

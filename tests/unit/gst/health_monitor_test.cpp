@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The monitor's thread, the properties and the structure, without any of our elements.
-#include "common/health_monitor.hpp"
+#include "base/health_monitor.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -12,9 +12,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/clock.hpp"
-#include "common/health_message.hpp"
-#include "common/health_properties.hpp"
+#include "base/clock.hpp"
+#include "base/health_message.hpp"
+#include "base/health_properties.hpp"
 #include "gst_fixture.hpp"
 
 namespace {

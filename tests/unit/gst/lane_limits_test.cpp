@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Limits of single readers, as a launch line and as a program give them; what is wrong changes nothing.
-#include "shmring/lane_limits.hpp"
+#include "ring/lane_limits.hpp"
 
 #include <gst/gst.h>
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 
 #include "gst_fixture.hpp"
 #include "latestframe/inbox.hpp"
-#include "transport/clock.hpp"
+#include "os/clock.hpp"
 
 namespace supplier::latestframe {
 namespace {

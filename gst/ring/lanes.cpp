@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Lanes of a ring as workers.
+#include "ring/lanes.hpp"
+
+#include "ring/enums.hpp"
+
+namespace supplier {
+namespace {
+
+const char* state_name(shmring_lane_state state) {
+  switch (state) {
+    case SHMRING_LANE_ACTIVE:
+      return "active";
+    case SHMRING_LANE_RETIRED:
+      return "retired";
+    case SHMRING_LANE_GONE:
+      break;
+  }
+  return "gone";
+}
+
+}  // namespace
+
+bool left_by_itself(const shmring_lane_stats& lane) {
+  return lane.state != SHMRING_LANE_ACTIVE && lane.reason[0] == '\0';
+}
+
+Observation observe(const shmring_lane_stats& lane, bool expecting) {
+  Observation seen;
+  seen.worker = lane.name;
+  seen.generation = lane.generation;
+  seen.offered = lane.offered;
+  seen.delivered = lane.delivered;
+  seen.dropped = lane.dropped;
+  seen.pending = lane.pending;
+  seen.held = lane.held;
+  seen.stale = lane.stale;
+  seen.consecutive_drops = lane.consecutive_drops;
+  seen.last_offered_at = lane.last_offered_at;
+  seen.last_consumed_at = lane.last_released_at;
+  seen.last_consumed_seq = lane.last_taken_seq;
+  seen.unfinished_since = lane.unfinished_since;
+  seen.expecting = expecting;
+  seen.age = lane.age.p50;
+  seen.ages = lane.age;
+  seen.holds = lane.hold;
+  seen.gone = lane.state != SHMRING_LANE_ACTIVE;
+  seen.reason = lane.reason;
+  return seen;
+}
+
+Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, const HealthMonitor& monitor) {
+  const shmring_ring_stats& ring = stats.ring;
+  auto structure = adopt(gst_structure_new(
+      "application/x-shmringsink-stats", "offered", G_TYPE_UINT64, guint64{ring.sequence}, "published", G_TYPE_UINT64,
+      guint64{ring.published}, "copied", G_TYPE_UINT64, guint64{ring.copied}, "streamed", G_TYPE_UINT64,
+      guint64{ring.streamed}, "dropped-no-slot", G_TYPE_UINT64, guint64{ring.no_slot}, "dropped-too-large",
+      G_TYPE_UINT64, guint64{ring.too_large}, "dropped-malformed", G_TYPE_UINT64, guint64{ring.malformed}, "slot-size",
+      G_TYPE_UINT64, guint64{ring.slot_size}, "slots", G_TYPE_UINT64, guint64{ring.slots}, "slots-free", G_TYPE_UINT64,
+      guint64{ring.free_slots}, "slots-owned", G_TYPE_UINT64, guint64{ring.owned}, "slots-loaned", G_TYPE_UINT64,
+      guint64{ring.loaned}, "memory", G_TYPE_UINT64, guint64{ring.memory}, "rings", G_TYPE_UINT64, guint64{ring.rings},
+      "readers", G_TYPE_UINT64, guint64{ring.lanes}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers},
+      "liars", G_TYPE_UINT64, guint64{ring.liars}, "last-published-at", G_TYPE_UINT64, guint64{ring.last_published_at},
+      nullptr));
+
+  auto offences = adopt(gst_structure_new_empty("offences"));
+  for (std::size_t i = 0; i < SHMRING_OFFENCES; ++i)
+    if (const char* name = shmring::offence_name(i))
+      gst_structure_set(offences.get(), name, G_TYPE_UINT64, guint64{ring.offences[i]}, nullptr);
+  gst_structure_set(structure.get(), "offences", GST_TYPE_STRUCTURE, offences.get(), nullptr);
+
+  GValue lanes = G_VALUE_INIT;
+  g_value_init(&lanes, GST_TYPE_ARRAY);
+  for (const shmring_lane_stats& lane : stats.lanes) {
+    auto worker = monitor.describe("lane", observe(lane, expecting));
+    gst_structure_set(worker.get(), "lane-state", G_TYPE_STRING, state_name(lane.state), "pid", G_TYPE_UINT64,
+                      guint64{lane.pid}, "drop-policy", G_TYPE_STRING, policy_name(lane.policy), "wake", G_TYPE_STRING,
+                      wake_name(lane.wake), "depth", G_TYPE_UINT64, guint64{lane.depth}, "max-held", G_TYPE_UINT64,
+                      guint64{lane.max_held}, "bells", G_TYPE_UINT64, guint64{lane.bells}, "last-taken-at",
+                      G_TYPE_UINT64, guint64{lane.last_taken_at}, nullptr);
+    GValue entry = G_VALUE_INIT;
+    g_value_init(&entry, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(&entry, worker.release());
+    gst_value_array_append_and_take_value(&lanes, &entry);
+  }
+  gst_structure_take_value(structure.get(), "lanes", &lanes);
+  return structure;
+}
+
+}  // namespace supplier

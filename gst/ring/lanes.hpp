@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Lanes of a ring as workers: their health, and the figures in shmringsink's `stats`.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <shmring/types.h>
+
+#include "base/health.hpp"
+#include "base/health_monitor.hpp"
+#include "base/owned.hpp"
+#include "publisher/publisher.hpp"
+
+namespace supplier {
+
+// It said goodbye: nothing is to be told of it any more.
+bool left_by_itself(const shmring_lane_stats& lane);
+// `expecting`: the stream has begun and not ended.
+Observation observe(const shmring_lane_stats& lane, bool expecting);
+// application/x-shmringsink-stats.
+Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, const HealthMonitor& monitor);
+
+}  // namespace supplier

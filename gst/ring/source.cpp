@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What shmringsrc does.
+#include "ring/source.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <gst/video/video.h>
+
+#include "base/audio_samples.hpp"
+#include "base/health_properties.hpp"
+#include "os/clock.hpp"
+#include "ring/ringmemory.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_src_debug);
+#define GST_CAT_DEFAULT gst_shm_ring_src_debug
+
+namespace supplier {
+namespace {
+
+// Frames that were published so long after the pipeline's start, and before it by their times, have wrong times.
+constexpr std::uint64_t kLate = 5 * GST_SECOND;
+// How often it is waited for the second frame, which tells the rate.
+constexpr int kRateWaits = 4;
+
+}  // namespace
+
+bool Source::tell(const shmring::Error& error) {
+  const char* why = error.text.c_str();
+  switch (error.status) {
+    case SHMRING_IN_USE:
+    case SHMRING_REFUSED:
+      GST_ELEMENT_ERROR(element_, RESOURCE, BUSY, ("Cannot read %s: %s.", path_.c_str(), why), (nullptr));
+      break;
+    case SHMRING_NO_MEMORY:
+      GST_ELEMENT_ERROR(element_, RESOURCE, NO_SPACE_LEFT, ("Cannot read %s: %s.", path_.c_str(), why), (nullptr));
+      break;
+    case SHMRING_INVALID:
+      GST_ELEMENT_ERROR(element_, RESOURCE, SETTINGS, ("Cannot read: %s.", why), (nullptr));
+      break;
+    default:
+      GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("Cannot read %s: %s.", path_.c_str(), why), (nullptr));
+  }
+  return false;
+}
+
+bool Source::start() {
+  GST_OBJECT_LOCK(element_);
+  Settings wanted = settings;
+  if (wanted.reader.name.empty() && GST_OBJECT_NAME(element_)) wanted.reader.name = GST_OBJECT_NAME(element_);
+  GST_OBJECT_UNLOCK(element_);
+  path_ = wanted.reader.path;
+  on_disconnect_ = wanted.on_disconnect;
+  wanted.reader.reconnect = on_disconnect_ == OnDisconnect::wait || on_disconnect_ == OnDisconnect::repeat;
+  if (path_.empty()) return tell({SHMRING_INVALID, "no socket-path is set, that of the publisher"});
+  if (!valid_worker_name(wanted.reader.name.c_str()))
+    return tell({SHMRING_INVALID, "a worker's name is UTF-8 without control characters and has 1 to 63 bytes, not '" +
+                                      wanted.reader.name + "'"});
+  auto reader = shmring::Reader::open(wanted.reader);
+  if (!reader) return tell(reader.error());
+
+  const std::lock_guard lock(interrupts_);
+  const std::unique_lock alone(life_);
+  paused_ = drop_pending_ = false;
+  reader_ = *std::move(reader);
+  format_ = {};
+  caps_.reset();
+  said_caps_.clear();
+  ahead_.reset();
+  outage_.reset(on_disconnect_ == OnDisconnect::repeat);
+  format_id_.reset();
+  headers_ = nullptr;
+  last_sequence_ = told_latency_ = copied_ = malformed_ = early_ = repeated_count_ = 0;
+  told_waiting_ = told_early_ = wait_for_key_ = takes_video_meta_ = false;
+  return true;
+}
+
+void Source::stop() {
+  const std::unique_lock alone(life_);
+  ahead_.reset();
+  outage_.reset(false);
+  repeated_ = nullptr;
+  reader_.reset();
+}
+
+void Source::interrupt(bool& why, bool on) {
+  const std::lock_guard lock(interrupts_);
+  why = on;
+  const std::shared_lock alive(life_);
+  if (reader_) reader_->interrupt(unlocked_ || paused_);
+  interrupts_changed_.notify_all();
+}
+
+bool Source::may_go_on() {
+  std::unique_lock lock(interrupts_);
+  interrupts_changed_.wait(lock, [this] { return unlocked_ || !paused_; });
+  return !unlocked_;
+}
+
+void Source::pause(bool on) {
+  {
+    const std::lock_guard lock(interrupts_);
+    if (paused_ && !on) drop_pending_ = true;
+  }
+  interrupt(paused_, on);
+}
+
+std::uint64_t Source::latency() const {
+  const std::shared_lock alive(life_);
+  if (!reader_) return 0;
+  const std::uint64_t now = reader_->latency();
+  return now != 0 || reader_->connected() ? now : told_latency_.load();
+}
+
+void Source::tell_waiting(const std::string& why) {
+  if (reader_->connected() || std::exchange(told_waiting_, true)) return;
+  GST_ELEMENT_INFO(element_, RESOURCE, NOT_FOUND, ("waiting for a publisher at %s", path_.c_str()),
+                   ("%s", why.c_str()));
+}
+
+void Source::tell_latency() {
+  const std::uint64_t now = reader_->latency();
+  if (now == 0 && !reader_->connected()) return;  // an outage is no reason to change it
+  if (told_latency_.exchange(now) != now)
+    gst_element_post_message(GST_ELEMENT(element_), gst_message_new_latency(GST_OBJECT(element_)));
+}
+
+shmring::Frame Source::next(GstFlowReturn& flow) {
+  for (;;) {
+    auto frame = ahead_ ? *std::exchange(ahead_, std::nullopt) : reader_->read(outage_.patience());
+    tell_latency();
+    if (drop_pending_.exchange(false)) {
+      reader_->flush();
+      if (frame) continue;  // from before, too
+    }
+    switch (frame.status()) {
+      case SHMRING_OK:
+        told_waiting_ = false;
+        outage_.end();
+        return *std::move(frame);
+      case SHMRING_TIMEOUT:
+        tell_waiting(frame.error().text);
+        if (fill_outage()) return {};
+        break;
+      case SHMRING_INTERRUPTED:
+        if (may_go_on()) break;
+        flow = GST_FLOW_FLUSHING;
+        return {};
+      case SHMRING_TOO_MANY_HELD:
+        // Buffers of former publishers, of which the present one grants fewer. Downstream lets go of them in its own time.
+        outage_.release_slot();
+        g_usleep(5000);
+        break;
+      case SHMRING_END:
+        flow = GST_FLOW_EOS;
+        return {};
+      case SHMRING_DISCONNECTED:
+        flow = on_disconnect_ == OnDisconnect::eos ? GST_FLOW_EOS : GST_FLOW_ERROR;
+        if (flow == GST_FLOW_ERROR) tell({SHMRING_DISCONNECTED, "its publisher is gone"});
+        return {};
+      default:
+        tell(frame.error());
+        flow = GST_FLOW_ERROR;
+        return {};
+    }
+  }
+}
+
+// While there is no publisher, muxers must not wait for this stream: what others give would pile up before them, and be lost. True:
+// there is a repeated_ picture.
+bool Source::fill_outage() {
+  if (reader_->connected()) return false;
+  const GstClockTime now = time_.of(GST_ELEMENT(element_)).to_running_time(shmring::now());
+  auto [gap, repeated] = outage_.fill(now, told_latency_, format_);
+  if (gap) gst_pad_push_event(GST_BASE_SRC_PAD(element_), gap.release());
+  if (!repeated) return false;
+  repeated_count_.fetch_add(1, std::memory_order_relaxed);
+  repeated_ = std::move(repeated);
+  return true;
+}
+
+// Some muxers and encoders need a frame rate. Where the publisher gives none, the second frame tells it, if it comes soon enough.
+void Source::announce_rate(const shmring::Frame& first, GstCaps* caps) {
+  if (!format_.video() || GST_VIDEO_INFO_FPS_N(format_.video()) != 0 || reader_->max_held() < 2 || ahead_) return;
+  for (int waits = 0; waits < kRateWaits; ++waits) {
+    auto second = reader_->read(Outage::kPatience);
+    if (second.status() == SHMRING_TIMEOUT) continue;
+    ahead_ = std::move(second);
+    break;
+  }
+  if (!ahead_ || !*ahead_) return;
+  const shmring_frame_info& one = first.info();
+  const shmring_frame_info& two = (*ahead_)->info();
+  const bool times = one.pts != SHMRING_TIME_NONE && two.pts != SHMRING_TIME_NONE && two.pts > one.pts;
+  const std::uint64_t passed = times ? two.pts - one.pts : two.published_at - one.published_at;
+  const std::uint64_t interval = passed / std::max<std::uint64_t>(1, two.sequence - one.sequence);
+  if (interval < GST_MSECOND || interval > 10 * GST_SECOND) return;
+  const auto rounded = [](std::uint64_t of, std::uint64_t by) { return static_cast<gint>((of + by / 2) / by); };
+  if (interval <= GST_SECOND)
+    gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, rounded(GST_SECOND, interval), 1, nullptr);
+  else
+    gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, 1, rounded(interval, GST_SECOND), nullptr);
+  format_ = *StreamFormat::from_caps(caps);
+}
+
+GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
+  const shmring_format said = frame.format();
+  const char* text = said.caps ? said.caps : "";
+  auto caps = adopt(gst_caps_from_string(text));
+  auto format = StreamFormat::from_caps(caps.get());
+  if (!format) {
+    GST_ELEMENT_ERROR(element_, STREAM, FORMAT,
+                      ("Cannot read %s: the publisher's frames have no caps that GStreamer understands: \"%s\".",
+                       path_.c_str(), text),
+                      ("%s", format.error().text.c_str()));
+    return GST_FLOW_ERROR;
+  }
+  // The next publisher of the same frames: a rate that was measured stays.
+  if (caps_ && format_.video() && said_caps_ == text) {
+    format_id_ = frame.format_id();
+    return GST_FLOW_OK;
+  }
+  format_ = *std::move(format);
+  announce_rate(frame, caps.get());
+  said_caps_.clear();
+  caps_ = std::move(caps);
+  if (!gst_base_src_negotiate(element_))
+    return GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(element_)) ? GST_FLOW_FLUSHING : GST_FLOW_NOT_NEGOTIATED;
+  format_id_ = frame.format_id();
+  said_caps_ = text;
+  headers_ = stream_headers(caps_.get());
+  skip_headers_ = false;
+  return GST_FLOW_OK;
+}
+
+bool Source::negotiate() { return !caps_ || gst_base_src_set_caps(element_, caps_.get()); }
+
+void Source::decide_allocation(GstQuery* query) {
+  takes_video_meta_ = gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  // Frames bring their own memory.
+  while (gst_query_get_n_allocation_pools(query) > 0) gst_query_remove_nth_allocation_pool(query, 0);
+}
+
+// A stretch without data is told as such; there is no place for it before the first buffer.
+bool Source::skip_gap(const shmring_frame_info& info) {
+  if (info.size != 0 || !(info.flags & SHMRING_FRAME_GAP)) return false;
+  const GstClockTime pts = time_.of(GST_ELEMENT(element_)).to_running_time(info.pts);
+  if (last_sequence_ != 0 && GST_CLOCK_TIME_IS_VALID(pts))
+    gst_pad_push_event(GST_BASE_SRC_PAD(element_), gst_event_new_gap(pts, info.duration));
+  return true;
+}
+
+// What was captured before this pipeline started has no place in it: as PTS 0 many frames would have one time, for which muxers fail. Of a
+// stream with key frames it then begins with one. DTS counts as PTS does, so that both are right from the first buffer on.
+bool Source::skip_early(const shmring_frame_info& info) {
+  const TimeBase time = time_.of(GST_ELEMENT(element_));
+  const bool early = time.before_start(info.pts) || time.before_start(info.dts);
+  // A picture was shown for that time already.
+  if (outage_.covers(time.to_running_time(info.pts))) {
+    early_.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+  if (!early && !(wait_for_key_ && (info.flags & SHMRING_FRAME_DELTA_UNIT))) {
+    wait_for_key_ = false;
+    return false;
+  }
+  wait_for_key_ = true;
+  early_.fetch_add(1, std::memory_order_relaxed);
+  if (early && !told_early_ && time.to_running_time(info.published_at) > reader_->latency() + kLate) {
+    told_early_ = true;
+    const std::uint64_t when = info.pts != SHMRING_TIME_NONE ? info.pts : info.dts;
+    GST_ELEMENT_WARNING(
+        element_, STREAM, FORMAT,
+        ("Frames from %s are dropped: their times lie %" GST_TIME_FORMAT
+         " before they were published, before this pipeline started. Publish them with times of CLOCK_MONOTONIC "
+         "(in Python time.monotonic_ns()), or without.",
+         path_.c_str(), GST_TIME_ARGS(GST_CLOCK_DIFF(when, info.published_at))),
+        ("further ones are only counted, see early in stats"));
+  }
+  return true;
+}
+
+GstFlowReturn Source::create(GstBuffer** buffer) {
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (;;) {
+    shmring::Frame frame = next(flow);
+    if (!frame) {
+      *buffer = repeated_.release();
+      return flow;
+    }
+    if (format_id_ != frame.format_id())
+      if (flow = adopt_format(frame); flow != GST_FLOW_OK) return flow;
+    if (skip_early(frame.info()) || skip_gap(frame.info())) continue;
+    auto made = buffer_of(std::move(frame));
+    if (!made) continue;  // it is no frame of its caps
+    if (push_headers(made)) return GST_FLOW_OK;
+    if (!made) continue;
+    if (auto list = list_of_parts(made.get()))
+      gst_base_src_submit_buffer_list(element_, list.release());
+    else
+      *buffer = made.release();
+    return GST_FLOW_OK;
+  }
+}
+
+// A frame that is not what its caps say costs nothing but itself.
+Owned<GstBuffer> Source::drop_malformed(const shmring_frame_info& info) {
+  if (malformed_.fetch_add(1, std::memory_order_relaxed) == 0)
+    GST_ELEMENT_WARNING(
+        element_, STREAM, FORMAT,
+        ("A malformed frame from %s is dropped: its %" G_GUINT64_FORMAT " bytes are not what its caps describe.",
+         path_.c_str(), guint64{info.size}),
+        ("further ones are only counted, see malformed in stats"));
+  return nullptr;
+}
+
+Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
+  const shmring_frame_info info = frame.info();
+  const Layout planes = layout(info, format_);
+  if (planes == Layout::broken) return drop_malformed(info);
+
+  Owned<GstBuffer> buffer;
+  const bool hoarded =
+      reader_->held() >= reader_->max_held();  // this one is the last that may be held: it must come free
+  if (info.size == 0) {
+    buffer = adopt(gst_buffer_new());
+  } else if (hoarded || planes == Layout::foreign || (planes == Layout::custom && !takes_video_meta_)) {
+    buffer = copy_of(frame, planes);
+    if (!buffer) return drop_malformed(info);
+  } else {
+    buffer = adopt(gst_buffer_new());
+    gst_buffer_append_memory(buffer.get(), memory_of(std::move(frame)));
+    if (planes == Layout::custom) add_planes(info, format_, buffer.get());
+  }
+  decode(info, format_, time_.of(GST_ELEMENT(element_)), buffer.get());
+  if (!metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
+    GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",
+                       guint64{info.sequence});
+  if (format_.audio() && !add_samples_meta(buffer.get(), *format_.audio())) return drop_malformed(info);
+  // Decoders and parsers must know of missing frames; a picture stands alone.
+  if (!format_.video() && last_sequence_ != 0 && info.sequence != last_sequence_ + 1)
+    GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
+  last_sequence_ = info.sequence;
+  outage_.record(buffer.get(), format_);
+  return buffer;
+}
+
+// A stream of bytes is joined in the middle: what it begins with comes before its first frame, whole and once. True: the
+// frame went with it. The frame is gone where it is one of the headers itself.
+bool Source::push_headers(Owned<GstBuffer>& frame) {
+  const bool header = GST_BUFFER_FLAG_IS_SET(frame.get(), GST_BUFFER_FLAG_HEADER);
+  if (auto headers = std::move(headers_)) {
+    if (begins_with_headers(frame.get(), headers.get())) return false;
+    skip_headers_ = header;
+    if (!header) gst_buffer_list_add(headers.get(), frame.release());
+    gst_base_src_submit_buffer_list(element_, headers.release());
+    return true;
+  }
+  skip_headers_ = skip_headers_ && header;
+  if (skip_headers_) frame = nullptr;
+  return false;
+}
+
+// The list that a frame was published as; NULL where it was one buffer.
+Owned<GstBufferList> Source::list_of_parts(GstBuffer* frame) {
+  return metas_.parts().size() > 1 ? list_of(frame, metas_.parts(), format_) : nullptr;
+}
+
+Owned<GstBuffer> Source::copy_of(const shmring::Frame& frame, Layout planes) {
+  copied_.fetch_add(1, std::memory_order_relaxed);
+  const auto bytes = frame.bytes();
+  auto copy = adopt(gst_buffer_new());
+  const bool tight = planes == Layout::foreign || (planes == Layout::custom && !takes_video_meta_);
+  const gsize size = tight ? GST_VIDEO_INFO_SIZE(format_.video()) : bytes.size();
+  Block block = spare_->take(size);
+  if (!tight) {
+    std::memcpy(block.bytes().data(), bytes.data(), bytes.size());
+    gst_buffer_append_memory(copy.get(), memory_of(std::move(block), 0, size));
+    if (planes == Layout::custom) add_planes(frame.info(), format_, copy.get());
+    return copy;
+  }
+  gst_buffer_append_memory(copy.get(), memory_of(std::move(block), 0, size));
+  // Only lent for the copy: the frame outlives this buffer.
+  const auto original = adopt(gst_buffer_new_wrapped_full(
+      GST_MEMORY_FLAG_READONLY, const_cast<std::byte*>(bytes.data()), bytes.size(), 0, bytes.size(), nullptr, nullptr));
+  add_planes(frame.info(), format_, original.get());
+  if (!copy_picture(format_, original.get(), copy.get())) return nullptr;
+  return copy;
+}
+
+Owned<GstStructure> Source::stats() const {
+  shmring_reader_stats reader{};
+  bool connected = false;
+  std::uint64_t latency = 0;
+  {
+    const std::shared_lock alive(life_);
+    if (reader_) {
+      reader = reader_->stats();
+      connected = reader_->connected();
+      latency = reader_->latency();
+    }
+  }
+  return adopt(gst_structure_new(
+      "application/x-shmringsrc-stats", "connected", G_TYPE_BOOLEAN, connected, "publisher-pid", G_TYPE_UINT64,
+      guint64{reader.publisher_pid}, "attachments", G_TYPE_UINT64, guint64{reader.attachments}, "taken", G_TYPE_UINT64,
+      guint64{reader.taken}, "stale", G_TYPE_UINT64, guint64{reader.stale}, "missed", G_TYPE_UINT64,
+      guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "early",
+      G_TYPE_UINT64, guint64{early_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
+      guint64{repeated_count_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
+      guint64{malformed_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held}, "drop-policy",
+      G_TYPE_STRING, policy_name(reader.policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth", G_TYPE_UINT64,
+      guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence", G_TYPE_UINT64,
+      guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50", G_TYPE_UINT64,
+      guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max", G_TYPE_UINT64,
+      guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99", G_TYPE_UINT64,
+      guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max}, "liars", G_TYPE_UINT64,
+      guint64{reader.liars}, nullptr));
+}
+
+}  // namespace supplier

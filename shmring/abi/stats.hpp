@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The account of a ring and of each of its readers, as STATS messages carry it.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include <shmring/types.h>
+
+namespace shmring {
+
+struct RingStats {
+  shmring_ring_stats ring;
+  std::vector<shmring_lane_stats> lanes;  // attached ones first, then the gone
+};
+
+// "message", "tail", …; nullptr for a place of the table that is free.
+const char* offence_name(std::size_t offence);
+
+}  // namespace shmring

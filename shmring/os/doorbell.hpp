@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What wakes one sleeping reader: an eventfd inside an epoll instance. The publisher keeps the eventfd to itself, so nobody else can fill it
+// or make it blocking; the reader has the instance only, which it can poll together with other descriptors.
+#pragma once
+
+#include <cstdint>
+
+#include "abi/result.hpp"
+#include "os/fd.hpp"
+
+namespace shmring {
+
+class Doorbell {
+ public:
+  static Result<Doorbell> make();
+
+  // Never waits; a bell that rings already goes on ringing. Any thread.
+  void ring() const;
+  // The reader's end: readable from the next ring until hush(). Kept here until it was sent.
+  int reader_end() const { return poll_.get(); }
+  void forget_reader_end() { poll_.reset(); }
+
+ private:
+  Fd event_, poll_;
+};
+
+// For the reader: stops the ringing, and tells whether it rang. One that rings again meanwhile is heard.
+enum class Heard { nothing, ring, no_bell };
+Heard hush(int bell);
+
+// Waits until an epoll instance has an event, at most `timeout` ns (SHMRING_WAIT_FOREVER). Faster to wake from than ppoll() on what is in it.
+void wait_for_event(int epoll, std::uint64_t timeout);
+
+}  // namespace shmring

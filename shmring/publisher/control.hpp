@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The publisher's control thread: who may come, under which name, whose bell is to be rung, who is gone. It never touches the ledger
+// but through the gate, and only while nothing is being published; a publisher never waits for it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "abi/wire.hpp"
+#include "os/socket.hpp"
+#include "os/spin_lock.hpp"
+#include "publisher/publisher.hpp"
+#include "publisher/ring.hpp"
+
+namespace shmring {
+
+// What the publishing side and the control thread share.
+struct PublisherShared {
+  Gate gate;
+  Counter last_published_at;
+  std::atomic<std::uint64_t> ended_after{0};  // the stream ended after this sequence; 0: it goes on
+  // Any thread: follows what readers took and released; adds the publishing side's numbers.
+  std::function<void()> collect;
+  std::function<void(shmring_ring_stats&)> fill_ring_stats;
+};
+
+class Control {
+ public:
+  static Result<std::unique_ptr<Control>> start(const PublisherOptions& options, PublisherShared& shared,
+                                                std::shared_ptr<Ring> ring);
+  // Says goodbye to everybody, removes the socket file.
+  ~Control();
+  // In a forked child, where the destructor must not run: closes what keeps the path busy, and touches nothing of the parent's.
+  void abandon();
+
+  // Any thread, one system call, never waits: there are bells to ring, or the end to announce.
+  void wake();
+  // Readers of the present ring are sent to the new one. Waits for what the control thread is doing, never for a reader.
+  void replace_ring(std::shared_ptr<Ring> ring);
+  // Takes back what readers released of former rings. Answers whose frames keep those that are left, for a sentence; empty: no reader's.
+  std::string holders_of_former_rings();
+  // Drops the frames that wait in former rings for readers on their way, so that those rings may go. False: none did.
+  bool give_up_former_places();
+  // What there is to tell about the socket's path, once.
+  std::string take_notice();
+
+  std::uint32_t readers() const { return readers_.load(std::memory_order_relaxed); }
+  void add_stats(RingStats& stats) const;
+
+ private:
+  // Names a connection for as long as the publisher lives. A descriptor's number cannot: within one batch of events it is closed and
+  // belongs to the next connection.
+  using Serial = std::uint64_t;
+  // What an event is about, as epoll keeps it: the publisher's own two descriptors, a connection's socket, the process at its other end.
+  static constexpr std::uint64_t kWakeTag = 0, kListenerTag = 1;
+  static constexpr std::uint64_t socket_tag(Serial serial) { return 2 * serial; }
+  static constexpr std::uint64_t process_tag(Serial serial) { return 2 * serial + 1; }
+  struct Connection {
+    enum class Stage { greeting, mapping, reading, observing } stage = Stage::greeting;
+    Serial serial = 0;
+    ForeignFd socket;
+    Peer peer;
+    std::uint64_t deadline = 0;     // of the handshake
+    std::uint64_t rests_until = 0;  // what it asks meanwhile has to wait
+    std::shared_ptr<Lane> lane;     // mapping, reading; it owns the socket then
+    Ring* ring = nullptr;           // that the lane is of
+    bool goes_on = false;           // it leaves for the new ring that it was told of
+    bool told_offered = false;      // that every frame is offered to it from now on
+    std::uint64_t told_end = 0;     // the end that it was told of
+    int fd() const { return lane ? lane->socket.get() : socket.get(); }
+  };
+  // All lanes that ever had a name; those of now are added when asked for.
+  struct Name {
+    std::uint32_t generation = 0;
+    std::uint32_t moving = 0;        // the process that is to come again, because its ring was replaced …
+    Fd moving_process;               // … its handle, where there is one …
+    std::uint64_t moving_since = 0;  // … and since when
+    std::uint64_t left_at = 0;       // it left a ring for the next one then, and did not come there yet; 0: it did not
+    std::uint64_t gone_at = 0;
+    shmring_lane_stats total{};
+    Histogram age, hold;
+  };
+  // A reader that hung up without a goodbye: how its process ends decides whether it is reported as dead or as having left.
+  struct Departure {
+    std::string name;
+    std::uint32_t generation;
+    ProcessId process;
+    Fd pidfd;
+    std::uint64_t deadline;
+  };
+  using Departures = std::map<Serial, Departure>;  // by the serial of the connection that was
+  // A lane, and the ring that it is of.
+  struct Place {
+    Ring* ring = nullptr;
+    std::shared_ptr<Lane> lane;
+  };
+  // What is to be done with a connection after a message.
+  enum class Next { keep, close };
+  // What serve() found: perhaps more messages, none for now, or the connection's end.
+  enum class Served { some, none, ended };
+
+  Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,
+          Fd epoll, Fd event);
+  void run();
+  void round();
+  void handle(std::uint64_t tag);
+  void accept_all();
+  void make_room_for_greeting();
+  Served serve(Connection& connection);
+  void end_if_gone(Serial serial);
+  Next on_hello(Connection& connection, const wire::Hello& hello);
+  Next on_mapped(Connection& connection);
+  Next refuse(Connection& connection, Status status, const std::string& text);
+  Next welcome_reader(Connection& connection, const wire::Hello& hello, wire::Welcome welcome);
+  // A lane in the present ring, with what can be granted; or why there is none.
+  Result<std::shared_ptr<Lane>> make_lane(const std::string& name, const Lane::Ask& asked, ProcessId process,
+                                          Fd pidfd) const;
+  template <class Each>
+  void each_reader(Each each) const;
+  Next send_stats(Connection& connection);
+  void convict(Connection& connection, const Offence& offence);
+  void rest_listener();
+  void end_rests();
+  void mind_path();
+  void end_lane(Connection& connection, const std::string& reason);
+  void end_lost_lane(Connection& connection);
+  void drop(Serial serial);
+  void find_the_gone();
+  void judge(Departures::iterator departed);
+  Departures::iterator forget(Departures::iterator departed);
+  bool departs(const std::string& name, std::uint32_t generation) const;
+  void ring_bells();
+  void announce();
+  bool has_first_frame(const Connection& connection) const;
+  void end_liars();
+  void settle();
+  void forget_freed(Ring& ring);
+  std::string who_reads() const;
+  std::uint32_t held_of_former_rings(const std::string& name, std::uint32_t pid) const;
+  void send_on(const Connection& connection);
+  void keep_places(const Ring& former);
+  Place find_place(const std::string& name, const Lane::Ask& asked, std::uint32_t pid);
+  void give_up(Ring& ring, Lane& lane);
+  void give_up_places(const std::string& name, std::uint32_t pid);
+  void mind_place(Ring& ring, Lane& lane, std::uint64_t now);
+  template <class Each>
+  void each_place(Each each) const;
+  void count_readers();
+  static bool comes_again(const Name& name, const Lane& lane);
+  Name& name_of(const std::string& name);
+  int next_timeout() const;
+  bool watch(int fd, std::uint32_t events, std::uint64_t tag);
+  void set_events(const Connection& connection, std::uint32_t events);
+  void rest(Connection& connection);
+  void collect_old_rings() const;
+  void fill_stats(RingStats& stats) const;
+
+  const PublisherOptions options_;
+  PublisherShared& shared_;
+  Listener listener_;
+  const Fd epoll_, event_, own_pidfd_;
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint32_t> readers_{0};
+
+  // Guards all below: the control thread, those who ask for stats, replace_ring. Never taken while publishing.
+  mutable std::mutex mutex_;
+  std::shared_ptr<Ring> ring_;
+  std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no gate
+  Serial last_serial_ = 0;
+  std::map<Serial, Connection> connections_;
+  Departures departures_;
+  std::map<std::string, Name> names_;
+  std::uint64_t listener_rests_until_ = 0;
+  std::uint64_t path_looked_at_;
+  bool path_taken_ = false;  // by another publisher
+  std::string notice_;
+  std::uint64_t refused_readers_ = 0;
+  std::array<std::uint64_t, SHMRING_OFFENCES> offences_{};
+
+  std::thread thread_;
+};
+
+}  // namespace shmring

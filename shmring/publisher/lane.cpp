@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "publisher/lane.hpp"
+
+#include <ctime>
+
+#include "os/clock.hpp"
+
+namespace shmring {
+namespace {
+
+constexpr std::uint64_t kSlowBell = 200'000;  // ns
+// A slow bell takes four quick ones to be forgotten, and more than three that are not are too many.
+constexpr std::uint32_t kSuspicious = 4, kConvicted = 3 * kSuspicious + 1;
+
+std::uint64_t thread_time() {
+  timespec t;
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+}  // namespace
+
+Lane::Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, LaneBlock& in_ring,
+           std::uint32_t slots)
+    : grant(std::move(granted)),
+      index(number),
+      process(reader),
+      pidfd(std::move(reader_pidfd)),
+      block(in_ring),
+      geometry(LaneGeometry::make(slots)),
+      own_(kBlockLines + (geometry.total_size + kLine - 1) / kLine),
+      page(reinterpret_cast<LanePage*>(&own_[kBlockLines])),
+      counters(reinterpret_cast<LaneCounters*>(reinterpret_cast<std::byte*>(page) + geometry.counters_offset)),
+      writer(*reinterpret_cast<LaneBlock*>(own_.data()), *page, grant.depth, grant.max_held,
+             grant.policy != SHMRING_DROP_NEWEST) {
+  block.head.store(0, std::memory_order_relaxed);  // a former lane's
+}
+
+void Lane::equip(ForeignFd connection, Doorbell doorbell, SharedMemory shared) {
+  socket = std::move(connection);
+  bell = std::move(doorbell);
+  memory = std::move(shared);
+  page = reinterpret_cast<LanePage*>(memory.mapping.data());
+  counters = reinterpret_cast<LaneCounters*>(memory.mapping.data() + geometry.counters_offset);
+  page->waiting.store(1, std::memory_order_relaxed);  // the first frame rings
+}
+
+// A reader can make its bell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
+// processor; it is only asked for after a ring that was long. And a virtual machine that stands still for a moment counts that as the
+// thread's, too: only who is slow most of the time is convicted.
+[[gnu::hot]] void Lane::ring_bell() {
+  bells.add();
+  const std::uint32_t suspected = suspicion.load(std::memory_order_relaxed);
+  const std::uint64_t cpu = suspected ? thread_time() : 0;
+  const std::uint64_t start = now();
+  bell.ring();
+  const bool slow = now() - start >= kSlowBell && (!suspected || thread_time() - cpu >= kSlowBell);
+  if (!slow && !suspected) return;
+  const std::uint32_t after = slow ? suspected + kSuspicious : suspected - 1;
+  suspicion.store(after, std::memory_order_relaxed);
+  if (after >= kConvicted) offence.store(&kDearBell, std::memory_order_release);
+}
+
+}  // namespace shmring

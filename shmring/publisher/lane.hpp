@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// One reader as its publisher keeps it: connection, memory, the writer's end, figures.
+//
+// Until the lane is active its words are in memory that no other process has. So frames can wait for a reader that was sent on to a new
+// ring, from the first one on, and one that never comes has nothing to cheat with.
+//
+// Two threads share it. The control thread makes it, says in `wanted` what is to become of it and destroys it; whoever holds the
+// publisher's gate carries that out and says so in `applied`. A lane is destroyed only after applied == freed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "abi/geometry.hpp"
+#include "lane/lane_writer.hpp"
+#include "os/doorbell.hpp"
+#include "os/memory.hpp"
+#include "os/socket.hpp"
+
+namespace shmring {
+
+// Why a peer is sent away: how it is counted, and what it and the figures are told.
+struct Offence {
+  shmring_offence kind;
+  const char* sentence;
+};
+inline constexpr Offence kWrongTail{SHMRING_OFFENCE_TAIL, "it moved its tail to where no frame is"};
+inline constexpr Offence kDearBell{SHMRING_OFFENCE_BELL, "ringing its bell costs the publisher too much"};
+
+struct Lane : std::enable_shared_from_this<Lane> {
+  enum class Stage : std::uint8_t {
+    prepared,  // not yet offered anything
+    awaited,   // its reader was sent on to this ring and is on its way; frames wait for it
+    active,
+    draining,  // gets no more frames, may take what waits (its ring is being replaced)
+    retired,   // what waited is taken back, what it holds is its own
+    freed,     // owns nothing
+  };
+
+  // What a reader asks for; 0: the publisher's.
+  struct Ask {
+    std::uint8_t policy;
+    std::uint8_t wake;
+    std::uint32_t depth;
+    std::uint32_t max_held;
+    bool operator==(const Ask&) const = default;
+  };
+  struct Grant {
+    std::string name;
+    Ask asked;
+    shmring_policy policy;
+    shmring_wake wake;
+    std::uint32_t depth;
+    std::uint32_t max_held;
+  };
+
+  Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, LaneBlock& in_ring, std::uint32_t slots);
+  // The control thread, before the lane is active: the reader's connection, and the memory that it is about to map.
+  void equip(ForeignFd connection, Doorbell doorbell, SharedMemory shared);
+  // With the gate: from now on the reader finds its frames in that memory.
+  void open() { writer.move_to(block, *page); }
+
+  const Grant grant;
+  const std::uint32_t index;
+  const ProcessId process;
+  const Fd pidfd;
+  LaneBlock& block;  // in the ring
+  const LaneGeometry geometry;
+  ForeignFd socket;
+  Doorbell bell;
+  SharedMemory memory;
+
+ private:
+  struct alignas(kLine) Line {
+    std::byte bytes[kLine];
+  };
+  static constexpr std::size_t kBlockLines = (sizeof(LaneBlock) + 4 * kMaxDepth + kLine - 1) / kLine;
+  std::vector<Line> own_;  // block and page while no reader has them
+
+ public:
+  LanePage* page;
+  LaneCounters* counters;  // the reader's words: shown, never believed
+  LaneWriter<> writer;     // under the gate
+
+  std::atomic<Stage> wanted{Stage::prepared};
+  std::atomic<Stage> applied{Stage::prepared};
+  // Any thread. It found that the reader broke the rules; the control thread ends the lane.
+  std::atomic<const Offence*> offence{nullptr};
+  std::atomic<bool> ring_later{false};  // the control thread is to ring its bell
+
+  Counter bells;
+  Counter last_offered_at;
+  Counter busy_since;                       // when it last went from owning nothing to owning something
+  Counter owned;                            // slots, once it gets no more frames
+  std::atomic<std::uint32_t> suspicion{0};  // that its bell is dear
+
+  // Any thread; never waits.
+  void ring_bell();
+};
+
+}  // namespace shmring

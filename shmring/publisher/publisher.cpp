@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "publisher/publisher.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "abi/video.hpp"
+#include "lane/crash_point.hpp"
+#include "os/clock.hpp"
+#include "os/fork_guard.hpp"
+#include "publisher/control.hpp"
+#include "publisher/copier.hpp"
+#include "publisher/ring.hpp"
+
+namespace shmring {
+namespace {
+
+// What is wrong with a frame that does not fit a slot.
+[[gnu::cold, gnu::noinline]] Error unfit(const shmring_frame_info& info) {
+  if (info.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
+  if (info.metadata_size > kMetadataSize)
+    return {SHMRING_INVALID, "the metadata has " + std::to_string(info.metadata_size) + " bytes, a frame carries " +
+                                 std::to_string(kMetadataSize)};
+  return {SHMRING_TOO_LARGE, "the frame is larger than its slot"};
+}
+
+// A sentence about a handle or a loan, made out of the way of those that are as they should be.
+[[gnu::cold, gnu::noinline]] Error wrong(Status status, const char* sentence) { return {status, sentence}; }
+
+constexpr const char* kForked = "this publisher belongs to the parent process";
+
+}  // namespace
+
+struct Publisher::Impl {
+  explicit Impl(const PublisherOptions& o) : options(o) {}
+
+  const PublisherOptions options;
+  const ForkGuard guard;
+  PublisherShared shared;
+  std::vector<std::weak_ptr<Ring>> former;  // rings before it that are held; the publishing thread's
+  std::shared_ptr<Ring> ring;               // changed and, outside of the publishing thread, read under the gate
+  std::unique_ptr<StoredFormat> format;
+  Counter sequence, published, no_slot, too_large, malformed, copied, streamed;
+  Copier copier;
+  std::atomic<std::uint64_t> latency{0};
+  std::mutex caps_mutex;  // between set_format and stats only
+  std::string caps;
+  std::unique_ptr<Control> control;
+
+  Result<std::shared_ptr<Ring>> make_ring(std::uint64_t slot_size, std::uint32_t loans) const {
+    const std::uint64_t wanted =
+        options.slots ? options.slots
+                      : 1ull + loans + std::uint64_t{options.max_readers} * (options.depth + options.max_held);
+    if (wanted > kMaxSlots)
+      return {SHMRING_INVALID, std::to_string(wanted) + " slots are more than 16384: fewer readers, depth or max-held"};
+    if (options.slots && options.slots < 3 + loans)
+      return {SHMRING_INVALID, std::to_string(options.slots) + " slots are too few: 1 + " + std::to_string(loans) +
+                                   " loans + 2 for a reader are needed"};
+    // A reader that comes back may find its former lane still holding frames: numbers for both.
+    const std::uint32_t lanes = std::min(kMaxLanes, 2 * options.max_readers);
+    auto made = Ring::create(static_cast<std::uint32_t>(wanted), loans, lanes, options.depth, slot_size);
+    if (made) (*made)->header().latency.store(latency.load(), std::memory_order_relaxed);
+    return made;
+  }
+
+  // What keeps a ring of a former size is a frame of it, or a reader that has not moved over yet: each place for a reader has max_held + 1 of
+  // these, whatever sizes do, and this process its loans.
+  Result<void> room_for_another_ring() {
+    std::string holders = control->holders_of_former_rings();
+    std::erase_if(former, [](const auto& r) { return r.expired(); });
+    const std::size_t most = std::size_t{options.max_readers} * (options.max_held + 1) + options.loans;
+    if (former.size() < most) return {};
+    if (holders.empty()) holders = "loans of this process";
+    return {SHMRING_NO_MEMORY, std::to_string(former.size()) +
+                                   " rings of former sizes are still held, the most that max-readers, "
+                                   "max-held and loans allow (" +
+                                   holders + "): another can be made when one of them is released"};
+  }
+
+  std::shared_ptr<Ring> current() {
+    const std::lock_guard lock(shared.gate);
+    return ring;
+  }
+
+  // Whether readers find a whole picture in a frame; of what is no picture they find all there is.
+  bool whole(const shmring_frame_info& info) const {
+    if (!format) return true;
+    return info.size >= (info.plane_count == 0 ? format->least_size : size_of_planes(info));
+  }
+
+  [[gnu::noinline]] std::uint64_t size_of_planes(const shmring_frame_info& info) const {
+    const FormatArea& f = format->area;
+    return picture_size(static_cast<shmring_pixel_format>(f.pixel_format), f.width, f.height,
+                        {info.planes, std::min<std::size_t>(info.plane_count, SHMRING_MAX_PLANES)});
+  }
+
+  [[gnu::cold, gnu::noinline]] Error refuse_malformed(const shmring_frame_info& info) {
+    drop_for_all(malformed);
+    const FormatArea& f = format->area;
+    const shmring_pixel_layout* layout = pixel_layout(static_cast<shmring_pixel_format>(f.pixel_format));
+    return {SHMRING_INVALID, "the frame is dropped: its " + std::to_string(info.size) +
+                                 " bytes and its planes hold no " + (layout ? layout->name : "picture") + " of " +
+                                 std::to_string(f.width) + "x" + std::to_string(f.height)};
+  }
+
+  // A frame that nobody gets is still offered: it has a number, and every lane's account has it.
+  void drop_for_all(Counter& why) {
+    const std::uint64_t t = now();
+    const std::lock_guard lock(shared.gate);
+    if (ring->settle(t)) ring->mark_sleepers();
+    sequence.add();
+    why.add();
+    shared.last_published_at.set(t);
+    ring->offer_nothing(t);
+  }
+
+  // Carries out what the control thread wants of the lanes and follows what readers took and released.
+  void collect() {
+    bool settled;
+    {
+      const std::lock_guard lock(shared.gate);
+      settled = ring->settle(now());
+      if (settled) ring->mark_sleepers();
+      ring->collect_all();
+    }
+    if (settled) control->wake();
+  }
+
+  void fill_ring_stats(shmring_ring_stats& s) {
+    s.struct_size = sizeof s;
+    const std::shared_ptr<Ring> r = current();
+    const auto slots = r->slots();
+    s.publisher_pid = static_cast<std::uint32_t>(::getpid());
+    s.slots = r->geometry().slot_count;
+    s.free_slots = slots.free;
+    s.owned = slots.owned;
+    s.loaned = slots.loaned;
+    s.max_readers = options.max_readers;
+    s.slot_size = r->geometry().slot_size;
+    s.memory = r->geometry().total_size;
+    s.sequence = sequence.get();
+    s.published = published.get();
+    s.no_slot = no_slot.get();
+    s.too_large = too_large.get();
+    s.malformed = malformed.get();
+    s.copied = copied.get();
+    s.streamed = streamed.get();
+    s.last_published_at = shared.last_published_at.get();
+    const std::lock_guard lock(caps_mutex);
+    std::strncpy(s.caps, caps.c_str(), sizeof s.caps - 1);
+  }
+};
+
+[[gnu::hot]] Loan::Loan(Loan&& other) noexcept { *this = std::move(other); }
+[[gnu::hot]] Loan& Loan::operator=(Loan&& other) noexcept {
+  std::swap(ring_, other.ring_);
+  std::swap(slot_, other.slot_);
+  std::swap(published_, other.published_);
+  return *this;
+}
+[[gnu::hot]] Loan::~Loan() {
+  if (ring_) ring_->give_back(slot_);
+}
+[[gnu::hot]] std::span<std::byte> Loan::bytes() const { return {ring_->payload(slot_), ring_->geometry().slot_size}; }
+
+Publisher::Publisher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& options) {
+  if (options.max_readers == 0 || options.max_readers > kMaxLanes)
+    return {SHMRING_INVALID, "max-readers " + std::to_string(options.max_readers) + " is not between 1 and 63"};
+  if (options.max_held == 0 || options.max_held > kMaxHeld)
+    return {SHMRING_INVALID, "max-held " + std::to_string(options.max_held) + " is not between 1 and 256"};
+  if (options.depth == 0 || options.depth > kMaxDepth)
+    return {SHMRING_INVALID, "depth " + std::to_string(options.depth) + " is not between 1 and 256"};
+  if (options.loans == 0 || options.loans > 4096)
+    return {SHMRING_INVALID, "loans " + std::to_string(options.loans) + " is not between 1 and 4096"};
+  if (auto ok = check_path(options.path); !ok) return ok.error();
+  auto impl = std::make_unique<Impl>(options);
+  auto ring = impl->make_ring(options.slot_size, options.loans);
+  if (!ring) return ring.error();
+  impl->ring = *ring;
+  impl->shared.collect = [raw = impl.get()] { raw->collect(); };
+  impl->shared.fill_ring_stats = [raw = impl.get()](shmring_ring_stats& stats) { raw->fill_ring_stats(stats); };
+  auto control = Control::start(options, impl->shared, *ring);
+  if (!control) return control.error();
+  impl->control = *std::move(control);
+  return std::unique_ptr<Publisher>(new Publisher(std::move(impl)));
+}
+
+Publisher::~Publisher() {
+  if (!in_child()) return;
+  impl_->control->abandon();
+  (void)impl_.release();  // its locks may be held, and its lists be half changed, by threads that stayed in the parent
+}
+
+bool Publisher::in_child() const { return impl_->guard.in_child(); }
+
+Result<void> Publisher::set_format(const shmring_format& format) {
+  if (in_child()) return wrong(SHMRING_FORKED, kForked);
+  auto stored = StoredFormat::make(format);
+  if (!stored) return stored.error();
+  const std::lock_guard lock(impl_->caps_mutex);
+  impl_->format = *std::move(stored);
+  impl_->caps = format.caps ? format.caps : "";
+  SHMRING_CRASH_POINT(format_set);
+  return {};
+}
+
+Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
+  Impl& p = *impl_;
+  if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
+  const auto before = p.current();
+  if (loans == 0) loans = before->loans();
+  const auto make = [&]() -> Result<std::shared_ptr<Ring>> {
+    if (auto room = p.room_for_another_ring(); !room) return room.error();
+    return p.make_ring(slot_size, loans);
+  };
+  auto ring = make();
+  if (ring.status() == SHMRING_NO_MEMORY && p.control->give_up_former_places()) ring = make();
+  if (!ring) return ring.error();
+  p.former.emplace_back(before);
+  {
+    const std::lock_guard lock(p.shared.gate);
+    p.ring = *ring;
+  }
+  SHMRING_CRASH_POINT(ring_replaced);
+  p.control->replace_ring(*std::move(ring));
+  return {};
+}
+
+std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->current()->geometry().slot_size; }
+
+[[gnu::hot]] Result<Loan> Publisher::loan(std::uint32_t spare) {
+  if (impl_->guard.in_child()) return wrong(SHMRING_FORKED, kForked);
+  std::uint32_t slot = 0;
+  std::shared_ptr<Ring> ring;
+  bool settled, lent;
+  {
+    const std::lock_guard lock(impl_->shared.gate);
+    ring = impl_->ring;
+    settled = ring->settle(impl_->shared.last_published_at.get());
+    if (settled) ring->mark_sleepers();
+    lent = ring->lend(slot, spare);
+    if (lent) ring->prepare(slot);
+  }
+  if (settled) impl_->control->wake();
+  if (!lent) return Error{SHMRING_FULL, {}};
+  return Loan(std::move(ring), slot);
+}
+
+[[gnu::hot]] Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
+  Impl& p = *impl_;
+  if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
+  if (!loan.ring_ || loan.published_) return wrong(SHMRING_INVALID, "this loan was published before");
+  if (info.plane_count > SHMRING_MAX_PLANES || info.metadata_size > kMetadataSize ||
+      info.size > loan.ring_->geometry().slot_size)
+    return unfit(info);
+  if (!p.whole(info)) return p.refuse_malformed(info);
+  std::shared_ptr<Lane> sleeper;
+  std::uint32_t sleepers;
+  {
+    const std::lock_guard lock(p.shared.gate);
+    if (loan.ring_ != p.ring) return wrong(SHMRING_INVALID, "this loan is of a ring that was replaced");
+    p.ring->prepare(loan.slot_);
+    const std::uint64_t t = now();
+    p.ring->settle(t);
+    p.sequence.add();
+    p.published.add();
+    info.sequence = p.sequence.get();
+    info.published_at = t;
+    p.shared.last_published_at.set(t);
+    if (p.shared.ended_after.load(std::memory_order_relaxed)) p.shared.ended_after.store(0);
+    sleepers = p.ring->publish(loan.slot_, info, p.format.get(), t, sleeper);
+  }
+  loan.published_ = true;
+  SHMRING_CRASH_POINT(bell_claimed);
+  // One wake-up at most: the one sleeper's, or the control thread's, which rings for all.
+  if (sleepers == 1)
+    sleeper->ring_bell();
+  else if (sleepers > 1)
+    p.control->wake();
+  SHMRING_CRASH_POINT(bell_rung);
+  return {};
+}
+
+Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info) {
+  info.size = 0;
+  for (const auto& part : parts) info.size += part.size();
+  if (!in_child() && !impl_->whole(info)) return impl_->refuse_malformed(info);
+  auto lent = loan();
+  if (lent.status() == SHMRING_FULL) {
+    count_dropped();
+    return {SHMRING_FULL, "no slot is free: the frame is dropped for every reader"};
+  }
+  if (!lent) return lent.error();
+  std::byte* to = lent->bytes().data();
+  if (info.size > lent->bytes().size()) {
+    impl_->drop_for_all(impl_->too_large);
+    return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " +
+                                   std::to_string(lent->bytes().size()) + ": set slot-size to the largest frame"};
+  }
+  if (impl_->copier.copy(parts, info.size, to) == Copier::Way::past_caches) impl_->streamed.add();
+  impl_->copied.add();
+  return publish(*lent, info);
+}
+
+void Publisher::count_dropped() {
+  if (!in_child()) impl_->drop_for_all(impl_->no_slot);
+}
+
+void Publisher::count_malformed() {
+  if (!in_child()) impl_->drop_for_all(impl_->malformed);
+}
+
+void Publisher::end() {
+  if (impl_->guard.in_child()) return;
+  // 0 means "goes on": a stream that ends before its first frame ends after "frame" 2^64-1, which every reader has passed.
+  const std::uint64_t after = impl_->sequence.get();
+  impl_->shared.ended_after.store(after ? after : UINT64_MAX);
+  impl_->control->wake();
+}
+
+void Publisher::set_latency(std::uint64_t latency) {
+  if (in_child()) return;
+  impl_->latency.store(latency);
+  const std::lock_guard lock(impl_->shared.gate);
+  impl_->ring->header().latency.store(latency, std::memory_order_relaxed);
+}
+
+RingStats Publisher::stats() const {
+  RingStats stats{};
+  if (in_child()) return stats;
+  // The ring last: a reader's account never has more frames than the ring's.
+  impl_->collect();
+  impl_->control->add_stats(stats);
+  impl_->fill_ring_stats(stats.ring);
+  return stats;
+}
+
+std::string Publisher::take_notice() { return in_child() ? std::string() : impl_->control->take_notice(); }
+
+std::uint32_t Publisher::readers() const { return in_child() ? 0 : impl_->control->readers(); }
+
+}  // namespace shmring

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Looks at a live ring: asks the publisher for its figures, maps nothing and takes no lane.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "abi/result.hpp"
+#include "abi/stats.hpp"
+#include "os/untrusted_fd.hpp"
+
+namespace shmring {
+
+class Observer {
+ public:
+  static Result<std::unique_ptr<Observer>> open(const std::string& path, std::uint64_t timeout);
+  Result<RingStats> stats(std::uint64_t timeout);
+
+ private:
+  explicit Observer(ForeignFd socket) : socket_(std::move(socket)) {}
+  ForeignFd socket_;
+};
+
+}  // namespace shmring

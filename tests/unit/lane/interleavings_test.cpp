@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The two ends of a lane, the gate and the returns in every order that C++ allows, and a table of what would go wrong with any line of them
+// changed.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "lane/freed_slots.hpp"
+#include "lane/lane_reader.hpp"
+#include "lane/lane_writer.hpp"
+#include "os/spin_lock.hpp"
+#include "thread_scenarios.hpp"
+#include "watchdog.hpp"
+
+namespace model {
+namespace {
+
+struct Mutant {
+  const char* name;
+  Verdict (*explore)(const Shape&, const Callers&);
+};
+
+}  // namespace
+}  // namespace model
+
+#include "mutants.hpp"
+
+namespace model {
+namespace {
+
+std::string story(const Verdict& verdict) {
+  std::string text = verdict.fault;
+  for (const auto& line : verdict.story) text += "\n    " + line;
+  return text;
+}
+
+class EveryOrder : public testing::TestWithParam<Shape> {};
+
+TEST_P(EveryOrder, IsRight) {
+  support::Watchdog::limit(std::chrono::seconds(120));
+  const Verdict verdict = explore_lane<shmring::LaneWriter<Ops>, shmring::LaneReader<Ops>>(GetParam());
+  EXPECT_EQ(verdict.fault, "") << story(verdict);
+  EXPECT_GT(verdict.states, 1000u);  // else the scenario lost its point
+  RecordProperty("states", std::to_string(verdict.states));
+}
+
+TEST(EveryOrderOfThreads, IsRightAtTheGate) {
+  const Verdict verdict = explore_gate<shmring::BasicGate<Ops>>({});
+  EXPECT_EQ(verdict.fault, "") << story(verdict);
+  EXPECT_GT(verdict.states, 20u);
+}
+
+TEST(EveryOrderOfThreads, IsRightWhenSlotsAreGivenBack) {
+  const Verdict verdict = explore_returns<shmring::Returns<Ops>>({});
+  EXPECT_EQ(verdict.fault, "") << story(verdict);
+  EXPECT_GT(verdict.states, 20u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lane, EveryOrder, testing::ValuesIn(shapes()), [](const auto& param) {
+  std::string name;
+  for (const char c : std::string(param.param.name))
+    if (std::isalpha(static_cast<unsigned char>(c))) name += c;
+  return name;
+});
+
+// The first scenario that convicts it, or nothing.
+Verdict convict(const Mutant& mutant, const Callers& callers, const char*& scenario) {
+  for (const Shape& shape : shapes()) {
+    scenario = shape.name;
+    if (Verdict verdict = mutant.explore(shape, callers); !verdict.fault.empty()) return verdict;
+  }
+  scenario = "-";
+  return {};
+}
+
+void expect_conviction(const Mutant& mutant, const Callers& callers = {}) {
+  const char* scenario = nullptr;
+  const Verdict verdict = convict(mutant, callers, scenario);
+  std::printf("%-55s | %-30s | %s\n", mutant.name, scenario,
+              verdict.fault.empty() ? "NOT CONVICTED" : verdict.fault.c_str());
+  EXPECT_NE(verdict.fault, "") << mutant.name << ": nothing goes wrong with it; is the line stronger than it need be?";
+}
+
+TEST(MutationTable, EachWeakenedOrderAndEachStepLeftOutIsConvicted) {
+  support::Watchdog::limit(std::chrono::seconds(240));
+  for (const Mutant& mutant : mutants) expect_conviction(mutant);
+}
+
+TEST(MutationTable, ALostExchangeThatLoadsWithoutAcquireIsConvicted) {
+  using Weak = OpsWith<Order::relaxed>;
+  expect_conviction(
+      {"a lost exchange loads without acquire", explore_lane<shmring::LaneWriter<Weak>, shmring::LaneReader<Weak>>});
+}
+
+TEST(MutationTable, EachMistakeOfTheCallersIsConvicted) {
+  const auto real = explore_lane<shmring::LaneWriter<Ops>, shmring::LaneReader<Ops>>;
+  expect_conviction({"no fence between the heads and the waiting flags", real}, {.publisher_fences = false});
+  expect_conviction({"bell drained after arming", real}, {.drains_after_arming = true});
+}
+
+}  // namespace
+}  // namespace model

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What the reader's end of a bell says, and what it cannot do to the publisher's.
+#include "os/doorbell.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace shmring {
+namespace {
+
+bool rings(int bell) {
+  pollfd p{bell, POLLIN, 0};
+  return ::poll(&p, 1, 0) == 1;
+}
+
+TEST(Doorbell, RingsUntilItIsHushedHoweverOftenItWasRung) {
+  auto bell = Doorbell::make();
+  ASSERT_TRUE(bell);
+  EXPECT_FALSE(rings(bell->reader_end()));
+  for (int i = 0; i < 3; ++i) bell->ring();
+  EXPECT_TRUE(rings(bell->reader_end()));
+  EXPECT_TRUE(rings(bell->reader_end()));
+  EXPECT_EQ(hush(bell->reader_end()), Heard::ring);
+  EXPECT_EQ(hush(bell->reader_end()), Heard::nothing);
+  EXPECT_FALSE(rings(bell->reader_end()));
+  bell->ring();
+  EXPECT_TRUE(rings(bell->reader_end()));
+}
+
+TEST(Doorbell, IsHeardThroughAnotherInstanceToo) {
+  auto bell = Doorbell::make();
+  ASSERT_TRUE(bell);
+  const Fd outer(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  ASSERT_EQ(::epoll_ctl(outer.get(), EPOLL_CTL_ADD, bell->reader_end(), &event), 0);
+  EXPECT_FALSE(rings(outer.get()));
+  bell->ring();
+  EXPECT_TRUE(rings(outer.get()));
+  hush(bell->reader_end());
+  EXPECT_FALSE(rings(outer.get()));
+}
+
+TEST(Doorbell, CannotBeFilledEmptiedOrMadeBlockingByWhoHasTheReadersEnd) {
+  auto bell = Doorbell::make();
+  ASSERT_TRUE(bell);
+  const std::uint64_t most = UINT64_MAX - 1;
+  std::uint64_t count = 0;
+  EXPECT_LT(::write(bell->reader_end(), &most, sizeof most), 0);
+  EXPECT_LT(::read(bell->reader_end(), &count, sizeof count), 0);
+  ASSERT_EQ(::fcntl(bell->reader_end(), F_SETFL, 0), 0);
+  // Nothing that it can name there is the publisher's.
+  for (int fd = 0; fd < 256; ++fd) {
+    if (fd == bell->reader_end()) continue;
+    const Fd copy(::dup(fd));
+    if (copy) {
+      EXPECT_LT(::epoll_ctl(bell->reader_end(), EPOLL_CTL_DEL, copy.get(), nullptr), 0);
+    }
+  }
+  bell->ring();
+  EXPECT_TRUE(rings(bell->reader_end()));
+}
+
+TEST(Doorbell, OnlyADoorbellCanBeHushed) {
+  const Fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(hush(file.get()), Heard::no_bell);
+}
+
+}  // namespace
+}  // namespace shmring
