@@ -103,8 +103,8 @@ bool Fanout::keep_header(GstBuffer* buffer) {
 [[gnu::hot]] void Fanout::distribute() {
   pthread_setname_np(pthread_self(), "latest-frames");
   prctl(PR_SET_TIMERSLACK, 1ul);  // a sleep that should end before the next frame must not end after it
-  shmring::Pace pace;
-  while (ItemRef item = inbox_.take(wake() == Wake::adaptive ? &pace : nullptr)) publish_newest(std::move(item));
+  shmring::SpinWaiter waiter;
+  while (ItemRef item = inbox_.take(wake() == Wake::adaptive ? &waiter : nullptr)) publish_newest(std::move(item));
 }
 
 [[gnu::hot]] void Fanout::publish_newest(ItemRef item) {

@@ -7,7 +7,7 @@
 
 #include "latestframe/futex.hpp"
 #include "latestframe/item.hpp"
-#include "reader/pace.hpp"
+#include "reader/spin_waiter.hpp"
 
 namespace supplier::latestframe {
 
@@ -24,8 +24,8 @@ class Inbox {
   // Whatever is in there.
   ItemRef clear() { return ItemRef(slot_.exchange(nullptr, std::memory_order_acq_rel)); }
 
-  // The next item; nothing once it was closed. With `pace` it stays awake when the next one is due. For one thread.
-  ItemRef take(shmring::Pace* pace);
+  // The next item; nothing once it was closed. With `waiter` it spins when the next one is due. For one thread.
+  ItemRef take(shmring::SpinWaiter* waiter);
 
   void close() {
     closed_.store(true, std::memory_order_seq_cst);
@@ -35,17 +35,10 @@ class Inbox {
 
  private:
   bool ready() const { return slot_.load(std::memory_order_seq_cst) || closed_.load(std::memory_order_seq_cst); }
-  void spin(std::uint64_t until, shmring::Pace& pace);
-  void learn(std::uint64_t at, shmring::Pace& pace);
 
   alignas(64) std::atomic<Item*> slot_{nullptr};
   Bell bell_;
   std::atomic<bool> closed_{false};
-
-  // Of the thread that takes.
-  std::uint64_t looked_at_ = 0;  // when it last saw that there was nothing, while looking; 0: asleep, or elsewhere
-  std::int64_t preempted_ = 0;   // times_preempted() when it began to look
-  bool misplaced_ = false;       // look from another processor the next time
 };
 
 }  // namespace supplier::latestframe

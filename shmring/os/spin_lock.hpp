@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <thread>
 
 #include "abi/atomic.hpp"
 #include "os/relax.hpp"
@@ -17,7 +18,7 @@ class BasicGate {
     // Bound: the other thread's few hundred instructions, or its time off the processor.
     while (!try_lock()) {
       for (int i = 0; i < 64 && Ops::load(taken_, std::memory_order_relaxed); ++i) relax();
-      if (Ops::load(taken_, std::memory_order_relaxed)) give_way();
+      if (Ops::load(taken_, std::memory_order_relaxed)) std::this_thread::yield();
     }
   }
   // acquire: pairs with the release in unlock; what the other thread did to the ledger is done.

@@ -19,7 +19,7 @@
 #include "reader/former_rings.hpp"
 #include "reader/interruption.hpp"
 #include "reader/publisher_locator.hpp"
-#include "reader/spinner.hpp"
+#include "reader/spin_waiter.hpp"
 
 namespace shmring {
 namespace {
@@ -58,7 +58,7 @@ struct Reader::Impl {
   std::uint32_t bells_in_vain = 0;       // in a row, without a frame
   std::uint64_t newest = 0;              // the last one taken from this publisher
   std::uint32_t former_pid = 0;          // the publisher that was left last
-  Spinner spinner;                       // for wake=adaptive
+  SpinWaiter waiter;                     // for wake=adaptive
   std::uint64_t refused_since = 0;
 
   mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
@@ -369,7 +369,7 @@ struct Reader::Impl {
       case Attachment::Took::broken:
         return leave_wrecked();
       case Attachment::Took::empty:
-        if (adaptive() && timeout != 0 && spinner.spin(*attachment, interrupted, timeout)) return {};
+        if (adaptive() && timeout != 0 && spin(timeout)) return {};
         return nothing_there();
       case Attachment::Took::frame:
         bells_in_vain = 0;
@@ -378,7 +378,7 @@ struct Reader::Impl {
     }
     note(frame->info.sequence);
     const std::uint64_t t = frame->taken_at;
-    if (adaptive()) spinner.record_arrival(frame->info, t);
+    if (adaptive()) waiter.record_arrival(frame->info.published_at, t);
     if (options.max_frame_age != 0 && t - frame->info.published_at > options.max_frame_age &&
         t > frame->info.published_at) {
       discard(std::exchange(frame, nullptr));
@@ -406,15 +406,36 @@ struct Reader::Impl {
 
   bool adaptive() const { return attachment->granted().wake == SHMRING_WAKE_ADAPTIVE; }
 
+  // Spins if the next frame is due now. False: it is not.
+  [[gnu::hot]] bool spin(std::uint64_t timeout) {
+    const std::uint64_t t = now();
+    const auto window = waiter.next(t);
+    if (!window || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return false;
+    attachment->disarm();  // the publisher need not notify
+    attachment->prepare();
+    waiter.spin(window, [this] { return !attachment->empty() || interrupted; });
+    return true;
+  }
+
+  // Cuts a sleep of at most `timeout` to when the next window begins. That moment; 0: the sleep is left as it is. The lane stays armed, so a
+  // frame that comes early wakes.
+  [[gnu::hot]] std::uint64_t limit(std::uint64_t& timeout) const {
+    const std::uint64_t t = now();
+    const auto window = waiter.next(t);
+    if (!window || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return 0;
+    timeout = window.from > t ? window.from - t : 0;
+    return window.from;
+  }
+
   [[gnu::hot]] void wait(std::uint64_t timeout) {
     if (phase != Phase::attached)
       return wait_for_event(epoll.get(), phase == Phase::searching ? std::min(timeout, finder.pause()) : timeout);
-    const std::uint64_t due = adaptive() ? spinner.limit(timeout) : 0;
+    const std::uint64_t due = adaptive() ? limit(timeout) : 0;
     SHMRING_CRASH_POINT(falling_asleep);
     wait_for_event(epoll.get(), timeout);
     SHMRING_CRASH_POINT(woken);
-    if (due != 0) spinner.record_wakeup(due);
-    if (adaptive() && attachment->empty()) spinner.begin();
+    if (due != 0) waiter.record_wakeup(due, now());
+    if (adaptive() && attachment->empty()) waiter.begin();
   }
 
   // What `ask` says of the attachment; zero without one, or in a forked child.

@@ -18,7 +18,7 @@ PUBLIC = r"shmring/(shmring|types|publisher|reader|inspect)\.hp?p?"
 
 # The client's threads wait on descriptors; memory, connections and files are made and mapped by transport only.
 WAITING = r"poll\.h|sys/(epoll|eventfd|timerfd|inotify|socket|random)\.h|unistd\.h|signal\.h|pthread\.h"
-PURE = r"os/(clock|spin_lock|relax)\.hpp"  # the one clock of all layers, and what waits without the kernel
+PURE = r"os/(clock|spin_lock)\.hpp"  # the one clock of all layers, and what waits without the kernel
 
 # folder: what it may include (all of the name), and what not although it matches. The most specific folder rules.
 ELEMENT = [r"base/.*", r"(abi|lane|publisher|reader)/.*", PURE, PUBLIC, GSTREAMER, STANDARD, r"pthread\.h"]  # threads have names
@@ -28,7 +28,7 @@ RULES = {
     "shmring/lane": ([r"(abi|lane)/.*", STANDARD], [CLOCKS, THREADS, STREAMS]),
     "shmring/os": ([r"(abi|lane|os)/.*", r"shmring/types\.h", STANDARD, C_STANDARD, POSIX], []),
     "shmring/publisher": ([r"(abi|lane|os|publisher)/.*", PUBLIC, STANDARD, WAITING], []),
-    "shmring/reader": ([r"(abi|lane|os|reader)/.*", PUBLIC, STANDARD, WAITING, r"sched\.h|sys/resource\.h"], []),
+    "shmring/reader": ([r"(abi|lane|os|reader)/.*", PUBLIC, STANDARD, WAITING], []),
     "shmring/capi": ([r"(abi|publisher|reader|capi)/.*", PURE, PUBLIC, STANDARD], []),
     "shmring/python": ([r"pybind11/.*", PUBLIC, STANDARD, r"(Python|pthread)\.h"], []),
     "shmring/tools": ([r"(CLI|fmt|nlohmann)/.*", PUBLIC, STANDARD, C_STANDARD, POSIX], []),
@@ -41,11 +41,9 @@ RULES = {
 EXCEPTIONS = {
     ("shmring/reader/publisher_locator.hpp", "sys/stat.h"): "whether the path has another publisher's file by now",
     ("shmring/publisher/copier.cpp", "emmintrin.h"): "stores past the caches",
-    ("shmring/os/relax.hpp", "thread"): "gives up the processor to whoever is waited for",
     ("gst/latestframe/futex.hpp", "linux/futex.h"): "one broadcast wakes every branch; std::atomic::notify_all cannot bound its wait",
     ("gst/latestframe/futex.hpp", "sys/syscall.h"): "the same",
     ("gst/latestframe/futex.hpp", "unistd.h"): "the same",
-    ("gst/latestframe/inbox.cpp", "reader/processor.hpp"): "who looks for a frame leaves the publisher's processor, as a ring's reader does",
     ("gst/latestframe/fanout.cpp", "sys/prctl.h"): "a sleep that ends before the next frame needs a small timer slack",
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)

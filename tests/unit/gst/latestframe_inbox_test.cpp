@@ -46,9 +46,9 @@ TEST_F(LatestFrameInbox, LosesNoItemBetweenTwoThreadsAndReportsEveryOneItOverwri
     constexpr std::uint64_t kItems = 50'000;
     std::uint64_t taken = 0, overwritten = 0, last = 0;
     std::thread reader([&] {
-      shmring::Pace pace;
+      shmring::SpinWaiter waiter;
       while (last != kItems) {
-        const ItemRef got = sut.take(adaptive ? &pace : nullptr);
+        const ItemRef got = sut.take(adaptive ? &waiter : nullptr);
         ASSERT_TRUE(got);
         ASSERT_GT(got->sequence, last);
         last = got->sequence;
@@ -68,8 +68,8 @@ TEST_F(LatestFrameInbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
   Inbox sut;
   std::atomic<std::uint64_t> last{0};
   std::thread reader([&] {
-    shmring::Pace pace;
-    while (const ItemRef got = sut.take(&pace)) last = got->sequence;
+    shmring::SpinWaiter waiter;
+    while (const ItemRef got = sut.take(&waiter)) last = got->sequence;
   });
   for (std::uint64_t i = 1; i <= 60; ++i) {
     sut.put(item(pool, i));
