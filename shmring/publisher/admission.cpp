@@ -85,7 +85,9 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
 
   const Lane::Ask asked{hello.policy, hello.wake, hello.depth, hello.max_held};
   Place place = find_place(name, asked, c.peer.process.pid);
-  if (!place.lane) {
+  if (place.lane) {
+    c.peer.pidfd.reset();  // its lane has one
+  } else {
     auto made = make_lane(name, asked, c.peer.process, std::move(c.peer.pidfd));
     if (!made) return refuse(c, made.status(), made.error().text);
     place = {ring_.get(), *std::move(made)};
