@@ -163,7 +163,7 @@ void WorkerHealth::judge(const Observation& seen, const Limits& limits, const St
   else if (stuck)
     enter(WorkerState::stuck, "nothing finished for " + duration(stuck_for_) + ": " + std::to_string(seen.pending) +
                                   " pending, " + std::to_string(seen.held) + " held, last finished frame " +
-                                  std::to_string(seen.last_consumed_seq));
+                                  std::to_string(seen.last_consumed_sequence));
   else if (starved)
     enter(WorkerState::starved, "no frame came in for " + duration(starved_for_));
   else if (seen.last_consumed_at == baseline_)

@@ -45,9 +45,9 @@ struct Observation {
   std::uint64_t held = 0;   // of the delivered: taken and not finished
   std::uint64_t stale = 0;  // of the delivered: refused as older than max-frame-age
   std::uint64_t consecutive_drops = 0;
-  std::uint64_t last_offered_at = 0;    // 0: never; the next three too
-  std::uint64_t last_consumed_at = 0;   // finished: released, or the push returned
-  std::uint64_t last_consumed_seq = 0;  // its number
+  std::uint64_t last_offered_at = 0;         // 0: never; the next three too
+  std::uint64_t last_consumed_at = 0;        // finished: released, or the push returned
+  std::uint64_t last_consumed_sequence = 0;  // its number
   std::uint64_t unfinished_since = 0;  // when the oldest frame pending or held came. Leave it 0 for a reader that keeps
                                        // its last frame but waits for the next: it is idle, not busy
   bool expecting =

@@ -25,7 +25,7 @@ Owned<GstStructure> health_structure(const char* name, const Observation& seen, 
       "consecutive-drops", G_TYPE_UINT64, guint64{seen.consecutive_drops}, "drop-rate", G_TYPE_DOUBLE,
       verdict.drop_rate, "last-offered-at", G_TYPE_UINT64, guint64{seen.last_offered_at}, "last-consumed-at",
       G_TYPE_UINT64, guint64{seen.last_consumed_at}, "last-consumed-seq", G_TYPE_UINT64,
-      guint64{seen.last_consumed_seq}, "unfinished-since", G_TYPE_UINT64, guint64{seen.unfinished_since}, "age",
+      guint64{seen.last_consumed_sequence}, "unfinished-since", G_TYPE_UINT64, guint64{seen.unfinished_since}, "age",
       G_TYPE_UINT64, guint64{seen.age}, nullptr));
   add_times(structure.get(), "age", seen.ages);
   add_times(structure.get(), "hold", seen.holds);

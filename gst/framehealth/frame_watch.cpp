@@ -36,7 +36,7 @@ bool FrameWatch::leave(std::uint64_t count, GstFlowReturn result, std::uint64_t 
   bool news = false;
   if (result >= GST_FLOW_OK) {
     consecutive_drops_.store(0, std::memory_order_relaxed);
-    last_consumed_seq_.store(offered_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    last_consumed_sequence_.store(offered_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     last_consumed_at_.store(now, std::memory_order_relaxed);
     news = !worked_.load(std::memory_order_relaxed);
     worked_.store(true, std::memory_order_relaxed);
@@ -97,7 +97,7 @@ Observation FrameWatch::observe(std::int64_t clock_offset) const {
   seen.consecutive_drops = consecutive_drops_.load(std::memory_order_relaxed);
   seen.last_offered_at = last_offered_at_.load(std::memory_order_relaxed);
   seen.last_consumed_at = last_consumed_at_.load(std::memory_order_relaxed);
-  seen.last_consumed_seq = last_consumed_seq_.load(std::memory_order_relaxed);
+  seen.last_consumed_sequence = last_consumed_sequence_.load(std::memory_order_relaxed);
   // An event before the first frame is preparation (a model is loaded at the caps): neither work nor a missing frame.
   const bool preparing = busy_since && !seen.pending && !worked_.load(std::memory_order_relaxed);
   seen.unfinished_since = preparing ? 0 : busy_since;

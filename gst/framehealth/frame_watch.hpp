@@ -52,7 +52,7 @@ class FrameWatch {
   std::atomic<std::uint64_t> consecutive_drops_{0};
   std::atomic<std::uint64_t> last_offered_at_{0};
   std::atomic<std::uint64_t> last_consumed_at_{0};
-  std::atomic<std::uint64_t> last_consumed_seq_{0};
+  std::atomic<std::uint64_t> last_consumed_sequence_{0};
   std::atomic<std::uint64_t> busy_since_{0};         // 0: nothing is inside the worker
   std::atomic<std::int64_t> arrival_{kNoOffset};     // of the last frame: when it came minus its running time
   std::atomic<GstFlowReturn> failure_{GST_FLOW_OK};  // what the worker ended with

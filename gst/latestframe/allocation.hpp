@@ -37,7 +37,7 @@ struct Demand {
   Owned<GstBufferPool> pool;
   bool complete = false;  // every branch has said what it wishes
 
-  // Buffers that are not with a branch: one that upstream fills, in the inbox, in the distribution thread, the newest.
+  // Buffers that are not with a branch: one that upstream fills, in the mailbox, in the distribution thread, the newest.
   static constexpr guint kOwn = 4;
   // So many branches are counted at least: one that joins later finds its buffer there already.
   static constexpr guint kRoom = 4;

@@ -35,7 +35,7 @@ void post_status(GstPad* pad, GstStreamStatusType type) {
 
 struct Branch::Run {
   GstPad* pad;
-  StickiesRef sent;
+  StreamStateRef sent;
   bool copies;               // send copies of them
   std::uint64_t generation;  // that the headers up to this serial were sent to
   std::uint64_t header;
@@ -57,7 +57,7 @@ Branch::Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property)
 
 // And where the beginning of a flush is on its way it flushes.
 Branch::Peer Branch::peer_at_start() const {
-  const bool begins = messenger.flushing();  // before the other look: else it might be seen in neither
+  const bool begins = oob_sender.flushing();  // before the other look: else it might be seen in neither
   const Peer peer = peer_of(pad_);
   return begins ? Peer::flushing : peer;
 }
@@ -85,7 +85,7 @@ bool Branch::activate() {
   else
     unflush_.reset();
   if (peer == Peer::ready && !unflush_) open(newest);
-  newest.pulse.beat();
+  newest.event_count.beat();
   // A thread that was inside a push when it was told to leave goes on.
   if (running_) return true;
   try {
@@ -108,14 +108,14 @@ bool Branch::activate() {
 }
 
 void Branch::deactivate() {
-  messenger.forget();
+  oob_sender.forget();
   Newest& newest = home_->newest();
   Wishes forgotten;  // let go of without the lock: a pool may be among them
   std::unique_lock hold(newest.lock);
   active_ = false;
   cursor_.close(newest);
   std::swap(wishes, forgotten);
-  newest.pulse.beat();
+  newest.event_count.beat();
   if (serving != this) changed_.wait(hold, [this] { return threads_ == (busy_ ? 1u : 0u); });
 }
 
@@ -135,7 +135,7 @@ void Branch::linked() {
   cursor_.close(newest);
   if (peer == Peer::flushing && active_) end_former_flush(newest);
   if (peer == Peer::ready && active_ && epoch_ == newest.epoch) open(newest);
-  newest.pulse.beat();  // under the lock: see decide()
+  newest.event_count.beat();  // under the lock: see decide()
 }
 
 void Branch::reconfigured() {
@@ -148,7 +148,7 @@ void Branch::reconfigured() {
     resting_ = false;
     anew_ = true;
   }
-  newest.pulse.beat();
+  newest.event_count.beat();
 }
 
 void Branch::unlinked() {
@@ -169,8 +169,8 @@ void Branch::flush(const Newest& newest, GstEvent* event) {
   if (!active_) return;
   // A flush that has not ended for this branch goes on: its end and a new beginning would say nothing.
   const bool owed = std::exchange(unflush_, nullptr) && !unflushing_;
-  if (owed || messenger.flushing()) return;
-  messenger.flush(share(event));
+  if (owed || oob_sender.flushing()) return;
+  oob_sender.flush(share(event));
 }
 
 void Branch::unflush(const Newest& newest, GstEvent* event) {
@@ -181,7 +181,7 @@ void Branch::unflush(const Newest& newest, GstEvent* event) {
 
 bool Branch::flush_is_there() const {
   std::lock_guard hold(home_->newest().lock);
-  return late_ || !active_ || !messenger.flushing();
+  return late_ || !active_ || !oob_sender.flushing();
 }
 
 bool Branch::try_to_unflush(GstPad* pad) {
@@ -190,7 +190,7 @@ bool Branch::try_to_unflush(GstPad* pad) {
   if (late_ || !unflush_) return true;
   late_ = !active_ || !linked_ || serving == this;  // the branch's own thread would wait for itself
   if (late_) return true;
-  if (busy_ || unflushing_ || messenger.flushing()) return false;
+  if (busy_ || unflushing_ || oob_sender.flushing()) return false;
   unflushing_ = true;
   const std::uint32_t epoch = newest.epoch;
   const unsigned activation = activation_;
@@ -203,7 +203,7 @@ bool Branch::try_to_unflush(GstPad* pad) {
   const bool awaited = over || late_;                              // by its own thread
   if (over) begin(epoch);
   hold.unlock();
-  if (awaited) newest.pulse.beat();
+  if (awaited) newest.event_count.beat();
   return over;
 }
 
@@ -220,18 +220,18 @@ void Branch::be_late() {
   Newest& newest = home_->newest();
   {
     std::lock_guard hold(newest.lock);
-    late_ = late_ || unflush_ || messenger.flushing();
+    late_ = late_ || unflush_ || oob_sender.flushing();
   }
-  newest.pulse.beat();
+  newest.event_count.beat();
 }
 
 void Branch::flush_begun() {
   Newest& newest = home_->newest();
   {
     std::lock_guard hold(newest.lock);
-    messenger.flush_has_begun();
+    oob_sender.flush_has_begun();
   }
-  newest.pulse.beat();
+  newest.event_count.beat();
 }
 
 // Frames of this epoch may come.
@@ -256,11 +256,11 @@ void Branch::try_again(std::uint64_t now) {
   post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
   for (;;) {
     // In this order: whatever changes after it was looked at beats the pulse.
-    const std::uint32_t seen = newest.pulse.look();
+    const std::uint32_t seen = newest.event_count.look();
     Step step = decide(seen, peer_of(pad), shmring::now());
     if (step.kind == Step::Kind::leave) break;
     if (step.kind == Step::Kind::wait) {
-      newest.pulse.wait(seen, step.until);
+      newest.event_count.wait(seen, step.until);
       continue;
     }
     settle(step, deliver(run, step));
@@ -284,7 +284,7 @@ void Branch::try_again(std::uint64_t now) {
   } else if (may_go_on(newest, now) && ready) {
     open(newest);
     step = cursor_.next(newest, now, properties_.limits().max_frame_age);
-  } else if (ready || newest.pulse.look() == seen) {  // else it may have been linked since it was looked at
+  } else if (ready || newest.event_count.look() == seen) {  // else it may have been linked since it was looked at
     if (cursor_.account().is_open()) cursor_.close(newest);
     if (std::exchange(complain_, false)) step.kind = Step::Kind::complain;
   }
@@ -301,7 +301,7 @@ void Branch::try_again(std::uint64_t now) {
 void Branch::decide_in_flush(Step& step, Peer peer, std::uint64_t now) {
   const Newest& newest = home_->newest();
   if (peer == Peer::inactive && cursor_.account().is_open()) cursor_.close(newest);
-  if (!unflush_ || !late_ || unflushing_ || (newest.epoch & 1) || messenger.flushing()) return;
+  if (!unflush_ || !late_ || unflushing_ || (newest.epoch & 1) || oob_sender.flushing()) return;
   if (now < try_after_) {
     step.until = try_after_;
     return;
@@ -323,7 +323,7 @@ void Branch::open(const Newest& newest) {
 // Not while it is unlinked, has ended, rests, or does not take the caps.
 [[gnu::hot]] bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
   if (refused_caps_) {
-    const GstEvent* caps = newest.item ? newest.item->stickies->caps : refused_caps_.get();
+    const GstEvent* caps = newest.item ? newest.item->stream_state->caps : refused_caps_.get();
     if (caps != refused_caps_.get()) {
       refused_caps_.reset();
       dead_ = complain_ = false;
@@ -350,10 +350,10 @@ void Branch::open(const Newest& newest) {
 [[gnu::hot]] GstFlowReturn Branch::deliver(Run& run, Step& step) {
   if (step.resend || step.copies) run.sent.reset();
   run.copies |= step.copies;
-  if (step.stickies && step.stickies != run.sent) {
+  if (step.stream_state && step.stream_state != run.sent) {
     // The pad knows which of them it has sent already, but for tags.
     const auto sent = std::exchange(run.sent, nullptr);
-    for (const auto& event : step.stickies->events) {
+    for (const auto& event : step.stream_state->events) {
       if (sent && sent->has(event.get())) continue;
       if (!is_current(step)) return GST_FLOW_FLUSHING;
       auto out = run.copies ? adopt(gst_event_copy(event.get())) : share(event.get());
@@ -365,14 +365,14 @@ void Branch::open(const Newest& newest) {
         gst_pad_store_sticky_event(run.pad, out.get());
     }
     run.copies = false;
-    run.sent = step.stickies;
+    run.sent = step.stream_state;
   }
-  if (step.kind == Step::Kind::stickies) return GST_FLOW_OK;
-  if (step.stickies && !step.stickies->headers.empty())
+  if (step.kind == Step::Kind::stream_state) return GST_FLOW_OK;
+  if (step.stream_state && !step.stream_state->headers.empty())
     if (const GstFlowReturn flow = push_headers(run, step); flow != GST_FLOW_OK) return flow;
   switch (step.kind) {
     case Step::Kind::frame:
-      negotiate(run, *step.stickies);
+      negotiate(run, *step.stream_state);
       return push(run, step);
     case Step::Kind::event:
     case Step::Kind::end:
@@ -381,7 +381,7 @@ void Branch::open(const Newest& newest) {
     case Step::Kind::unflush:
       return tell(run.pad, step.event.get()) ? GST_FLOW_OK : GST_FLOW_FLUSHING;
     case Step::Kind::ask:
-      negotiate(run, *step.stickies);
+      negotiate(run, *step.stream_state);
       return GST_FLOW_OK;
     case Step::Kind::ask_key:
       home_->ask_key_now();
@@ -394,7 +394,7 @@ void Branch::open(const Newest& newest) {
 
 GstFlowReturn Branch::push_headers(Run& run, const Step& step) {
   if (std::exchange(run.generation, step.generation) != step.generation) run.header = 0;
-  for (const Header& header : step.stickies->headers) {
+  for (const Header& header : step.stream_state->headers) {
     if (header.serial <= run.header) continue;
     if (!is_current(step)) return GST_FLOW_FLUSHING;
     const GstFlowReturn flow = gst_pad_push(run.pad, share(header.buffer.get()).release());
@@ -417,15 +417,15 @@ GstFlowReturn Branch::push_headers(Run& run, const Step& step) {
     gst_pad_push_event(run.pad, share(GST_EVENT_CAST(frame)).release());
     return GST_FLOW_OK;
   }
-  auto out = step.gap && !step.stickies->raw_video ? with_discont(frame) : share(frame);
+  auto out = step.gap && !step.stream_state->raw_video ? with_discont(frame) : share(frame);
   return GST_IS_BUFFER_LIST(out.get()) ? gst_pad_push_list(run.pad, GST_BUFFER_LIST_CAST(out.release()))
                                        : gst_pad_push(run.pad, GST_BUFFER_CAST(out.release()));
 }
 
 // Finds out what downstream wishes, when that may have changed.
-void Branch::negotiate(Run& run, const Stickies& stickies) {
+void Branch::negotiate(Run& run, const StreamState& stream_state) {
   const bool changed = gst_pad_check_reconfigure(run.pad);
-  GstCaps* caps = stickies.caps_of();
+  GstCaps* caps = stream_state.caps_of();
   if (!caps || (!changed && run.asked && (caps == run.asked.get() || gst_caps_is_equal(caps, run.asked.get())))) return;
   run.asked = share(caps);
   Wishes found{adopt(gst_pad_peer_query_caps(run.pad, nullptr)), nullptr, share(caps)};
@@ -456,7 +456,7 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
       first = last_consumed_at_ == 0;
       held_ = 0;
       last_consumed_at_ = now;
-      last_consumed_seq_ = step.item->number;
+      last_consumed_sequence_ = step.item->number;
       holds_.record(now - busy_since_);
     } else if (step.kind == Step::Kind::unflush) {
       unflushing_ = false;
@@ -475,8 +475,8 @@ void Branch::negotiate(Run& run, const Stickies& stickies) {
       resting_ = true;
     } else if (flow == GST_FLOW_NOT_NEGOTIATED && reconfigured_) {
       // It may take them now: the next frame shows it.
-    } else if (flow == GST_FLOW_NOT_NEGOTIATED && step.stickies->caps) {
-      refused_caps_ = share(step.stickies->caps);
+    } else if (flow == GST_FLOW_NOT_NEGOTIATED && step.stream_state->caps) {
+      refused_caps_ = share(step.stream_state->caps);
       refused_at_ = now;
       over = true;
     } else {
@@ -537,7 +537,7 @@ Watched Branch::watched() const {
   seen.consecutive_drops = figures.consecutive_drops;
   seen.last_offered_at = figures.offered ? newest.at : 0;
   seen.last_consumed_at = last_consumed_at_;
-  seen.last_consumed_seq = last_consumed_seq_;
+  seen.last_consumed_sequence = last_consumed_sequence_;
   if (held_ || (busy_ && figures.pending))
     seen.unfinished_since = busy_since_;
   else if (figures.pending)

@@ -13,7 +13,7 @@
 #include "base/health_properties.hpp"
 #include "latestframe/allocation.hpp"
 #include "latestframe/cursor.hpp"
-#include "latestframe/messenger.hpp"
+#include "latestframe/out_of_band_sender.hpp"
 
 namespace supplier::latestframe {
 
@@ -42,7 +42,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
   void reconfigured();
   void unlinked();
 
-  // A flush, as upstream brings it. It goes downstream by the messenger. Its end is brought by upstream's thread if that is
+  // A flush, as upstream brings it. It goes downstream by the out-of-band sender. Its end is brought by upstream's thread if that is
   // possible at once, for it may have locks that downstream needs; if the branch is late, by the thread of the branch.
   void flush(const Newest& newest, GstEvent* event);
   void unflush(const Newest& newest, GstEvent* event);
@@ -50,14 +50,14 @@ class Branch : public std::enable_shared_from_this<Branch> {
   bool flush_is_there() const;
   bool try_to_unflush(GstPad* pad);
   void be_late();
-  void flush_begun();  // for the messenger
+  void flush_begun();  // for the out-of-band sender
 
   Watched watched() const;
   std::uint64_t events_dropped() const;
 
   // The rest is called under the lock of Newest.
   void post(OneShot event) { cursor_.post(std::move(event)); }
-  void ask(const StickiesRef& stickies, std::uint64_t position) { cursor_.ask(stickies, position); }
+  void ask(const StreamStateRef& stream_state, std::uint64_t position) { cursor_.ask(stream_state, position); }
   bool busy() const { return busy_; }
   bool chooses_caps() const { return active_ && linked_ && !dead_; }
   bool counts() const { return chooses_caps() && !refused_caps_; }
@@ -70,7 +70,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
   };
   Wishes wishes;
 
-  Messenger messenger{*this};
+  OutOfBandSender oob_sender{*this};
 
  private:
   struct Run;  // what only the thread has
@@ -92,7 +92,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
   bool is_current(const Step& step) const;
   GstFlowReturn push_headers(Run& run, const Step& step);
   GstFlowReturn push(Run& run, const Step& step);
-  void negotiate(Run& run, const Stickies& stickies);
+  void negotiate(Run& run, const StreamState& stream_state);
   void settle(const Step& step, GstFlowReturn flow);
   void end(std::string reason);
   void complain();
@@ -133,7 +133,7 @@ class Branch : public std::enable_shared_from_this<Branch> {
   std::uint64_t busy_since_ = 0;
   std::uint64_t held_ = 0;  // the number of the frame inside the push
   std::uint64_t last_consumed_at_ = 0;
-  std::uint64_t last_consumed_seq_ = 0;
+  std::uint64_t last_consumed_sequence_ = 0;
   std::uint64_t last_age_ = 0;
 };
 

@@ -46,8 +46,8 @@ void Cursor::post(OneShot event) {
   events_.push_back(std::move(event));
 }
 
-void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
-  if (account_.is_open()) question_ = {nullptr, std::move(stickies), position, ++serial_};
+void Cursor::ask(StreamStateRef stream_state, std::uint64_t position) {
+  if (account_.is_open()) question_ = {nullptr, std::move(stream_state), position, ++serial_};
 }
 
 [[gnu::hot]] Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
@@ -58,23 +58,23 @@ void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
     const std::uint64_t before = unseen ? newest.item->sequence - 1 : newest.reached;
     // In the order they came: each brings the sticky events of its time, and those must not come after newer ones.
     const bool question_first = events_.empty() || question_.serial < events_.front().serial;
-    if (question_.stickies && question_first && question_.position <= before) {
+    if (question_.stream_state && question_first && question_.position <= before) {
       step.kind = Step::Kind::ask;
-      step.stickies = std::exchange(question_, {}).stickies;
+      step.stream_state = std::exchange(question_, {}).stream_state;
       return step;
     }
     if (!events_.empty() && events_.front().position <= before) {
       step.kind = Step::Kind::event;
       step.event = std::move(events_.front().event);
-      step.stickies = std::move(events_.front().stickies);
+      step.stream_state = std::move(events_.front().stream_state);
       events_.pop_front();
       return step;
     }
     const Announced& last = newest.announced;
-    if (last.stickies && last.serial != announced_ && last.position <= before) {
+    if (last.stream_state && last.serial != announced_ && last.position <= before) {
       announced_ = last.serial;
-      step.kind = Step::Kind::stickies;
-      step.stickies = last.stickies;
+      step.kind = Step::Kind::stream_state;
+      step.stream_state = last.stream_state;
       return step;
     }
     if (!unseen) break;
@@ -84,7 +84,7 @@ void Cursor::ask(StickiesRef stickies, std::uint64_t position) {
     end_told_ = newest.end.serial;
     step.kind = Step::Kind::end;
     step.event = share(newest.end.event.get());
-    step.stickies = newest.end.stickies;
+    step.stream_state = newest.end.stream_state;
     return step;
   }
   if (needs_key_ || newest.keys.has_kept()) rest(newest, now, step);
@@ -117,9 +117,9 @@ bool Cursor::take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step
   }
   step.kind = Step::Kind::frame;
   step.item = newest.item;
-  step.stickies = item.stickies;
+  step.stream_state = item.stream_state;
   step.gap = broken_;
-  if (item.stickies == newest.announced.stickies) announced_ = newest.announced.serial;
+  if (item.stream_state == newest.announced.stream_state) announced_ = newest.announced.serial;
   if (!item.is_event()) broken_ = needs_key_ = false;
   return true;
 }

@@ -13,28 +13,28 @@ namespace supplier::latestframe {
 // A serialized event that is no frame and does not stick.
 struct OneShot {
   Owned<GstEvent> event;
-  StickiesRef stickies;
+  StreamStateRef stream_state;
   std::uint64_t position = 0;  // the sequence of the last frame before it
   std::uint64_t serial = 0;    // its place among them; the cursor counts
 };
 
 struct Step {
   enum class Kind {
-    wait,      // nothing to do
-    frame,     // push `item`
-    event,     // push `event`
-    stickies,  // push `stickies`: they need not wait for a frame
-    ask,       // find out what downstream wishes
-    end,       // push `event`, the end of the stream
-    unflush,   // push `event`, the end of the flush before `epoch`
-    ask_key,   // ask upstream for a key frame
-    complain,  // say why the branch has ended
-    leave,     // end the thread
+    wait,          // nothing to do
+    frame,         // push `item`
+    event,         // push `event`
+    stream_state,  // push `stream_state`: they need not wait for a frame
+    ask,           // find out what downstream wishes
+    end,           // push `event`, the end of the stream
+    unflush,       // push `event`, the end of the flush before `epoch`
+    ask_key,       // ask upstream for a key frame
+    complain,      // say why the branch has ended
+    leave,         // end the thread
   };
   Kind kind = Kind::wait;
   ItemRef item;
   Owned<GstEvent> event;
-  StickiesRef stickies;          // what must have been sent before
+  StreamStateRef stream_state;   // what must have been sent before
   bool gap = false;              // frames before this one are missing
   bool resend = false;           // send all sticky events again
   bool copies = false;           // as new ones
@@ -59,7 +59,7 @@ class Cursor {
   void flush(const Newest& newest);
   void post(OneShot event);
   // Asks downstream what it wishes once the frames up to `position` are through, and not only with the frame after them.
-  void ask(StickiesRef stickies, std::uint64_t position);
+  void ask(StreamStateRef stream_state, std::uint64_t position);
 
   // Takes what it says. A frame handed in longer than `max_age` ago is refused (0: none is).
   Step next(Newest& newest, std::uint64_t now, std::uint64_t max_age);

@@ -43,53 +43,53 @@ bool Fanout::sink_event(Owned<GstEvent> event) {
     }
     // The pad would store it when we return.
     if (gst_pad_store_sticky_event(sink_.get(), event.get()) != GST_FLOW_OK) return true;
-    stickies_changed_.store(true, std::memory_order_release);
+    stream_state_changed_.store(true, std::memory_order_release);
     // What is not serialized (instant-rate-change) may come from another thread; the next frame brings it along.
     if (is_serialized(event.get())) announce();
     return true;
   }
   if (!is_serialized(event.get())) {
-    for (const auto& member : members()) member.branch->messenger.send(share(event.get()));
+    for (const auto& member : members()) member.branch->oob_sender.send(share(event.get()));
     return true;
   }
-  const StickiesRef before = stickies();
+  const StreamStateRef before = stream_state();
   {
     std::lock_guard hold(newest_.lock);
     for (const auto& branch : branches_)
       branch->post({share(event.get()), before, received_.load(std::memory_order_relaxed)});
   }
-  newest_.pulse.beat();
+  newest_.event_count.beat();
   return true;
 }
 
 // Each branch sends them from its own thread, in their place between the frames: a worker that loads its model when it
 // hears of caps need not wait for a frame.
 void Fanout::announce() {
-  StickiesRef last = stickies();
+  StreamStateRef last = stream_state();
   {
     std::lock_guard hold(newest_.lock);
     if (newest_.epoch & 1) return;
-    std::swap(newest_.announced.stickies, last);  // the ones before go without the lock
+    std::swap(newest_.announced.stream_state, last);  // the ones before go without the lock
     newest_.announced.position = received_.load(std::memory_order_relaxed);
     ++newest_.announced.serial;
   }
-  newest_.pulse.beat();
+  newest_.event_count.beat();
 }
 
 void Fanout::end(Owned<GstEvent> event) {
-  const StickiesRef before = stickies();
+  const StreamStateRef before = stream_state();
   {
     std::lock_guard hold(newest_.lock);
     newest_.end = {std::move(event), before, received_.load(std::memory_order_relaxed), ++newest_.ends};
   }
-  newest_.pulse.beat();
+  newest_.event_count.beat();
 }
 
 // Odd epochs are flushes. A frame that upstream's thread was still handing in keeps its old epoch and is thrown away.
 void Fanout::flush_start(Owned<GstEvent> event) {
   ItemRef newest;
   End end;
-  StickiesRef announced;
+  StreamStateRef announced;
   {
     std::lock_guard hold(newest_.lock);
     newest_.epoch |= 1;
@@ -98,12 +98,12 @@ void Fanout::flush_start(Owned<GstEvent> event) {
       branch->flush(newest_, event.get());  // one that comes later has nothing to flush
     std::swap(newest, newest_.item);
     std::swap(end, newest_.end);
-    std::swap(announced, newest_.announced.stickies);
+    std::swap(announced, newest_.announced.stream_state);
   }
-  if (const ItemRef inboxed = inbox_.clear()) {
+  if (const ItemRef in_mailbox = mailbox_.clear()) {
     std::lock_guard hold(newest_.lock);
     ++discarded_;
-    newest_.reached = std::max(newest_.reached, inboxed->sequence);
+    newest_.reached = std::max(newest_.reached, in_mailbox->sequence);
   }
   await([](const Member& member) { return member.branch->flush_is_there(); });
 }
@@ -115,8 +115,8 @@ void Fanout::flush_stop(Owned<GstEvent> event) {
     epoch_.store(newest_.epoch, std::memory_order_release);
     for (const auto& branch : branches_) branch->unflush(newest_, event.get());
   }
-  stickies_changed_.store(true, std::memory_order_release);  // the pad has forgotten the segment
-  newest_.pulse.beat();
+  stream_state_changed_.store(true, std::memory_order_release);  // the pad has forgotten the segment
+  newest_.event_count.beat();
   await([](const Member& member) { return member.branch->try_to_unflush(member.pad.get()); });
 }
 
@@ -175,12 +175,12 @@ bool Fanout::sink_query(GstQuery* query) {
 
 // They answer sooner than with their first frame, and upstream hears of it before its second.
 void Fanout::ask_branches() {
-  const StickiesRef now = stickies();
+  const StreamStateRef now = stream_state();
   {
     std::lock_guard hold(newest_.lock);
     for (const auto& branch : branches_) branch->ask(now, received_.load(std::memory_order_relaxed));
   }
-  newest_.pulse.beat();
+  newest_.event_count.beat();
 }
 
 bool Fanout::any_branch_answers(GstQuery* query) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Frames: from the sink pad through the inbox into the one slot, and the coming and going of branches.
+// Frames: from the sink pad through the mailbox into the one slot, and the coming and going of branches.
 #include "latestframe/fanout.hpp"
 
 #include <pthread.h>
@@ -30,9 +30,9 @@ bool Fanout::start() {
     newest_.epoch += newest_.epoch & 1;  // stopped in the middle of a flush
     epoch_.store(newest_.epoch, std::memory_order_release);
   }
-  stickies_changed_.store(true, std::memory_order_relaxed);
+  stream_state_changed_.store(true, std::memory_order_relaxed);
   liveness_checked_.store(false, std::memory_order_relaxed);
-  inbox_.open();
+  mailbox_.open();
   try {
     distribution_ = std::thread([this] { distribute(); });
   } catch (const std::system_error& error) {
@@ -44,27 +44,27 @@ bool Fanout::start() {
 
 void Fanout::stop() {
   if (!distribution_.joinable()) return;
-  inbox_.close();
+  mailbox_.close();
   distribution_.join();
-  ItemRef inboxed = inbox_.clear();
+  ItemRef in_mailbox = mailbox_.clear();
   ItemRef newest;
   End end;
   Owned<GstEvent> request;
-  StickiesRef announced;
+  StreamStateRef announced;
   {
     std::lock_guard hold(newest_.lock);
     request = newest_.keys.forget();
-    if (inboxed) ++discarded_;
+    if (in_mailbox) ++discarded_;
     newest_.reached = received_.load(std::memory_order_relaxed);
     std::swap(newest, newest_.item);
     std::swap(end, newest_.end);
-    std::swap(announced, newest_.announced.stickies);
+    std::swap(announced, newest_.announced.stream_state);
   }
   newest = {};
   guard_.forget();
   // Queries reach a pad in any state, also now: they and this take turns by its stream lock.
   GST_PAD_STREAM_LOCK(sink_.get());
-  stickies_.reset();
+  stream_state_.reset();
   GST_PAD_STREAM_UNLOCK(sink_.get());
   negotiation_.forget();
 }
@@ -75,28 +75,29 @@ void Fanout::stop() {
   if (epoch & 1) return GST_FLOW_FLUSHING;
   ItemRef item(pool_.get());
   item->frame = std::move(frame);
-  item->stickies = stickies();
+  item->stream_state = stream_state();
   item->sequence = received_.load(std::memory_order_relaxed) + 1;
   item->at = shmring::now();
   item->epoch = epoch;
   item->delta = delta;
   received_.store(item->sequence, std::memory_order_relaxed);
-  if (inbox_.put(std::move(item))) inbox_drops_.fetch_add(1, std::memory_order_relaxed);
+  if (mailbox_.put(std::move(item))) mailbox_drops_.fetch_add(1, std::memory_order_relaxed);
   return GST_FLOW_OK;
 }
 
-[[gnu::hot]] const StickiesRef& Fanout::stickies() {
-  if (stickies_changed_.load(std::memory_order_relaxed) && stickies_changed_.exchange(false, std::memory_order_acquire))
-    stickies_ = stickies_of(sink_.get(), stickies_.get());
-  return stickies_;
+[[gnu::hot]] const StreamStateRef& Fanout::stream_state() {
+  if (stream_state_changed_.load(std::memory_order_relaxed) &&
+      stream_state_changed_.exchange(false, std::memory_order_acquire))
+    stream_state_ = stream_state_of(sink_.get(), stream_state_.get());
+  return stream_state_;
 }
 
 bool Fanout::keep_header(GstBuffer* buffer) {
-  const StickiesRef before = stickies();
+  const StreamStateRef before = stream_state();
   if (!before->lists(buffer)) return false;
-  const auto with = stickies_of(sink_.get(), before.get());
+  const auto with = stream_state_of(sink_.get(), before.get());
   with->add(buffer, ++headers_);
-  stickies_ = with;
+  stream_state_ = with;
   return true;
 }
 
@@ -104,11 +105,11 @@ bool Fanout::keep_header(GstBuffer* buffer) {
   pthread_setname_np(pthread_self(), "latest-frames");
   prctl(PR_SET_TIMERSLACK, 1ul);  // a sleep that should end before the next frame must not end after it
   shmring::SpinWaiter waiter;
-  while (ItemRef item = inbox_.take(wake() == Wake::adaptive ? &waiter : nullptr)) publish_newest(std::move(item));
+  while (ItemRef item = mailbox_.take(wake() == Wake::adaptive ? &waiter : nullptr)) publish_newest(std::move(item));
 }
 
 [[gnu::hot]] void Fanout::publish_newest(ItemRef item) {
-  auto admitted = guard_.admit(std::move(item->frame), *item->stickies);
+  auto admitted = guard_.admit(std::move(item->frame), *item->stream_state);
   item->frame = std::move(admitted.frame);
   if (admitted.tell) tell_shortage(item->frame != nullptr);
   {
@@ -122,7 +123,7 @@ bool Fanout::keep_header(GstBuffer* buffer) {
       ++discarded_;  // a flush came in between, or it could not be copied
     }
   }
-  newest_.pulse.beat();
+  newest_.event_count.beat();
   if (!guard_.watching()) return;
   item = {};
   guard_.give_back();
@@ -213,7 +214,7 @@ bool Fanout::pass_key_request(Owned<GstEvent> request) {
     }
   }
   if (now) return gst_pad_push_event(sink_.get(), request.release());
-  newest_.pulse.beat();  // a branch that rests sends it in time
+  newest_.event_count.beat();  // a branch that rests sends it in time
   return true;
 }
 
@@ -225,7 +226,7 @@ void Fanout::reconsider(bool left) {
 
 Flow Fanout::flow() {
   std::lock_guard hold(newest_.lock);
-  return {received_.load(std::memory_order_relaxed), newest_.number, inbox_drops_.load(std::memory_order_relaxed),
+  return {received_.load(std::memory_order_relaxed), newest_.number, mailbox_drops_.load(std::memory_order_relaxed),
           discarded_, guard_.copied()};
 }
 

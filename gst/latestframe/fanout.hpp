@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The fan-out: inbox, distribution thread, the newest frame, the branches, and what passes between them and upstream.
+// The fan-out: mailbox, distribution thread, the newest frame, the branches, and what passes between them and upstream.
 // The element owns it together with the threads that are still inside a push when the element is gone.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 #include "base/health_monitor.hpp"
 #include "latestframe/branch.hpp"
-#include "latestframe/inbox.hpp"
+#include "latestframe/mailbox.hpp"
 #include "latestframe/negotiation.hpp"
 #include "latestframe/newest.hpp"
 #include "latestframe/pool_guard.hpp"
@@ -26,11 +26,11 @@ enum class Wake { block, adaptive };
 
 // How much went through.
 struct Flow {
-  std::uint64_t received = 0;     // handed in
-  std::uint64_t published = 0;    // became the newest frame
-  std::uint64_t inbox_drops = 0;  // overwritten before the distribution thread saw them
-  std::uint64_t discarded = 0;    // by a flush or a stop, or for want of buffers, before they were published
-  std::uint64_t copied = 0;       // of those published, because the source ran short of buffers
+  std::uint64_t received = 0;       // handed in
+  std::uint64_t published = 0;      // became the newest frame
+  std::uint64_t mailbox_drops = 0;  // overwritten before the distribution thread saw them
+  std::uint64_t discarded = 0;      // by a flush or a stop, or for want of buffers, before they were published
+  std::uint64_t copied = 0;         // of those published, because the source ran short of buffers
 };
 
 class Fanout : public std::enable_shared_from_this<Fanout> {
@@ -84,7 +84,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   void distribute();
   void publish_newest(ItemRef item);
   void tell_shortage(bool copied);
-  const StickiesRef& stickies();
+  const StreamStateRef& stream_state();
   void announce();
   bool pass_key_request(Owned<GstEvent> request);
   void flush_start(Owned<GstEvent> event);
@@ -101,14 +101,14 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   // Guarded by the sink pad's stream lock, which whoever calls publish() or serialized events and queries has: also on a pad
   // that is not active.
   ItemPool pool_;
-  StickiesRef stickies_;
+  StreamStateRef stream_state_;
   std::uint64_t headers_ = 0;  // how many came
-  std::atomic<bool> stickies_changed_{true};
+  std::atomic<bool> stream_state_changed_{true};
   std::atomic<std::uint32_t> epoch_{0};  // as in newest_, for publish()
   std::atomic<std::uint64_t> received_{0};
-  std::atomic<std::uint64_t> inbox_drops_{0};
+  std::atomic<std::uint64_t> mailbox_drops_{0};
 
-  Inbox inbox_;
+  Mailbox mailbox_;
   PoolGuard guard_;
   Newest newest_;
   std::vector<std::shared_ptr<Branch>> branches_;  // guarded by the lock of newest_

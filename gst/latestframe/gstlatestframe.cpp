@@ -253,7 +253,7 @@ static void gst_latest_frame_class_init(GstLatestFrameClass* klass) {
   /**
    * GstLatestFrame:stats:
    *
-   * `application/x-latestframe-stats` with the #guint64 fields `received`, `published`, `inbox-drops` (frames the
+   * `application/x-latestframe-stats` with the #guint64 fields `received`, `published`, `mailbox-drops` (frames the
    * fan-out itself could not keep up with: a serious fault, or a source that is not live), `discarded` (by a flush or a
    * stop, or for want of buffers), `copied` (because the source has few buffers and downstream keeps them), and
    * `branches`, an array of the pads' own `stats`.

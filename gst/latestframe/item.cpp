@@ -5,13 +5,13 @@
 namespace supplier::latestframe {
 
 ItemPool::~ItemPool() {
-  for (Item* list : {spare_, returned_.load(std::memory_order_acquire)})
+  for (Item* list : {spare_, freed_slots_.load(std::memory_order_acquire)})
     while (list) delete std::exchange(list, list->next);
 }
 
 [[gnu::hot]] Item* ItemPool::get() {
   // acquire: pairs with the release in put_back(); the item is empty.
-  if (!spare_) spare_ = returned_.exchange(nullptr, std::memory_order_acquire);
+  if (!spare_) spare_ = freed_slots_.exchange(nullptr, std::memory_order_acquire);
   Item* item = spare_;
   if (item) {
     spare_ = std::exchange(item->next, nullptr);
@@ -31,9 +31,9 @@ ItemPool::~ItemPool() {
 
 [[gnu::hot]] void ItemPool::put_back(Item* item) {
   item->frame.reset();
-  item->stickies.reset();
-  item->next = returned_.load(std::memory_order_relaxed);
-  while (!returned_.compare_exchange_weak(item->next, item, std::memory_order_release, std::memory_order_relaxed)) {
+  item->stream_state.reset();
+  item->next = freed_slots_.load(std::memory_order_relaxed);
+  while (!freed_slots_.compare_exchange_weak(item->next, item, std::memory_order_release, std::memory_order_relaxed)) {
   }
 }
 

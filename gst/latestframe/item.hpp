@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/owned.hpp"
-#include "latestframe/stickies.hpp"
+#include "latestframe/stream_state.hpp"
 
 namespace supplier::latestframe {
 
@@ -16,7 +16,7 @@ class ItemPool;
 
 struct Item {
   Owned<GstMiniObject> frame;  // a buffer, a buffer list or a GAP event; read-only while the item holds it
-  StickiesRef stickies;
+  StreamStateRef stream_state;
   std::uint64_t sequence = 0;  // its place among all that was handed in, from 1
   std::uint64_t number = 0;    // its place among all that was published, from 1
   std::uint64_t at = 0;        // when it was handed in
@@ -51,8 +51,8 @@ class ItemPool {
  private:
   void put_back(Item* item);
 
-  Item* spare_ = nullptr;                 // for get() only
-  std::atomic<Item*> returned_{nullptr};  // any thread puts, only get() takes, and takes all: no ABA
+  Item* spare_ = nullptr;                    // for get() only
+  std::atomic<Item*> freed_slots_{nullptr};  // any thread puts, only get() takes, and takes all: no ABA
   std::atomic<std::uint64_t> size_{0};
 };
 

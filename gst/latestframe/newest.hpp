@@ -4,7 +4,7 @@
 
 #include <mutex>
 
-#include "latestframe/futex.hpp"
+#include "latestframe/event_count.hpp"
 #include "latestframe/item.hpp"
 #include "latestframe/key_requests.hpp"
 
@@ -13,16 +13,16 @@ namespace supplier::latestframe {
 // The end of the stream; it comes after the frame before it.
 struct End {
   Owned<GstEvent> event;
-  StickiesRef stickies;
+  StreamStateRef stream_state;
   std::uint64_t position = 0;  // the sequence of the last frame before it
   std::uint64_t serial = 0;    // which end; 0: the stream goes on
 };
 
 // The sticky events as upstream sent them last; they come after the frame before them.
 struct Announced {
-  StickiesRef stickies;        // NULL: none yet, or flushed
-  std::uint64_t position = 0;  // the sequence of the last frame before them
-  std::uint64_t serial = 0;    // how often they were announced
+  StreamStateRef stream_state;  // NULL: none yet, or flushed
+  std::uint64_t position = 0;   // the sequence of the last frame before them
+  std::uint64_t serial = 0;     // how often they were announced
 };
 
 struct Newest {
@@ -30,7 +30,7 @@ struct Newest {
   // only, never for a frame. It guards everything here and in every branch.
   std::mutex lock;
   // Beaten after every change that a branch may wait for.
-  Pulse pulse;
+  EventCount event_count;
 
   ItemRef item;
   std::uint64_t number = 0;   // of the newest frame published

@@ -78,7 +78,7 @@ Owned<GstBuffer> copy_in_kind(GstBuffer* buffer) {
 
 }  // namespace
 
-[[gnu::hot]] PoolGuard::Admitted PoolGuard::admit(Owned<GstMiniObject> frame, const Stickies& stickies) {
+[[gnu::hot]] PoolGuard::Admitted PoolGuard::admit(Owned<GstMiniObject> frame, const StreamState& stream_state) {
   GstBuffer* first = first_of(frame.get());
   if (!first || !limited(origin_of(first)->pool)) return {std::move(frame)};
   give_back();
@@ -86,7 +86,7 @@ Owned<GstBuffer> copy_in_kind(GstBuffer* buffer) {
     if (shortage_ != 0) --shortage_;
     return {std::move(frame)};
   }
-  Admitted admitted{copy_of(frame.get(), stickies.caps_of())};
+  Admitted admitted{copy_of(frame.get(), stream_state.caps_of())};
   if (admitted.frame) copied_.fetch_add(1, std::memory_order_relaxed);
   shortage_ += 3;
   if (shortage_ >= kWorthTelling) admitted.tell = !std::exchange(told_, true);

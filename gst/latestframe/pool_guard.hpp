@@ -8,7 +8,7 @@
 #include <mutex>
 #include <vector>
 
-#include "latestframe/stickies.hpp"
+#include "latestframe/stream_state.hpp"
 
 namespace supplier::latestframe {
 
@@ -25,8 +25,8 @@ class PoolGuard {
   };
 
   // The frame itself if its pool can spare it, or else a copy in memory of our own. For the distribution thread.
-  // The caps of `stickies` say what kind of memory downstream expects.
-  Admitted admit(Owned<GstMiniObject> frame, const Stickies& stickies);
+  // The caps of `stream_state` say what kind of memory downstream expects.
+  Admitted admit(Owned<GstMiniObject> frame, const StreamState& stream_state);
 
   // Whether buffers of a limited pool are out.
   bool watching() const { return watching_.load(std::memory_order_relaxed); }

@@ -217,10 +217,10 @@ void install_properties(GObjectClass* klass) {
    * A #GstStructure named "application/x-shmringsink-stats": `offered` = `published` + `dropped-no-slot` +
    * `dropped-too-large` + `dropped-malformed`; `copied` of the published (the others were written in place), `streamed` of these past the
    * caches; `slots` = `slots-free` + `slots-owned` + `slots-loaned`; `slot-size`, `memory` (bytes), `rings`, `readers`,
-   * `refused-readers`, `liars`, `last-published-at`; all #guint64. `offences` is a structure: how many peers were sent
+   * `refused-readers`, `protocol_violations`, `last-published-at`; all #guint64. `violations` is a structure: how many peers were sent
    * away for each way to break the rules. `lanes` is a #GST_TYPE_ARRAY with a structure for each reader that is or was
    * there: the fields of the message `frame-health`, and `lane-state`, `pid`, `drop-policy`, `wake`, `depth`,
-   * `max-held`, `bells`, `last-taken-at`.
+   * `max-held`, `wakeups`, `last-taken-at`.
    */
   add(kStats,
       g_param_spec_boxed("stats", "Statistics", "Figures of the ring and of each reader", GST_TYPE_STRUCTURE, shown));

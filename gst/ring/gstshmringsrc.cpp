@@ -184,7 +184,7 @@ void install_properties(GObjectClass* klass) {
    * `malformed` (dropped, because they are not what their caps say) and `early` (dropped, because they are from before
    * the start, or of a time that was filled) of the taken, `repeated` (given while the publisher was away), `held` now, `depth`, `max-held`,
    * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`,
-   * `hold-max` (take to release, ns), `liars` (publishers left because they broke the rules), all #guint64; `drop-policy` and `wake` as granted.
+   * `hold-max` (take to release, ns), `protocol_violations` (publishers left because they broke the rules), all #guint64; `drop-policy` and `wake` as granted.
    */
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Figures of this reader", GST_TYPE_STRUCTURE, shown));
 }

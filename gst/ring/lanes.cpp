@@ -38,7 +38,7 @@ Observation observe(const shmring_lane_stats& lane, bool expecting) {
   seen.consecutive_drops = lane.consecutive_drops;
   seen.last_offered_at = lane.last_offered_at;
   seen.last_consumed_at = lane.last_released_at;
-  seen.last_consumed_seq = lane.last_taken_seq;
+  seen.last_consumed_sequence = lane.last_taken_sequence;
   seen.unfinished_since = lane.unfinished_since;
   seen.expecting = expecting;
   seen.age = lane.age.p50;
@@ -60,14 +60,14 @@ Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, 
       guint64{ring.free_slots}, "slots-owned", G_TYPE_UINT64, guint64{ring.owned}, "slots-loaned", G_TYPE_UINT64,
       guint64{ring.loaned}, "memory", G_TYPE_UINT64, guint64{ring.memory}, "rings", G_TYPE_UINT64, guint64{ring.rings},
       "readers", G_TYPE_UINT64, guint64{ring.lanes}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers},
-      "liars", G_TYPE_UINT64, guint64{ring.liars}, "last-published-at", G_TYPE_UINT64, guint64{ring.last_published_at},
-      nullptr));
+      "protocol-violations", G_TYPE_UINT64, guint64{ring.protocol_violations}, "last-published-at", G_TYPE_UINT64,
+      guint64{ring.last_published_at}, nullptr));
 
-  auto offences = adopt(gst_structure_new_empty("offences"));
-  for (std::size_t i = 0; i < SHMRING_OFFENCES; ++i)
-    if (const char* name = shmring::offence_name(i))
-      gst_structure_set(offences.get(), name, G_TYPE_UINT64, guint64{ring.offences[i]}, nullptr);
-  gst_structure_set(structure.get(), "offences", GST_TYPE_STRUCTURE, offences.get(), nullptr);
+  auto violations = adopt(gst_structure_new_empty("violations"));
+  for (std::size_t i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (const char* name = shmring::violation_name(i))
+      gst_structure_set(violations.get(), name, G_TYPE_UINT64, guint64{ring.violations[i]}, nullptr);
+  gst_structure_set(structure.get(), "violations", GST_TYPE_STRUCTURE, violations.get(), nullptr);
 
   GValue lanes = G_VALUE_INIT;
   g_value_init(&lanes, GST_TYPE_ARRAY);
@@ -76,7 +76,7 @@ Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, 
     gst_structure_set(worker.get(), "lane-state", G_TYPE_STRING, state_name(lane.state), "pid", G_TYPE_UINT64,
                       guint64{lane.pid}, "drop-policy", G_TYPE_STRING, policy_name(lane.policy), "wake", G_TYPE_STRING,
                       wake_name(lane.wake), "depth", G_TYPE_UINT64, guint64{lane.depth}, "max-held", G_TYPE_UINT64,
-                      guint64{lane.max_held}, "bells", G_TYPE_UINT64, guint64{lane.bells}, "last-taken-at",
+                      guint64{lane.max_held}, "wakeups", G_TYPE_UINT64, guint64{lane.wakeups}, "last-taken-at",
                       G_TYPE_UINT64, guint64{lane.last_taken_at}, nullptr);
     GValue entry = G_VALUE_INIT;
     g_value_init(&entry, GST_TYPE_STRUCTURE);

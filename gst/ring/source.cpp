@@ -414,8 +414,8 @@ Owned<GstStructure> Source::stats() const {
       guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50", G_TYPE_UINT64,
       guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max", G_TYPE_UINT64,
       guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99", G_TYPE_UINT64,
-      guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max}, "liars", G_TYPE_UINT64,
-      guint64{reader.liars}, nullptr));
+      guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max}, "protocol-violations",
+      G_TYPE_UINT64, guint64{reader.protocol_violations}, nullptr));
 }
 
 }  // namespace supplier

@@ -5,9 +5,9 @@
 
 namespace shmring {
 
-const char* offence_name(std::size_t offence) {
-  constexpr const char* names[] = {"message", "descriptors", "silence", "seals", "tail", "bell"};
-  return offence < std::size(names) ? names[offence] : nullptr;
+const char* violation_name(std::size_t violation) {
+  constexpr const char* names[] = {"message", "descriptors", "silence", "seals", "tail", "wakeups"};
+  return violation < std::size(names) ? names[violation] : nullptr;
 }
 
 }  // namespace shmring

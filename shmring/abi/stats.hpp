@@ -15,6 +15,6 @@ struct RingStats {
 };
 
 // "message", "tail", …; nullptr for a place of the table that is free.
-const char* offence_name(std::size_t offence);
+const char* violation_name(std::size_t violation);
 
 }  // namespace shmring

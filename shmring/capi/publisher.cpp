@@ -30,16 +30,16 @@ Status forked() { return fail(SHMRING_FORKED, "this publisher belongs to the par
 
 struct shmring_publisher {
   std::unique_ptr<Publisher> publisher;
-  // Loans that are out, and their tickets. A C structure cannot own; the gate is between threads that borrow and give back. They are few,
+  // Loans that are out, and their tickets. A C structure cannot own; the spin lock is between threads that borrow and give back. They are few,
   // and their room is made at the start: borrowing allocates nothing.
-  Gate gate;
+  SpinLock spin_lock;
   std::vector<std::pair<std::uint64_t, Loan>> loans;
   std::uint64_t next_ticket = 1;
   capi::Times times{};
 
   Loan take(shmring_loan& loan) {
     const std::uint64_t ticket = std::exchange(loan.ticket, 0);
-    const std::lock_guard lock(gate);
+    const std::lock_guard lock(spin_lock);
     const auto found =
         std::find_if(loans.begin(), loans.end(), [&](const auto& entry) { return entry.first == ticket; });
     if (found == loans.end()) return {};
@@ -86,7 +86,7 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
     auto opened =
         Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
     if (!opened) return status_of(opened);
-    *out = new shmring_publisher{.publisher = *std::move(opened), .gate = {}, .loans = {}, .times = {}};
+    *out = new shmring_publisher{.publisher = *std::move(opened), .spin_lock = {}, .loans = {}, .times = {}};
     (*out)->loans.reserve(o.loans);
     return SHMRING_OK;
   });
@@ -127,7 +127,7 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
     auto lent = p->publisher->loan();
     if (!lent) return status_of(lent);
     const auto bytes = lent->bytes();
-    const std::lock_guard lock(p->gate);
+    const std::lock_guard lock(p->spin_lock);
     *loan = {bytes.data(), bytes.size(), p->next_ticket++};
     p->loans.emplace_back(loan->ticket, *std::move(lent));
     return SHMRING_OK;

@@ -58,8 +58,9 @@ shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_
 }
 
 shmring_status shmring_reader_check_path(const char* path) {
-  return guarded(
-      [&] { return path ? status_of(Finder::check_place(path)) : fail(SHMRING_INVALID, "path must not be NULL"); });
+  return guarded([&] {
+    return path ? status_of(PublisherLocator::check_place(path)) : fail(SHMRING_INVALID, "path must not be NULL");
+  });
 }
 
 void shmring_reader_close(shmring_reader* reader) { delete reader; }

@@ -83,8 +83,8 @@ const char* shmring_status_name(shmring_status status) {
   return "unknown";
 }
 
-const char* shmring_offence_name(shmring_offence offence) {
-  return shmring::offence_name(static_cast<std::size_t>(offence));
+const char* shmring_violation_name(shmring_violation violation) {
+  return shmring::violation_name(static_cast<std::size_t>(violation));
 }
 
 const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format) {

@@ -28,8 +28,8 @@
   X(head_stored, "a head stored")                                 \
   X(lane_offered, "a frame offered to one lane of several")       \
   X(fence_passed, "all heads stored, the waiting flags not read") \
-  X(bell_claimed, "a waiting flag taken down, not yet rung")      \
-  X(bell_rung, "a bell rung")                                     \
+  X(wakeup_claimed, "a waiting flag taken down, not yet rung")    \
+  X(notified, "a bell rung")                                      \
   X(slot_taken_back, "an acknowledged slot taken back")           \
   X(ring_replaced, "a new ring made, readers not told")           \
   X(readers_sent_on, "readers told to come again")                \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Slots that other threads of the publisher's process give back: a bit a slot, set by any thread, taken by whoever holds the gate. Wait-free.
+// Slots that other threads of the publisher's process give back: a bit a slot, set by any thread, taken by whoever holds the spin lock. Wait-free.
 #pragma once
 
 #include <bit>
@@ -11,9 +11,9 @@
 namespace shmring {
 
 template <class Ops = HardwareOps>
-class Returns {
+class FreedSlots {
  public:
-  explicit Returns(std::uint32_t slots) : words_((slots + 63) / 64) {}
+  explicit FreedSlots(std::uint32_t slots) : words_((slots + 63) / 64) {}
 
   // release: pairs with the acquire in take; what this thread did with the slot is before its next use.
   void give(std::uint32_t slot) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The reader's end of its lane: take, release, arm the bell. take, arm and disarm belong to one thread; release to any.
+// The reader's end of its lane: take, release, arm the doorbell. take, arm and disarm belong to one thread; release to any.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,7 @@ class LaneReader {
     Ops::store(page_.ack[slot], sequence, std::memory_order_release);
   }
 
-  // Says that we are about to sleep and answers whether we may: empty the bell first, arm, then sleep only if this says so.
+  // Says that we are about to sleep and answers whether we may: empty the doorbell first, arm, then sleep only if this says so.
   bool arm() {
     Ops::store(page_.waiting, 1u, std::memory_order_relaxed);
     SHMRING_CRASH_POINT(armed);

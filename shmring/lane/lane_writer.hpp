@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The publisher's end of one lane: queue, evict, take back. Wait-free: every loop is bounded by depth + max held.
 // Everything read from the lane page is range-checked here and nowhere else; a reader can only cheat itself.
-// Not thread-safe: guarded by the publisher's gate; the counters may be read by anybody.
+// Not thread-safe: guarded by the publisher's spin lock; the counters may be read by anybody.
 #pragma once
 
 #include <algorithm>
@@ -55,49 +55,49 @@ class LaneWriter {
     for (std::uint64_t i = 0; i < waiting; ++i) put(queue_[i]);
   }
 
-  enum class Offer { queued, dropped, lied };
+  enum class Offer { queued, dropped, violation };
 
   // Offers the frame in `slot`; a queued one becomes an owner of the slot. `follow`: looks at what the reader took and released in any case,
   // not only when the lane seems full. In a rush of frames that spares a cache line's way to the reader and back.
-  Offer offer(std::uint32_t slot, std::uint64_t sequence, Ledger& ledger, bool follow = true) {
+  Offer offer(std::uint32_t slot, std::uint64_t sequence, SlotRefs& slot_refs, bool follow = true) {
     offered_.add();
     if (follow || queued() == depth_ || queued() + held_.size() >= quota_) {
-      if (!absorb_taken()) return refuse(Offer::lied);
-      if (!held_.empty()) collect(ledger);
+      if (!absorb_taken()) return refuse(Offer::violation);
+      if (!held_.empty()) collect(slot_refs);
     }
     if (queued() == depth_ || queued() + held_.size() >= quota_) {
       // Evict first, then entry, then head: only so is the slot that is given back the one that the reader can no longer take.
       if (!evicts_ || queued() == 0) return refuse(Offer::dropped);
-      if (evict_oldest(ledger)) {
+      if (evict_oldest(slot_refs)) {
         evicted_.add();
         consecutive_drops_.add();
       } else if (const std::uint64_t before = tail_; !absorb_taken() || tail_ == before) {
         return refuse(
-            Offer::lied);  // the reader was faster, so there must be room now; a tail that flickers makes none
+            Offer::violation);  // the reader was faster, so there must be room now; a tail that flickers makes none
       } else {
         // What it released before that take is room, too: without it the newest frame would be dropped.
-        collect(ledger);
+        collect(slot_refs);
         if (queued() + held_.size() >= quota_) return refuse(Offer::dropped);
       }
     }
-    ledger.add_owner(slot);
+    slot_refs.ref(slot);
     put({slot, sequence});
     return Offer::queued;
   }
 
   // Whether the reader sleeps, and if so, that it is to be rung now. Call after one Ops::fence() behind all heads: that fence pairs with
   // the one in LaneReader::arm; without either, both sides may miss the other's store and the reader sleeps for ever.
-  bool claim_bell() {
+  bool claim_wakeup() {
     return Ops::load(page_->waiting, std::memory_order_relaxed) != 0 &&
            Ops::exchange(page_->waiting, 0u, std::memory_order_relaxed) != 0;
   }
 
   // Takes back what the reader released. Bound: the frames it holds.
-  void collect(Ledger& ledger) {
+  void collect(SlotRefs& slot_refs) {
     for (std::uint32_t i = 0; i < held_.size();) {
       // acquire: pairs with the release in LaneReader::release; the reader's last look at the slot is before our next write to it.
       if (Ops::load(page_->ack[held_[i].slot], std::memory_order_acquire) == held_[i].sequence) {
-        ledger.drop_owner(held_[i].slot);
+        slot_refs.unref(held_[i].slot);
         SHMRING_CRASH_POINT(slot_taken_back);
         held_[i] = held_.back();
         held_.pop_back();
@@ -127,20 +127,20 @@ class LaneWriter {
   }
 
   // The reader gets nothing more. What waits is evicted (if its tail is honest); what it took stays owned until freed.
-  void retire(Ledger& ledger) {
-    // An honest reader makes each round evict a frame or find one taken; one that makes tail flicker ends as a liar after the bound.
+  void retire(SlotRefs& slot_refs) {
+    // An honest reader makes each round evict a frame or find one taken; one that makes tail flicker ends as a peer that broke the protocol after the bound.
     for (std::uint32_t round = 0; round < 2 * depth_ && absorb_taken() && queued() != 0; ++round)
-      if (evict_oldest(ledger)) evicted_.add();
-    for (; tail_ != head_.get(); ++tail_) {  // a liar's queue: it may be reading any of it
+      if (evict_oldest(slot_refs)) evicted_.add();
+    for (; tail_ != head_.get(); ++tail_) {  // a peer that broke the protocol's queue: it may be reading any of it
       held_.push_back(queue_[place(tail_)]);
       evicted_.add();
     }
   }
 
   // The process is gone: everything comes back.
-  void free_all(Ledger& ledger) {
-    retire(ledger);
-    for (const Item& item : held_) ledger.drop_owner(item.slot);
+  void free_all(SlotRefs& slot_refs) {
+    retire(slot_refs);
+    for (const Item& item : held_) slot_refs.unref(item.slot);
     held_.clear();
   }
 
@@ -196,11 +196,11 @@ class LaneWriter {
   }
   // One attempt; success means that the reader can no longer take it. release: pairs with the acquires of tail in LaneReader::take; who
   // sees this tail sees the head before it.
-  bool evict_oldest(Ledger& ledger) {
+  bool evict_oldest(SlotRefs& slot_refs) {
     std::uint64_t expected = tail_;
     if (!Ops::compare_exchange(page_->tail, expected, tail_ + 1, std::memory_order_release)) return false;
     SHMRING_CRASH_POINT(oldest_evicted);
-    ledger.drop_owner(queue_[place(tail_)].slot);
+    slot_refs.unref(queue_[place(tail_)].slot);
     ++tail_;
     return true;
   }
@@ -213,7 +213,7 @@ class LaneWriter {
   std::uint64_t tail_ = 0;  // as far as the reader's tail has been followed
   std::uint64_t last_taken_ = 0;
   std::vector<Item> queue_;  // what entry[] says, in memory that the reader cannot write
-  Bounded<Item> held_;       // taken, not yet acknowledged
+  StaticVector<Item> held_;  // taken, not yet acknowledged
   Counter head_, offered_, delivered_, refused_, evicted_, consecutive_drops_;
 };
 

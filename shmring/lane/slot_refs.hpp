@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Who owns which slot. Lives in the publisher's private memory; no word that a reader can write is ever part of it.
-// Not thread-safe: guarded by the publisher's gate. Allocates in its constructor only.
+// Not thread-safe: guarded by the publisher's spin lock. Allocates in its constructor only.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 
 namespace shmring {
 
-class Ledger {
+class SlotRefs {
  public:
-  explicit Ledger(std::uint32_t slots) : owners_(slots, 0), free_(slots) {
+  explicit SlotRefs(std::uint32_t slots) : owners_(slots, 0), free_(slots) {
     for (std::uint32_t slot = slots; slot-- > 0;) free_.push_back(slot);
   }
 
@@ -27,15 +27,15 @@ class Ledger {
     owners_[slot] = 1;
     return slot;
   }
-  void add_owner(std::uint32_t slot) { ++owners_[slot]; }
-  void drop_owner(std::uint32_t slot) {
+  void ref(std::uint32_t slot) { ++owners_[slot]; }
+  void unref(std::uint32_t slot) {
     if (--owners_[slot] == 0) free_.push_back(slot);
   }
 
  private:
   std::vector<std::uint16_t>
       owners_;  // lanes that have it queued or held + this process's loan + the pin of the newest frame
-  Bounded<std::uint32_t> free_;  // last in, first out
+  StaticVector<std::uint32_t> free_;  // last in, first out
 };
 
 }  // namespace shmring

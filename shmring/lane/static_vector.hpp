@@ -9,9 +9,9 @@
 namespace shmring {
 
 template <class T>
-class Bounded {
+class StaticVector {
  public:
-  explicit Bounded(std::uint32_t capacity) : items_(std::make_unique<T[]>(capacity)), capacity_(capacity) {}
+  explicit StaticVector(std::uint32_t capacity) : items_(std::make_unique<T[]>(capacity)), capacity_(capacity) {}
 
   // Only while there is room.
   void push_back(T item) {

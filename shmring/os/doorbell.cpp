@@ -28,10 +28,10 @@ Result<Doorbell> Doorbell::make() {
   [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full after 2^64 rings
 }
 
-[[gnu::hot]] Heard hush(int bell) {
+[[gnu::hot]] Heard drain_doorbell(int bell) {
   epoll_event event;
   const int events = ::epoll_wait(bell, &event, 1, 0);
-  return events > 0 ? Heard::ring : events == 0 || errno == EINTR ? Heard::nothing : Heard::no_bell;
+  return events > 0 ? Heard::ring : events == 0 || errno == EINTR ? Heard::nothing : Heard::no_doorbell;
 }
 
 [[gnu::hot]] void wait_for_event(int epoll, std::uint64_t timeout) {

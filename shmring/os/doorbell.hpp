@@ -14,9 +14,9 @@ class Doorbell {
  public:
   static Result<Doorbell> make();
 
-  // Never waits; a bell that rings already goes on ringing. Any thread.
+  // Never waits; a doorbell that rings already goes on ringing. Any thread.
   void ring() const;
-  // The reader's end: readable from the next ring until hush(). Kept here until it was sent.
+  // The reader's end: readable from the next ring until drain_doorbell(). Kept here until it was sent.
   int reader_end() const { return poll_.get(); }
   void forget_reader_end() { poll_.reset(); }
 
@@ -25,8 +25,8 @@ class Doorbell {
 };
 
 // For the reader: stops the ringing, and tells whether it rang. One that rings again meanwhile is heard.
-enum class Heard { nothing, ring, no_bell };
-Heard hush(int bell);
+enum class Heard { nothing, ring, no_doorbell };
+Heard drain_doorbell(int bell);
 
 // Waits until an epoll instance has an event, at most `timeout` ns (SHMRING_WAIT_FOREVER). Faster to wake from than ppoll() on what is in it.
 void wait_for_event(int epoll, std::uint64_t timeout);

@@ -195,8 +195,8 @@ Listener::Place Listener::place() const {
   return file.st_ino == file_.st_ino && file.st_dev == file_.st_dev ? Place::kept : Place::lost;
 }
 
-ForeignFd Listener::accept() const {
-  return ForeignFd(Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)), refuses_);
+UntrustedFd Listener::accept() const {
+  return UntrustedFd(Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)), refuses_);
 }
 
 Result<Fd> connect_to(const std::string& path) {
@@ -262,7 +262,7 @@ Received receive_message(int socket, std::span<std::byte> buffer) {
     for (std::size_t i = 0; i < n; ++i) {
       int fd;
       std::memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
-      ForeignFd owned{Fd(fd)};
+      UntrustedFd owned{Fd(fd)};
       if (count++ < result.descriptors.size()) result.descriptors[count - 1] = std::move(owned);
     }
   }

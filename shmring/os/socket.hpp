@@ -37,7 +37,7 @@ class Listener {
   enum class Place { kept, lost, unknown };
   Place place() const;
   // A connection, or an invalid one with errno. No descriptors come by it where the kernel can refuse them.
-  ForeignFd accept() const;
+  UntrustedFd accept() const;
 
  private:
   static Result<Listener> bind(const std::string& path, std::uint32_t perms, bool waits);
@@ -77,7 +77,7 @@ struct Received {
   } kind = Kind::nothing;         // broken: too long, or more descriptors than ever sent
   bool lost_descriptors = false;  // broken because some did not arrive: this process may open no more files
   std::size_t size = 0;
-  std::array<ForeignFd, kMaxDescriptors> descriptors;
+  std::array<UntrustedFd, kMaxDescriptors> descriptors;
 };
 Received receive_message(int socket, std::span<std::byte> buffer);
 // From now on the kernel refuses to bring descriptors from the peer. False: before Linux 6.16; they come and are closed.

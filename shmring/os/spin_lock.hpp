@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Lets one of the publisher's own threads at a time to the ledger: publishing, borrowing, and the control thread when the publisher is idle.
+// Lets one of the publisher's own threads at a time to the slot references: publishing, borrowing, and the control thread when the publisher is idle.
 // Never held across a system call or a wait; no reader has any part in it.
 #pragma once
 
@@ -12,7 +12,7 @@
 namespace shmring {
 
 template <class Ops = HardwareOps>
-class BasicGate {
+class BasicSpinLock {
  public:
   void lock() {
     // Bound: the other thread's few hundred instructions, or its time off the processor.
@@ -21,7 +21,7 @@ class BasicGate {
       if (Ops::load(taken_, std::memory_order_relaxed)) std::this_thread::yield();
     }
   }
-  // acquire: pairs with the release in unlock; what the other thread did to the ledger is done.
+  // acquire: pairs with the release in unlock; what the other thread did to the slot references are done.
   bool try_lock() { return !Ops::exchange(taken_, true, std::memory_order_acquire); }
   void unlock() { Ops::store(taken_, false, std::memory_order_release); }
 
@@ -29,6 +29,6 @@ class BasicGate {
   alignas(64) std::atomic<bool> taken_{false};
 };
 
-using Gate = BasicGate<>;
+using SpinLock = BasicSpinLock<>;
 
 }  // namespace shmring

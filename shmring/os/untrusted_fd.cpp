@@ -18,9 +18,9 @@ std::atomic<std::size_t> closing_now{0};
 
 }  // namespace
 
-std::size_t ForeignFd::closing() { return closing_now; }
+std::size_t UntrustedFd::closing() { return closing_now; }
 
-ForeignFd::~ForeignFd() {
+UntrustedFd::~UntrustedFd() {
   if (!fd_ || harmless_ || guard_.in_child()) return;  // in a child: the last to close it is the parent
   ++closing_now;
   sigset_t all, before;

@@ -12,24 +12,24 @@ namespace shmring {
 
 // Whoever closes the last descriptor of a TCP connection with unsent data, or of a file of a file system in user space, waits as long as the
 // stranger likes; and closing a connection closes the descriptors in messages that nobody read. So a thread of its own closes it.
-class ForeignFd {
+class UntrustedFd {
  public:
-  ForeignFd() = default;
+  UntrustedFd() = default;
   // harmless: known to be closed at once.
-  explicit ForeignFd(Fd fd, bool harmless = false) : fd_(std::move(fd)), harmless_(harmless) {}
-  ForeignFd(ForeignFd&& other) noexcept = default;
-  ForeignFd& operator=(ForeignFd&& other) noexcept {
+  explicit UntrustedFd(Fd fd, bool harmless = false) : fd_(std::move(fd)), harmless_(harmless) {}
+  UntrustedFd(UntrustedFd&& other) noexcept = default;
+  UntrustedFd& operator=(UntrustedFd&& other) noexcept {
     std::swap(fd_, other.fd_);
     std::swap(harmless_, other.harmless_);
     std::swap(guard_, other.guard_);
     return *this;
   }
-  ~ForeignFd();
+  ~UntrustedFd();
 
   const Fd& fd() const { return fd_; }
   int get() const { return fd_.get(); }
   explicit operator bool() const { return static_cast<bool>(fd_); }
-  void reset() { const ForeignFd closed = std::move(*this); }
+  void reset() { const UntrustedFd closed = std::move(*this); }
   // It turned out to be harmless.
   Fd trust() { return std::move(fd_); }
 

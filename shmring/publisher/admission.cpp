@@ -13,7 +13,7 @@ namespace shmring {
 namespace {
 
 constexpr std::size_t kMaxObservers = 16;
-constexpr Offence kSealed{SHMRING_OFFENCE_SEALS, "it kept its lane's memory from being sealed"};
+constexpr Violation kSealed{SHMRING_VIOLATION_SEALS, "it kept its lane's memory from being sealed"};
 
 }  // namespace
 

@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kHandshakeTime = 1000 * kMillisecond;
-constexpr std::uint64_t kIdle = 50 * kMillisecond;  // nothing published for so long: the gate is ours to try
+constexpr std::uint64_t kIdle = 50 * kMillisecond;  // nothing published for so long: the spin lock is ours to try
 constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
 constexpr std::uint64_t kObserverRest = 5 * kMillisecond;
 constexpr std::size_t kMaxGreeting = 8;  // connections that have not said what they want
@@ -38,8 +38,8 @@ constexpr std::size_t kMaxDepartures = 16;
 constexpr int kQueuedMessages = 512;  // more than a socket's buffer takes
 
 const char* const kClosedUnexpectedly = "its connection closed unexpectedly";
-constexpr Offence kNonsense{SHMRING_OFFENCE_MESSAGE, "it sent a message that does not belong there"};
-constexpr Offence kDescriptors{SHMRING_OFFENCE_DESCRIPTORS, "it sent descriptors, which nobody asked for"};
+constexpr Violation kNonsense{SHMRING_VIOLATION_MESSAGE, "it sent a message that does not belong there"};
+constexpr Violation kDescriptors{SHMRING_VIOLATION_DESCRIPTORS, "it sent descriptors, which nobody asked for"};
 
 }  // namespace
 
@@ -147,11 +147,11 @@ void Control::round() {
   const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
   const std::lock_guard lock(mutex_);
   for (int i = 0; i < n; ++i) {
-    ring_bells();  // before each: a worker waits for it, whoever else keeps us busy
+    notify_sleepers();  // before each: a worker waits for it, whoever else keeps us busy
     handle(events[static_cast<std::size_t>(i)].data.u64);
   }
-  ring_bells();
-  end_liars();
+  notify_sleepers();
+  disconnect_violators();
   end_rests();
   mind_path();
   settle();
@@ -173,7 +173,7 @@ void Control::end_rests() {
     }
   }
   for (const Serial serial : late) {
-    ++offences_[SHMRING_OFFENCE_SILENCE];
+    ++violations_[SHMRING_VIOLATION_SILENCE];
     drop(serial);
   }
   // Its process lives on without the connection: it left.
@@ -209,7 +209,7 @@ void Control::handle(std::uint64_t tag) {
   if (tag == kWakeTag) {
     std::uint64_t count;
     [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
-    ring_bells();
+    notify_sleepers();
   } else if (tag == kListenerTag) {
     accept_all();
   } else if (const auto found = connections_.find(serial); found != connections_.end()) {
@@ -231,8 +231,8 @@ void Control::rest_listener() {
 void Control::accept_all() {
   // Bound: whoever comes meanwhile is the next round's.
   for (std::size_t i = 0; i < kMaxGreeting; ++i) {
-    if (ForeignFd::closing() >= ForeignFd::kTooMany) return rest_listener();
-    ForeignFd socket = listener_.accept();
+    if (UntrustedFd::closing() >= UntrustedFd::kTooMany) return rest_listener();
+    UntrustedFd socket = listener_.accept();
     if (!socket) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) rest_listener();
       return;
@@ -249,7 +249,7 @@ void Control::accept_all() {
     c.deadline = now() + kHandshakeTime;
     SHMRING_CRASH_POINT(accepted);
     serve(c);  // an honest reader's HELLO is there already
-    ring_bells();
+    notify_sleepers();
   }
 }
 
@@ -263,7 +263,7 @@ void Control::make_room_for_greeting() {
     if (oldest == connections_.end() || it->second.deadline < oldest->second.deadline) oldest = it;
   }
   if (silent < kMaxGreeting) return;
-  ++offences_[SHMRING_OFFENCE_SILENCE];
+  ++violations_[SHMRING_VIOLATION_SILENCE];
   drop(oldest->first);
 }
 
@@ -307,13 +307,13 @@ Control::Served Control::serve(Connection& c) {
 }
 
 // It is told, where it can be; what is left of the connection is the caller's to drop.
-void Control::convict(Connection& c, const Offence& offence) {
-  ++offences_[offence.kind];
+void Control::convict(Connection& c, const Violation& violation) {
+  ++violations_[violation.kind];
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::retired;
-  wire::set_text(bye.text, offence.sentence);
+  wire::set_text(bye.text, violation.sentence);
   send_message(c.fd(), bye);
-  end_lane(c, offence.sentence);
+  end_lane(c, violation.sentence);
 }
 
 // What the reader holds is its own until it lets go of it, or its process is gone. Only the process's handle can say that it is: a
@@ -420,9 +420,9 @@ bool Control::departs(const std::string& name, std::uint32_t generation) const {
   });
 }
 
-void Control::ring_bells() {
+void Control::notify_sleepers() {
   for (const auto& lane : ring_->lanes())
-    if (lane->ring_later.exchange(false, std::memory_order_relaxed)) lane->ring_bell();
+    if (lane->notify_later.exchange(false, std::memory_order_relaxed)) lane->notify();
 }
 
 // To each reader once, and not before its lane has the frame that it starts with: that it is offered all that come; the end.
@@ -446,13 +446,13 @@ bool Control::has_first_frame(const Connection& c) const {
          c.lane->applied.load() >= Lane::Stage::active;
 }
 
-void Control::end_liars() {
-  std::vector<Serial> liars;
+void Control::disconnect_violators() {
+  std::vector<Serial> protocol_violations;
   for (auto& [serial, c] : connections_)
-    if (c.lane && c.lane->offence.load(std::memory_order_acquire)) liars.push_back(serial);
-  for (const Serial serial : liars) {
+    if (c.lane && c.lane->violation.load(std::memory_order_acquire)) protocol_violations.push_back(serial);
+  for (const Serial serial : protocol_violations) {
     Connection& c = connections_.at(serial);
-    convict(c, *c.lane->offence.load());
+    convict(c, *c.lane->violation.load());
     drop(serial);
   }
 }
@@ -469,11 +469,11 @@ void Control::settle() {
   }
   if (ended) ring_->nudge();
   // While frames flow the publishing side does it itself with the next one.
-  if (ring_->has_changes() && t - shared_.last_published_at.get() > kIdle && shared_.gate.try_lock()) {
+  if (ring_->has_changes() && t - shared_.last_published_at.get() > kIdle && shared_.spin_lock.try_lock()) {
     ring_->settle(t);
     ring_->mark_sleepers();
-    shared_.gate.unlock();
-    ring_bells();
+    shared_.spin_lock.unlock();
+    notify_sleepers();
   }
   forget_freed(*ring_);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The publisher's control thread: who may come, under which name, whose bell is to be rung, who is gone. It never touches the ledger
-// but through the gate, and only while nothing is being published; a publisher never waits for it.
+// The publisher's control thread: who may come, under which name, whose bell is to be rung, who is gone. It never touches the slot references
+// but through the spin lock, and only while nothing is being published; a publisher never waits for it.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ namespace shmring {
 
 // What the publishing side and the control thread share.
 struct PublisherShared {
-  Gate gate;
+  SpinLock spin_lock;
   Counter last_published_at;
   std::atomic<std::uint64_t> ended_after{0};  // the stream ended after this sequence; 0: it goes on
   // Any thread: follows what readers took and released; adds the publishing side's numbers.
@@ -41,7 +41,7 @@ class Control {
   // In a forked child, where the destructor must not run: closes what keeps the path busy, and touches nothing of the parent's.
   void abandon();
 
-  // Any thread, one system call, never waits: there are bells to ring, or the end to announce.
+  // Any thread, one system call, never waits: there are wake-ups to ring, or the end to announce.
   void wake();
   // Readers of the present ring are sent to the new one. Waits for what the control thread is doing, never for a reader.
   void replace_ring(std::shared_ptr<Ring> ring);
@@ -66,7 +66,7 @@ class Control {
   struct Connection {
     enum class Stage { greeting, mapping, reading, observing } stage = Stage::greeting;
     Serial serial = 0;
-    ForeignFd socket;
+    UntrustedFd socket;
     Peer peer;
     std::uint64_t deadline = 0;     // of the handshake
     std::uint64_t rests_until = 0;  // what it asks meanwhile has to wait
@@ -126,7 +126,7 @@ class Control {
   template <class Each>
   void each_reader(Each each) const;
   Next send_stats(Connection& connection);
-  void convict(Connection& connection, const Offence& offence);
+  void convict(Connection& connection, const Violation& violation);
   void rest_listener();
   void end_rests();
   void mind_path();
@@ -137,10 +137,10 @@ class Control {
   void judge(Departures::iterator departed);
   Departures::iterator forget(Departures::iterator departed);
   bool departs(const std::string& name, std::uint32_t generation) const;
-  void ring_bells();
+  void notify_sleepers();
   void announce();
   bool has_first_frame(const Connection& connection) const;
-  void end_liars();
+  void disconnect_violators();
   void settle();
   void forget_freed(Ring& ring);
   std::string who_reads() const;
@@ -173,7 +173,7 @@ class Control {
   // Guards all below: the control thread, those who ask for stats, replace_ring. Never taken while publishing.
   mutable std::mutex mutex_;
   std::shared_ptr<Ring> ring_;
-  std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no gate
+  std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no spin lock
   Serial last_serial_ = 0;
   std::map<Serial, Connection> connections_;
   Departures departures_;
@@ -183,7 +183,7 @@ class Control {
   bool path_taken_ = false;  // by another publisher
   std::string notice_;
   std::uint64_t refused_readers_ = 0;
-  std::array<std::uint64_t, SHMRING_OFFENCES> offences_{};
+  std::array<std::uint64_t, SHMRING_VIOLATIONS> violations_{};
 
   std::thread thread_;
 };

@@ -18,12 +18,13 @@ void add_counters(shmring_lane_stats& stats, const Lane& lane) {
   stats.delivered += account.delivered;
   stats.dropped += account.dropped;
   stats.pending += account.pending;
-  stats.bells += lane.bells.get();
+  stats.wakeups += lane.wakeups.get();
   stats.stale += lane.counters->stale.load(std::memory_order_relaxed);
   stats.last_offered_at = std::max(stats.last_offered_at, lane.last_offered_at.get());
   stats.last_taken_at = std::max(stats.last_taken_at, lane.counters->taken_at.load(std::memory_order_relaxed));
   stats.last_released_at = std::max(stats.last_released_at, lane.counters->released_at.load(std::memory_order_relaxed));
-  stats.last_taken_seq = std::max(stats.last_taken_seq, lane.counters->taken_sequence.load(std::memory_order_relaxed));
+  stats.last_taken_sequence =
+      std::max(stats.last_taken_sequence, lane.counters->taken_sequence.load(std::memory_order_relaxed));
   stats.policy = lane.grant.policy;
   stats.wake = lane.grant.wake;
   stats.pid = lane.process.pid;
@@ -61,9 +62,9 @@ void Control::forget_freed(Ring& ring) {
 
 void Control::fill_stats(RingStats& stats) const {
   stats.ring.refused_readers = refused_readers_;
-  std::copy(offences_.begin(), offences_.end(), stats.ring.offences);
-  for (std::size_t i = 0; i < offences_.size(); ++i)
-    if (i != SHMRING_OFFENCE_SILENCE) stats.ring.liars += offences_[i];
+  std::copy(violations_.begin(), violations_.end(), stats.ring.violations);
+  for (std::size_t i = 0; i < violations_.size(); ++i)
+    if (i != SHMRING_VIOLATION_SILENCE) stats.ring.protocol_violations += violations_[i];
   stats.ring.rings = static_cast<std::uint32_t>(1 + old_rings_.size());
   std::vector<Ring*> rings;
   for (const auto& ring : old_rings_) rings.push_back(ring.get());

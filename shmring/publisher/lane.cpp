@@ -8,9 +8,9 @@
 namespace shmring {
 namespace {
 
-constexpr std::uint64_t kSlowBell = 200'000;  // ns
+constexpr std::uint64_t kSlowWakeup = 200'000;  // ns
 // A slow bell takes four quick ones to be forgotten, and more than three that are not are too many.
-constexpr std::uint32_t kSuspicious = 4, kConvicted = 3 * kSuspicious + 1;
+constexpr std::uint32_t kSlowScore = 4, kSlowLimit = 3 * kSlowScore + 1;
 
 std::uint64_t thread_time() {
   timespec t;
@@ -36,7 +36,7 @@ Lane::Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidf
   block.head.store(0, std::memory_order_relaxed);  // a former lane's
 }
 
-void Lane::equip(ForeignFd connection, Doorbell doorbell, SharedMemory shared) {
+void Lane::equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared) {
   socket = std::move(connection);
   bell = std::move(doorbell);
   memory = std::move(shared);
@@ -45,20 +45,20 @@ void Lane::equip(ForeignFd connection, Doorbell doorbell, SharedMemory shared) {
   page->waiting.store(1, std::memory_order_relaxed);  // the first frame rings
 }
 
-// A reader can make its bell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
+// A reader can make its doorbell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
 // processor; it is only asked for after a ring that was long. And a virtual machine that stands still for a moment counts that as the
-// thread's, too: only who is slow most of the time is convicted.
-[[gnu::hot]] void Lane::ring_bell() {
-  bells.add();
-  const std::uint32_t suspected = suspicion.load(std::memory_order_relaxed);
-  const std::uint64_t cpu = suspected ? thread_time() : 0;
+// thread's, too: only who is slow most of the time is disconnected.
+[[gnu::hot]] void Lane::notify() {
+  wakeups.add();
+  const std::uint32_t score = slow_wakeups.load(std::memory_order_relaxed);
+  const std::uint64_t cpu = score ? thread_time() : 0;
   const std::uint64_t start = now();
   bell.ring();
-  const bool slow = now() - start >= kSlowBell && (!suspected || thread_time() - cpu >= kSlowBell);
-  if (!slow && !suspected) return;
-  const std::uint32_t after = slow ? suspected + kSuspicious : suspected - 1;
-  suspicion.store(after, std::memory_order_relaxed);
-  if (after >= kConvicted) offence.store(&kDearBell, std::memory_order_release);
+  const bool slow = now() - start >= kSlowWakeup && (!score || thread_time() - cpu >= kSlowWakeup);
+  if (!slow && !score) return;
+  const std::uint32_t after = slow ? score + kSlowScore : score - 1;
+  slow_wakeups.store(after, std::memory_order_relaxed);
+  if (after >= kSlowLimit) violation.store(&kSlowWakeups, std::memory_order_release);
 }
 
 }  // namespace shmring

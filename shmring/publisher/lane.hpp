@@ -5,7 +5,7 @@
 // ring, from the first one on, and one that never comes has nothing to cheat with.
 //
 // Two threads share it. The control thread makes it, says in `wanted` what is to become of it and destroys it; whoever holds the
-// publisher's gate carries that out and says so in `applied`. A lane is destroyed only after applied == freed.
+// publisher's spin lock carries that out and says so in `applied`. A lane is destroyed only after applied == freed.
 #pragma once
 
 #include <atomic>
@@ -23,12 +23,12 @@
 namespace shmring {
 
 // Why a peer is sent away: how it is counted, and what it and the figures are told.
-struct Offence {
-  shmring_offence kind;
+struct Violation {
+  shmring_violation kind;
   const char* sentence;
 };
-inline constexpr Offence kWrongTail{SHMRING_OFFENCE_TAIL, "it moved its tail to where no frame is"};
-inline constexpr Offence kDearBell{SHMRING_OFFENCE_BELL, "ringing its bell costs the publisher too much"};
+inline constexpr Violation kWrongTail{SHMRING_VIOLATION_TAIL, "it moved its tail to where no frame is"};
+inline constexpr Violation kSlowWakeups{SHMRING_VIOLATION_WAKEUPS, "ringing its bell costs the publisher too much"};
 
 struct Lane : std::enable_shared_from_this<Lane> {
   enum class Stage : std::uint8_t {
@@ -59,8 +59,8 @@ struct Lane : std::enable_shared_from_this<Lane> {
 
   Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, LaneBlock& in_ring, std::uint32_t slots);
   // The control thread, before the lane is active: the reader's connection, and the memory that it is about to map.
-  void equip(ForeignFd connection, Doorbell doorbell, SharedMemory shared);
-  // With the gate: from now on the reader finds its frames in that memory.
+  void equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared);
+  // With the spin lock: from now on the reader finds its frames in that memory.
   void open() { writer.move_to(block, *page); }
 
   const Grant grant;
@@ -69,7 +69,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
   const Fd pidfd;
   LaneBlock& block;  // in the ring
   const LaneGeometry geometry;
-  ForeignFd socket;
+  UntrustedFd socket;
   Doorbell bell;
   SharedMemory memory;
 
@@ -83,22 +83,22 @@ struct Lane : std::enable_shared_from_this<Lane> {
  public:
   LanePage* page;
   LaneCounters* counters;  // the reader's words: shown, never believed
-  LaneWriter<> writer;     // under the gate
+  LaneWriter<> writer;     // under the spin lock
 
   std::atomic<Stage> wanted{Stage::prepared};
   std::atomic<Stage> applied{Stage::prepared};
   // Any thread. It found that the reader broke the rules; the control thread ends the lane.
-  std::atomic<const Offence*> offence{nullptr};
-  std::atomic<bool> ring_later{false};  // the control thread is to ring its bell
+  std::atomic<const Violation*> violation{nullptr};
+  std::atomic<bool> notify_later{false};  // the control thread is to notify its reader
 
-  Counter bells;
+  Counter wakeups;
   Counter last_offered_at;
-  Counter busy_since;                       // when it last went from owning nothing to owning something
-  Counter owned;                            // slots, once it gets no more frames
-  std::atomic<std::uint32_t> suspicion{0};  // that its bell is dear
+  Counter busy_since;                          // when it last went from owning nothing to owning something
+  Counter owned;                               // slots, once it gets no more frames
+  std::atomic<std::uint32_t> slow_wakeups{0};  // that its doorbell is dear
 
   // Any thread; never waits.
-  void ring_bell();
+  void notify();
 };
 
 }  // namespace shmring

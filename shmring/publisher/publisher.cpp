@@ -42,7 +42,7 @@ struct Publisher::Impl {
   const ForkGuard guard;
   PublisherShared shared;
   std::vector<std::weak_ptr<Ring>> former;  // rings before it that are held; the publishing thread's
-  std::shared_ptr<Ring> ring;               // changed and, outside of the publishing thread, read under the gate
+  std::shared_ptr<Ring> ring;               // changed and, outside of the publishing thread, read under the spin lock
   std::unique_ptr<StoredFormat> format;
   Counter sequence, published, no_slot, too_large, malformed, copied, streamed;
   Copier copier;
@@ -82,7 +82,7 @@ struct Publisher::Impl {
   }
 
   std::shared_ptr<Ring> current() {
-    const std::lock_guard lock(shared.gate);
+    const std::lock_guard lock(shared.spin_lock);
     return ring;
   }
 
@@ -110,7 +110,7 @@ struct Publisher::Impl {
   // A frame that nobody gets is still offered: it has a number, and every lane's account has it.
   void drop_for_all(Counter& why) {
     const std::uint64_t t = now();
-    const std::lock_guard lock(shared.gate);
+    const std::lock_guard lock(shared.spin_lock);
     if (ring->settle(t)) ring->mark_sleepers();
     sequence.add();
     why.add();
@@ -122,7 +122,7 @@ struct Publisher::Impl {
   void collect() {
     bool settled;
     {
-      const std::lock_guard lock(shared.gate);
+      const std::lock_guard lock(shared.spin_lock);
       settled = ring->settle(now());
       if (settled) ring->mark_sleepers();
       ring->collect_all();
@@ -224,7 +224,7 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
   if (!ring) return ring.error();
   p.former.emplace_back(before);
   {
-    const std::lock_guard lock(p.shared.gate);
+    const std::lock_guard lock(p.shared.spin_lock);
     p.ring = *ring;
   }
   SHMRING_CRASH_POINT(ring_replaced);
@@ -240,7 +240,7 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
   std::shared_ptr<Ring> ring;
   bool settled, lent;
   {
-    const std::lock_guard lock(impl_->shared.gate);
+    const std::lock_guard lock(impl_->shared.spin_lock);
     ring = impl_->ring;
     settled = ring->settle(impl_->shared.last_published_at.get());
     if (settled) ring->mark_sleepers();
@@ -263,7 +263,7 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
   std::shared_ptr<Lane> sleeper;
   std::uint32_t sleepers;
   {
-    const std::lock_guard lock(p.shared.gate);
+    const std::lock_guard lock(p.shared.spin_lock);
     if (loan.ring_ != p.ring) return wrong(SHMRING_INVALID, "this loan is of a ring that was replaced");
     p.ring->prepare(loan.slot_);
     const std::uint64_t t = now();
@@ -277,13 +277,13 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
     sleepers = p.ring->publish(loan.slot_, info, p.format.get(), t, sleeper);
   }
   loan.published_ = true;
-  SHMRING_CRASH_POINT(bell_claimed);
+  SHMRING_CRASH_POINT(wakeup_claimed);
   // One wake-up at most: the one sleeper's, or the control thread's, which rings for all.
   if (sleepers == 1)
-    sleeper->ring_bell();
+    sleeper->notify();
   else if (sleepers > 1)
     p.control->wake();
-  SHMRING_CRASH_POINT(bell_rung);
+  SHMRING_CRASH_POINT(notified);
   return {};
 }
 
@@ -327,7 +327,7 @@ void Publisher::end() {
 void Publisher::set_latency(std::uint64_t latency) {
   if (in_child()) return;
   impl_->latency.store(latency);
-  const std::lock_guard lock(impl_->shared.gate);
+  const std::lock_guard lock(impl_->shared.spin_lock);
   impl_->ring->header().latency.store(latency, std::memory_order_relaxed);
 }
 

@@ -57,7 +57,7 @@ class Loan {
 };
 
 // Threads: loan(), stats(), set_latency() and the destruction of loans from any thread; the rest from one thread at a time.
-// Nothing here waits for a reader; the gate between the publisher's own threads is held for a bounded number of steps.
+// Nothing here waits for a reader; the spin lock between the publisher's own threads is held for a bounded number of steps.
 class Publisher {
  public:
   // IN_USE names the live publisher of the path; NO_MEMORY and SYSTEM carry figures and names.

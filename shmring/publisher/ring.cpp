@@ -77,9 +77,9 @@ Ring::Ring(const RingGeometry& geometry, SharedMemory memory, std::uint32_t loan
       memory_(std::move(memory)),
       id_(id),
       loans_(loans),
-      ledger_(geometry.slot_count),
+      slot_refs_(geometry.slot_count),
       format_ids_(geometry.slot_count, 0),
-      returned_(geometry.slot_count) {
+      freed_slots_(geometry.slot_count) {
   active_.reserve(geometry.lane_count);
   ended_.reserve(geometry.lane_count);
   note_slots();
@@ -94,7 +94,7 @@ SlotDescriptor& Ring::descriptor(std::uint32_t slot) const {
 }
 
 void Ring::note_slots() {
-  slot_figures_.store(std::uint64_t{ledger_.free_slots()} << 32 | lent_, std::memory_order_relaxed);
+  slot_figures_.store(std::uint64_t{slot_refs_.free_slots()} << 32 | lent_, std::memory_order_relaxed);
 }
 
 Ring::Slots Ring::slots() const {
@@ -105,22 +105,22 @@ Ring::Slots Ring::slots() const {
 }
 
 [[gnu::hot]] bool Ring::lend(std::uint32_t& slot, std::uint32_t spare) {
-  if (lent_ + spare >= loans_ || !ledger_.any_free()) take_back_returned();
+  if (lent_ + spare >= loans_ || !slot_refs_.any_free()) take_back_returned();
   if (lent_ + spare >= loans_) return false;
-  if (!ledger_.any_free()) collect_all();
-  if (!ledger_.any_free()) return false;
-  slot = ledger_.acquire();
+  if (!slot_refs_.any_free()) collect_all();
+  if (!slot_refs_.any_free()) return false;
+  slot = slot_refs_.acquire();
   SHMRING_CRASH_POINT(slot_lent);
   ++lent_;
   note_slots();
   return true;
 }
 
-[[gnu::hot]] void Ring::give_back(std::uint32_t slot) { returned_.give(slot); }
+[[gnu::hot]] void Ring::give_back(std::uint32_t slot) { freed_slots_.give(slot); }
 
 [[gnu::hot]] void Ring::take_back_returned() {
-  returned_.take([this](std::uint32_t slot) {
-    ledger_.drop_owner(slot);
+  freed_slots_.take([this](std::uint32_t slot) {
+    slot_refs_.unref(slot);
     --lent_;
   });
   note_slots();
@@ -132,14 +132,14 @@ Ring::Slots Ring::slots() const {
   const bool rush = now - lane.last_offered_at.get() < kRush;
   lane.last_offered_at.set(now);
   const bool idle = lane.writer.owns_nothing();
-  switch (lane.writer.offer(slot, sequence, ledger_, !rush)) {
+  switch (lane.writer.offer(slot, sequence, slot_refs_, !rush)) {
     case LaneWriter<>::Offer::queued:
       if (idle) lane.busy_since.set(now);
       break;
     case LaneWriter<>::Offer::dropped:
       break;
-    case LaneWriter<>::Offer::lied:
-      lane.offence.store(&kWrongTail, std::memory_order_release);
+    case LaneWriter<>::Offer::violation:
+      lane.violation.store(&kWrongTail, std::memory_order_release);
       break;
   }
 }
@@ -183,37 +183,37 @@ Ring::Slots Ring::slots() const {
     offer(*lane, slot, info.sequence, now);
     SHMRING_CRASH_POINT(lane_offered);
   }
-  ledger_.add_owner(slot);
-  if (newest_ != kNone) ledger_.drop_owner(newest_);
+  slot_refs_.ref(slot);
+  if (newest_ != kNone) slot_refs_.unref(newest_);
   newest_ = slot;
   newest_sequence_ = info.sequence;
 
   HardwareOps::fence();  // one for all lanes; see LaneWriter::claim_bell
   SHMRING_CRASH_POINT(fence_passed);
   std::uint32_t sleepers = 0;
-  bool liars = false;
+  bool protocol_violations = false;
   for (Lane* lane : active_) {
-    if (lane->offence.load(std::memory_order_relaxed)) {
-      liars = true;
-    } else if (lane->writer.claim_bell()) {
+    if (lane->violation.load(std::memory_order_relaxed)) {
+      protocol_violations = true;
+    } else if (lane->writer.claim_wakeup()) {
       if (sleepers++ == 0)
         sleeper = lane->shared_from_this();
       else
-        lane->ring_later.store(true, std::memory_order_relaxed);
+        lane->notify_later.store(true, std::memory_order_relaxed);
     }
   }
-  if (liars) {
+  if (protocol_violations) {
     for (std::size_t i = active_.size(); i-- > 0;)
-      if (Lane& lane = *active_[i]; lane.offence.load(std::memory_order_relaxed)) {
+      if (Lane& lane = *active_[i]; lane.violation.load(std::memory_order_relaxed)) {
         deactivate(lane);
-        lane.writer.retire(ledger_);
+        lane.writer.retire(slot_refs_);
         ended_.push_back(&lane);
         lane.applied.store(Lane::Stage::retired, std::memory_order_release);
       }
     sleepers = std::max(sleepers, 2u);  // the control thread is to see to them
-    if (sleeper) sleeper->ring_later.store(true, std::memory_order_relaxed);
+    if (sleeper) sleeper->notify_later.store(true, std::memory_order_relaxed);
   } else if (sleepers > 1) {
-    sleeper->ring_later.store(true, std::memory_order_relaxed);
+    sleeper->notify_later.store(true, std::memory_order_relaxed);
   }
   note_slots();
   return sleepers;
@@ -249,7 +249,7 @@ bool Ring::took_newest(const std::string& name) {
     Lane* lane = entry.load(std::memory_order_acquire);
     if (!lane || lane->grant.name != name || lane->applied.load(std::memory_order_relaxed) < Lane::Stage::active)
       return false;
-    lane->writer.absorb_taken();  // else a liar, whose end comes
+    lane->writer.absorb_taken();  // else a peer that broke the protocol, whose end comes
     return lane->writer.last_taken() == newest_sequence_;
   });
 }
@@ -280,12 +280,12 @@ void Ring::apply(std::uint64_t now) {
         ended_.push_back(lane);
         break;
       case Lane::Stage::retired:
-        lane->writer.retire(ledger_);
+        lane->writer.retire(slot_refs_);
         SHMRING_CRASH_POINT(lane_retired);
         ended_.push_back(lane);
         break;
       case Lane::Stage::freed:
-        lane->writer.free_all(ledger_);
+        lane->writer.free_all(slot_refs_);
         forget(*lane);
         break;
     }
@@ -298,20 +298,21 @@ void Ring::apply(std::uint64_t now) {
 void Ring::mark_sleepers() {
   HardwareOps::fence();
   for (Lane* lane : active_)
-    if (lane->writer.claim_bell()) lane->ring_later.store(true, std::memory_order_relaxed);
+    if (lane->writer.claim_wakeup()) lane->notify_later.store(true, std::memory_order_relaxed);
 }
 
 void Ring::collect_all() {
   take_back_returned();
   for (Lane* lane : active_)
-    if (lane->writer.absorb_taken()) lane->writer.collect(ledger_);  // else a liar: the next offer deals with it
+    if (lane->writer.absorb_taken())
+      lane->writer.collect(slot_refs_);  // else a peer that broke the protocol: the next offer deals with it
   collect_ended();
 }
 
 void Ring::collect_ended() {
   std::erase_if(ended_, [&](Lane* lane) {
     lane->writer.absorb_taken();
-    lane->writer.collect(ledger_);
+    lane->writer.collect(slot_refs_);
     lane->owned.set(lane->writer.held());
     if (lane->applied.load(std::memory_order_relaxed) != Lane::Stage::retired || !lane->writer.owns_nothing())
       return false;

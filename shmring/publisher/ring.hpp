@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // One ring: its memory, who owns which slot, the lanes it publishes to. A publisher has one that lives, and older ones whose last frames
-// are still held. Everything not marked otherwise is called with the publisher's gate held.
+// are still held. Everything not marked otherwise is called with the publisher's spin lock held.
 #pragma once
 
 #include <algorithm>
@@ -45,7 +45,7 @@ class Ring {
 
   // A slot for this process; false: none is free, or all `loans` but `spare` are out already.
   bool lend(std::uint32_t& slot, std::uint32_t spare = 0);
-  // Any thread, without the gate: the process lets go of a slot it was lent. Wait-free.
+  // Any thread, without the spin lock: the process lets go of a slot it was lent. Wait-free.
   void give_back(std::uint32_t slot);
 
   // Has the lines that publish() will write on their way, so that they come together and while the caller does something else.
@@ -63,12 +63,12 @@ class Ring {
     apply(now);
     return true;
   }
-  // Leaves the bells of all sleeping lanes to the control thread.
+  // Leaves the wake-ups of all sleeping lanes to the control thread.
   void mark_sleepers();
   // Takes back all that was released or given back, so that the figures are of this moment.
   void collect_all();
 
-  // The control thread's side, without the gate.
+  // The control thread's side, without the spin lock.
   void add_lane(std::shared_ptr<Lane> lane, Lane::Stage wanted);
   void want(Lane& lane, Lane::Stage stage);                                   // only forwards
   std::vector<std::shared_ptr<Lane>> take_freed_lanes();                      // forgets them
@@ -104,7 +104,7 @@ class Ring {
   const std::uint64_t id_;
   const std::uint32_t loans_;
 
-  Ledger ledger_;
+  SlotRefs slot_refs_;
   std::vector<std::uint64_t> format_ids_;  // what each slot's format area holds
   std::vector<Lane*> active_;
   std::vector<Lane*> ended_;  // draining or retired
@@ -120,7 +120,7 @@ class Ring {
   std::array<Gone, kMaxLanes> gone_{};
   std::size_t next_gone_ = 0;
   std::uint32_t lent_ = 0;
-  Returns<> returned_;  // by give_back, not yet taken back
+  FreedSlots<> freed_slots_;  // by give_back, not yet taken back
 
   Word64 slot_figures_{0};  // free in the upper half, lent in the lower
   std::atomic<bool> changes_{false};

@@ -47,9 +47,9 @@ py::dict to_dict(const shmring_lane_stats& lane) {
                   "depth"_a = lane.depth, "max_held"_a = lane.max_held, "held"_a = lane.held,
                   "generation"_a = lane.generation, "offered"_a = lane.offered, "delivered"_a = lane.delivered,
                   "dropped"_a = lane.dropped, "pending"_a = lane.pending, "stale"_a = lane.stale,
-                  "consecutive_drops"_a = lane.consecutive_drops, "bells"_a = lane.bells,
+                  "consecutive_drops"_a = lane.consecutive_drops, "wakeups"_a = lane.wakeups,
                   "last_offered_at"_a = lane.last_offered_at, "last_taken_at"_a = lane.last_taken_at,
-                  "last_released_at"_a = lane.last_released_at, "last_taken_seq"_a = lane.last_taken_seq,
+                  "last_released_at"_a = lane.last_released_at, "last_taken_seq"_a = lane.last_taken_sequence,
                   "unfinished_since"_a = lane.unfinished_since, "age"_a = to_dict(lane.age),
                   "hold"_a = to_dict(lane.hold), "reason"_a = text(lane.reason));
 }
@@ -72,23 +72,26 @@ py::dict to_dict(const shmring_reader_stats& stats) {
                   "attachments"_a = stats.attachments, "held"_a = stats.held, "publisher_pid"_a = stats.publisher_pid,
                   "policy"_a = name_of(policies, stats.policy), "wake"_a = name_of(wakes, stats.wake),
                   "depth"_a = stats.depth, "max_held"_a = stats.max_held, "last_sequence"_a = stats.last_sequence,
-                  "age"_a = to_dict(stats.age), "hold"_a = to_dict(stats.hold), "liars"_a = stats.liars);
+                  "age"_a = to_dict(stats.age), "hold"_a = to_dict(stats.hold),
+                  "protocol_violations"_a = stats.protocol_violations);
 }
 
 py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_stats>& lanes) {
   py::list workers;
-  py::dict offences;
-  for (int i = 0; i < SHMRING_OFFENCES; ++i)
-    if (const char* name = shmring_offence_name(static_cast<shmring_offence>(i))) offences[name] = ring.offences[i];
+  py::dict violations;
+  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)))
+      violations[name] = ring.violations[i];
   for (const auto& lane : lanes) workers.append(to_dict(lane));
   return py::dict("publisher_pid"_a = ring.publisher_pid, "slots"_a = ring.slots, "free_slots"_a = ring.free_slots,
                   "owned"_a = ring.owned, "loaned"_a = ring.loaned, "max_readers"_a = ring.max_readers,
                   "rings"_a = ring.rings, "slot_size"_a = ring.slot_size, "memory"_a = ring.memory,
                   "sequence"_a = ring.sequence, "published"_a = ring.published, "no_slot"_a = ring.no_slot,
                   "too_large"_a = ring.too_large, "malformed"_a = ring.malformed, "copied"_a = ring.copied,
-                  "streamed"_a = ring.streamed, "refused_readers"_a = ring.refused_readers, "liars"_a = ring.liars,
-                  "offences"_a = offences, "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps),
-                  "readers"_a = ring.lanes, "lanes"_a = workers);
+                  "streamed"_a = ring.streamed, "refused_readers"_a = ring.refused_readers,
+                  "protocol_violations"_a = ring.protocol_violations, "violations"_a = violations,
+                  "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps), "readers"_a = ring.lanes,
+                  "lanes"_a = workers);
 }
 
 py::dict inspect(const py::object& place, const py::object& timeout) {

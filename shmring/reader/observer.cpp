@@ -41,7 +41,7 @@ Result<std::size_t> await(int socket, std::span<std::byte> buffer, wire::Type wa
 Result<std::unique_ptr<Observer>> Observer::open(const std::string& path, std::uint64_t timeout) {
   auto connected = connect_to(path);
   if (!connected) return connected.error();
-  ForeignFd socket(*std::move(connected));
+  UntrustedFd socket(*std::move(connected));
   refuse_descriptors(socket.get());
   const auto hello = wire::make_hello(wire::kVersion, wire::Role::observer);
   if (!send_message(socket.get(), hello)) return {SHMRING_DISCONNECTED, "the publisher is gone"};

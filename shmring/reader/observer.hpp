@@ -18,8 +18,8 @@ class Observer {
   Result<RingStats> stats(std::uint64_t timeout);
 
  private:
-  explicit Observer(ForeignFd socket) : socket_(std::move(socket)) {}
-  ForeignFd socket_;
+  explicit Observer(UntrustedFd socket) : socket_(std::move(socket)) {}
+  UntrustedFd socket_;
 };
 
 }  // namespace shmring

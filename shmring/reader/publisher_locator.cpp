@@ -14,9 +14,9 @@ namespace {
 constexpr std::uint64_t kFirst = 1'000'000, kLongest = 100'000'000;  // ns
 }
 
-Result<void> Finder::check_place(const std::string& path) { return shmring::check_place(path); }
+Result<void> PublisherLocator::check_place(const std::string& path) { return shmring::check_place(path); }
 
-Result<void> Finder::start() {
+Result<void> PublisherLocator::start() {
   timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_) return system_error("timerfd_create");
   // Without inotify (its number is limited for each user) the timer does it alone.
@@ -25,13 +25,13 @@ Result<void> Finder::start() {
   return {};
 }
 
-void Finder::watch_folder() {
+void PublisherLocator::watch_folder() {
   if (watch_ >= 0 || !inotify_) return;
   watch_ = ::inotify_add_watch(inotify_.get(), folder_of(path_).c_str(),
                                IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR);
 }
 
-bool Finder::folder_changed() {
+bool PublisherLocator::folder_changed() {
   bool seen = false;
   alignas(inotify_event) char events[4096];
   for (ssize_t n; inotify_ && (n = ::read(inotify_.get(), events, sizeof events)) > 0;) {
@@ -45,7 +45,7 @@ bool Finder::folder_changed() {
   return seen;
 }
 
-void Finder::set_timer(std::uint64_t after) {
+void PublisherLocator::set_timer(std::uint64_t after) {
   itimerspec t{};
   t.it_value.tv_sec = static_cast<time_t>(after / 1'000'000'000u);
   t.it_value.tv_nsec = static_cast<long>(after % 1'000'000'000u);
@@ -53,19 +53,19 @@ void Finder::set_timer(std::uint64_t after) {
   next_ = now() + after;
 }
 
-bool Finder::due() {
+bool PublisherLocator::due() {
   // The file is there before its owner listens: try quickly at first.
   if (folder_changed()) next_ = back_off_ = 0;
   empty_timer();
   return now() >= next_;
 }
 
-void Finder::empty_timer() {
+void PublisherLocator::empty_timer() {
   std::uint64_t count;
   [[maybe_unused]] const auto got = ::read(timer_.get(), &count, sizeof count);
 }
 
-bool Finder::replaced() {
+bool PublisherLocator::replaced() {
   empty_timer();
   folder_changed();
   set_timer(kLongest);
@@ -75,12 +75,12 @@ bool Finder::replaced() {
          file.st_ctim.tv_nsec != file_.st_ctim.tv_nsec;
 }
 
-std::uint64_t Finder::pause() const {
+std::uint64_t PublisherLocator::pause() const {
   const std::uint64_t t = now();
   return t >= next_ ? 0 : next_ - t;
 }
 
-Result<Fd> Finder::connect() {
+Result<Fd> PublisherLocator::connect() {
   watch_folder();  // before the try: what appears after it is seen
   if (::stat(path_.c_str(), &file_) != 0) file_ = {};
   auto connected = connect_to(path_);
@@ -93,12 +93,12 @@ Result<Fd> Finder::connect() {
   return connected;
 }
 
-void Finder::retry_later() {
+void PublisherLocator::retry_later() {
   back_off_ = std::clamp(back_off_ * 2, kFirst, kLongest);
   set_timer(back_off_);
 }
 
-void Finder::found() {
+void PublisherLocator::found() {
   reason_.clear();
   // Nothing is due while a publisher is there, and what else happens in the folder must not wake anybody.
   if (watch_ >= 0) ::inotify_rm_watch(inotify_.get(), watch_);

@@ -13,9 +13,9 @@
 
 namespace shmring {
 
-class Finder {
+class PublisherLocator {
  public:
-  explicit Finder(std::string path) : path_(std::move(path)) {}
+  explicit PublisherLocator(std::string path) : path_(std::move(path)) {}
   Result<void> start();
   // Fails where no publisher can ever be: a folder or a file of another kind is there, or the folder is missing.
   static Result<void> check_place(const std::string& path);

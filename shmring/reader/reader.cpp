@@ -28,10 +28,10 @@ constexpr std::uint64_t kRefusalGrace = 300'000'000;  // a predecessor that was 
 // What a publisher may have us do in one call without giving us a frame; more than a lane full of stale ones is not honest, or too fast.
 constexpr std::uint32_t kMaxRounds = kMaxDepth + 64;
 constexpr std::uint64_t kReplaced =
-    10'000'000;                             // ns: a publisher between an eviction and the frame that it makes room for
-constexpr int kLookForRelease = 5;          // ms
-constexpr int kMaxMessages = 32;            // heard in one go
-constexpr std::uint32_t kBellsInVain = 64;  // a bell rings for a frame, or for news, which is rare
+    10'000'000;                     // ns: a publisher between an eviction and the frame that it makes room for
+constexpr int kLookForRelease = 5;  // ms
+constexpr int kMaxMessages = 32;    // heard in one go
+constexpr std::uint32_t kMostSpuriousWakeups = 64;  // a doorbell rings for a frame, or for news, which is rare
 
 [[gnu::cold, gnu::noinline]] Error forked() { return {SHMRING_FORKED, "this reader belongs to the parent process"}; }
 
@@ -39,23 +39,23 @@ constexpr std::uint32_t kBellsInVain = 64;  // a bell rings for a frame, or for 
 
 struct Reader::Impl {
   Impl(const ReaderOptions& o, Fd epoll_fd, Fd event)
-      : options(o), epoll(std::move(epoll_fd)), interrupted(std::move(event)), finder(options.path) {}
+      : options(o), epoll(std::move(epoll_fd)), interrupted(std::move(event)), locator(options.path) {}
 
   const ReaderOptions options;
   const ForkGuard guard;
   const Fd epoll;  // what fileno() gives away
   Interruption interrupted;
-  Finder finder;
+  PublisherLocator locator;
   std::atomic<bool> offered{false};  // our lane is in use: a frame came, or the publisher said so
 
   // The connection, and what it told us.
   enum class Phase { searching, greeting, attached } phase = Phase::searching;
-  ForeignFd socket, bell;
+  UntrustedFd socket, bell;
   Fd publisher;  // its process, where the kernel can tell
   EndOfStream end;
   bool leaving = false, moving = false;  // the publisher says goodbye; for a new ring of its own
-  const char* offence = nullptr;         // how it broke the rules
-  std::uint32_t bells_in_vain = 0;       // in a row, without a frame
+  const char* violation = nullptr;       // how it broke the rules
+  std::uint32_t spurious_wakeups = 0;    // in a row, without a frame
   std::uint64_t newest = 0;              // the last one taken from this publisher
   std::uint32_t former_pid = 0;          // the publisher that was left last
   SpinWaiter waiter;                     // for wake=adaptive
@@ -93,7 +93,7 @@ struct Reader::Impl {
   [[gnu::cold]] Outcome not_watched() {
     const Error error = system_error("epoll_ctl");
     detach(wire::Goodbye::closing);
-    finder.retry_later();
+    locator.retry_later();
     return {error.status, options.path + ": " + error.text};
   }
 
@@ -112,7 +112,7 @@ struct Reader::Impl {
     publisher.reset();
     phase = Phase::searching;
     leaving = false;
-    offence = nullptr;
+    violation = nullptr;
     offered.store(false, std::memory_order_relaxed);
     const std::lock_guard lock(mutex);
     if (!attachment) return;
@@ -131,12 +131,12 @@ struct Reader::Impl {
   [[gnu::cold]] Outcome search() {
     if (postponed.status != SHMRING_OK) return std::exchange(postponed, {});
     if (phase == Phase::searching) {
-      if (!finder.due()) return {SHMRING_TIMEOUT};
-      if (ForeignFd::closing() >= ForeignFd::kTooMany) {
-        finder.retry_later();
+      if (!locator.due()) return {SHMRING_TIMEOUT};
+      if (UntrustedFd::closing() >= UntrustedFd::kTooMany) {
+        locator.retry_later();
         return {SHMRING_TIMEOUT};
       }
-      auto connected = finder.connect();
+      auto connected = locator.connect();
       if (!connected) {
         if (connected.status() == SHMRING_DISCONNECTED && std::exchange(moving, false) && !options.reconnect)
           return gone();
@@ -155,10 +155,10 @@ struct Reader::Impl {
       hello.max_held = options.max_held;
       wire::set_text(hello.name, options.name);
       if (!send_message(connected->get(), hello)) {
-        finder.retry_later();
+        locator.retry_later();
         return {SHMRING_TIMEOUT};
       }
-      socket = ForeignFd(*std::move(connected));
+      socket = UntrustedFd(*std::move(connected));
       if (!watch(socket.get(), EPOLLIN | EPOLLRDHUP)) return not_watched();
       phase = Phase::greeting;
       SHMRING_CRASH_POINT(hello_sent);
@@ -166,9 +166,9 @@ struct Reader::Impl {
     std::array<std::byte, wire::kMaxMessage> buffer;
     Received got = receive_message(socket.get(), buffer);
     if (got.kind == Received::Kind::nothing) {
-      if (!finder.replaced()) return {SHMRING_TIMEOUT};
+      if (!locator.replaced()) return {SHMRING_TIMEOUT};
       detach();
-      finder.retry_later();
+      locator.retry_later();
       return {};
     }
     refuse_descriptors(socket.get());
@@ -177,33 +177,33 @@ struct Reader::Impl {
       if (const auto welcome = wire::parse_welcome(bytes)) return attach(*welcome, got);
       if (const auto refused = wire::parse_refused(bytes)) {
         detach();
-        finder.retry_later();
+        locator.retry_later();
         return refusal(static_cast<Status>(refused->status), options.path + ": " + refused->text);
       }
     }
     if (got.lost_descriptors) {
       detach();
-      finder.retry_later();
+      locator.retry_later();
       return {SHMRING_SYSTEM, "what the publisher at " + options.path +
                                   " sent did not all arrive: this process may open no more files (ulimit -n)"};
     }
     if (got.kind == Received::Kind::message && !wire::parse_bye(bytes))
-      return leave_liar(options.path +
-                        " is the socket of another kind of program: give the path of a publisher's socket");
+      return leave_violator(options.path +
+                            " is the socket of another kind of program: give the path of a publisher's socket");
     if (got.kind == Received::Kind::broken)
-      return leave_liar("protocol violation by the process at " + options.path +
-                        ": a message is too long or has too many descriptors");
+      return leave_violator("protocol violation by the process at " + options.path +
+                            ": a message is too long or has too many descriptors");
     detach();
-    finder.retry_later();
+    locator.retry_later();
     return {SHMRING_TIMEOUT};
   }
 
   // Whoever breaks the rules once is believed nothing more.
-  [[gnu::cold, gnu::noinline]] Outcome leave_liar(std::string text) {
+  [[gnu::cold, gnu::noinline]] Outcome leave_violator(std::string text) {
     detach();
-    finder.retry_later();
+    locator.retry_later();
     const std::lock_guard lock(mutex);
-    ++totals.liars;
+    ++totals.protocol_violations;
     return {SHMRING_PROTOCOL, std::move(text)};
   }
 
@@ -221,13 +221,13 @@ struct Reader::Impl {
   Outcome attach(const wire::Welcome& welcome, Received& got) {
     SHMRING_CRASH_POINT(welcome_heard);
     const auto agreed = wire::check_agreement(wire::kVersion, welcome);
-    if (agreed && hush(got.descriptors[2].get()) == Heard::no_bell)
-      return leave_liar(options.path + ": the publisher sent no doorbell");
+    if (agreed && drain_doorbell(got.descriptors[2].get()) == Heard::no_doorbell)
+      return leave_violator(options.path + ": the publisher sent no doorbell");
     auto made = agreed ? Attachment::make(welcome, got.descriptors[0].fd(), got.descriptors[1].fd()) : agreed.error();
-    if (made.status() == SHMRING_PROTOCOL) return leave_liar(options.path + ": " + made.error().text);
+    if (made.status() == SHMRING_PROTOCOL) return leave_violator(options.path + ": " + made.error().text);
     if (!made) {
       detach();
-      finder.retry_later();
+      locator.retry_later();
       return {made.status(), options.path + ": " + made.error().text};
     }
     got.descriptors[0].trust();
@@ -235,7 +235,7 @@ struct Reader::Impl {
     if (!send_message(socket.get(), wire::make<wire::Mapped>())) {  // its ring was replaced meanwhile, or it is gone
       (*made)->unref();
       detach();
-      finder.retry_later();
+      locator.retry_later();
       return {SHMRING_TIMEOUT};
     }
     {
@@ -250,20 +250,20 @@ struct Reader::Impl {
     if (got.descriptors[3] && is_pidfd(got.descriptors[3].get())) publisher = got.descriptors[3].trust();
     if (publisher) watched = watch(publisher.get(), EPOLLIN) && watched;
     if (!watched) return not_watched();
-    finder.found();
+    locator.found();
     refused_since = 0;
     end.reset();
     moving = false;
     newest = 0;
-    bells_in_vain = 0;
+    spurious_wakeups = 0;
     phase = Phase::attached;
     return {};
   }
 
-  // Stops the bell, which means nothing but "look", and empties the socket, of which all is remembered.
+  // Stops the doorbell, which means nothing but "look", and empties the socket, of which all is remembered.
   void hear() {
-    if (bell && hush(bell.get()) == Heard::ring && ++bells_in_vain > kBellsInVain) {
-      offence = "rings without having a frame";
+    if (bell && drain_doorbell(bell.get()) == Heard::ring && ++spurious_wakeups > kMostSpuriousWakeups) {
+      violation = "rings without having a frame";
       return;
     }
     std::array<std::byte, wire::kMaxMessage> buffer;
@@ -287,7 +287,7 @@ struct Reader::Impl {
         moving = bye->reason == wire::Goodbye::again;
         SHMRING_CRASH_POINT(again_heard);
       } else {
-        offence = "sent a message that makes no sense";
+        violation = "sent a message that makes no sense";
         return;
       }
     }
@@ -317,11 +317,11 @@ struct Reader::Impl {
   [[gnu::noinline]] Outcome nothing_there() {
     hear();
     SHMRING_CRASH_POINT(socket_emptied);
-    if (offence) return leave_liar("the publisher at " + options.path + " " + offence);
+    if (violation) return leave_violator("the publisher at " + options.path + " " + violation);
     if (!attachment->empty()) return {};
     if (end.unreported()) return report_end();
     if (leaving) {
-      if (newest == 0) finder.retry_later();  // not even a frame: no reason to hurry
+      if (newest == 0) locator.retry_later();  // not even a frame: no reason to hurry
       detach(moving ? wire::Goodbye::again : wire::Goodbye::closing);
       return moving ? Outcome{} : gone();
     }
@@ -356,7 +356,7 @@ struct Reader::Impl {
   // Of all rings. With the mutex, or on the reading thread.
   std::uint32_t held() const { return (attachment ? attachment->held() : 0) + former.held(); }
   [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
-    return leave_liar("protocol violation by the publisher at " + options.path + ": corrupt data in its ring");
+    return leave_violator("protocol violation by the publisher at " + options.path + ": corrupt data in its ring");
   }
 
   // `timeout`: how long the caller would wait.
@@ -364,7 +364,7 @@ struct Reader::Impl {
     if (phase != Phase::attached) return search();
     switch (attachment->take(frame, held_elsewhere())) {
       case Attachment::Took::too_many:
-        bells_in_vain = 0;  // a frame is there
+        spurious_wakeups = 0;  // a frame is there
         return too_many_held();
       case Attachment::Took::broken:
         return leave_wrecked();
@@ -372,7 +372,7 @@ struct Reader::Impl {
         if (adaptive() && timeout != 0 && spin(timeout)) return {};
         return nothing_there();
       case Attachment::Took::frame:
-        bells_in_vain = 0;
+        spurious_wakeups = 0;
         offered.store(true, std::memory_order_relaxed);
         break;
     }
@@ -388,8 +388,8 @@ struct Reader::Impl {
   }
 
   void note(std::uint64_t sequence) {
-    bells_in_vain = 0;
-    if (newest == 0) finder.worked();
+    spurious_wakeups = 0;
+    if (newest == 0) locator.worked();
     newest = sequence;
     end.passed(sequence);
     taken.fetch_add(1, std::memory_order_relaxed);
@@ -429,7 +429,7 @@ struct Reader::Impl {
 
   [[gnu::hot]] void wait(std::uint64_t timeout) {
     if (phase != Phase::attached)
-      return wait_for_event(epoll.get(), phase == Phase::searching ? std::min(timeout, finder.pause()) : timeout);
+      return wait_for_event(epoll.get(), phase == Phase::searching ? std::min(timeout, locator.pause()) : timeout);
     const std::uint64_t due = adaptive() ? limit(timeout) : 0;
     SHMRING_CRASH_POINT(falling_asleep);
     wait_for_event(epoll.get(), timeout);
@@ -463,11 +463,11 @@ struct Reader::Impl {
       }
       if (outcome.status == SHMRING_TIMEOUT && end && end.due_in(now()) == 0) outcome = report_end();
       if (outcome.status != SHMRING_TIMEOUT) return Error{outcome.status, std::move(outcome.text)};
-      if (timeout == 0) return Error{SHMRING_TIMEOUT, finder.reason()};
+      if (timeout == 0) return Error{SHMRING_TIMEOUT, locator.reason()};
       std::uint64_t left = timeout;
       if (start != 0) {
         const std::uint64_t spent = now() - start;
-        if (spent >= timeout) return Error{SHMRING_TIMEOUT, finder.reason()};
+        if (spent >= timeout) return Error{SHMRING_TIMEOUT, locator.reason()};
         left = timeout - spent;
       }
       wait(end ? std::min(left, end.due_in(now())) : left);
@@ -490,9 +490,9 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
   auto event = Interruption::make_event();
   if (!event) return event.error();
   auto impl = std::make_unique<Impl>(*completed, std::move(epoll), *std::move(event));
-  if (auto ok = impl->finder.start(); !ok) return ok.error();
+  if (auto ok = impl->locator.start(); !ok) return ok.error();
   bool watched = impl->watch(impl->interrupted.fd(), EPOLLIN);
-  for (int fd : impl->finder.descriptors()) watched = (fd < 0 || impl->watch(fd, EPOLLIN)) && watched;
+  for (int fd : impl->locator.descriptors()) watched = (fd < 0 || impl->watch(fd, EPOLLIN)) && watched;
   if (!watched) return system_error("epoll_ctl");
   return std::unique_ptr<Reader>(new Reader(std::move(impl)));
 }

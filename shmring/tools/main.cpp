@@ -14,7 +14,7 @@
 
 #include <shmring/inspect.h>
 
-#include "figures.hpp"
+#include "stats_output.hpp"
 
 namespace {
 

@@ -129,7 +129,7 @@ void one_way(const Options& options) {
        {{"one_way_p50", samples.at(0.5) / 2},
         {"one_way_p99", samples.at(0.99) / 2},
         {"line_round_trip", round_trip},
-        {"bells_per_1000", static_cast<double>(lane.bells) * 1000 / static_cast<double>(count)}});
+        {"bells_per_1000", static_cast<double>(lane.wakeups) * 1000 / static_cast<double>(count)}});
 }
 
 // Publishing alone, timed; the loan before it is timed by itself. The lanes' readers live in a process on the other core that either

@@ -57,7 +57,7 @@ class Clocks : public RingFixture {
     }
     expect_balance();
     EXPECT_EQ(lane("worker").dropped, 0u);
-    EXPECT_EQ(publisher->stats().ring.liars, 0u);
+    EXPECT_EQ(publisher->stats().ring.protocol_violations, 0u);
   }
   void TearDown() override {
     monotonic_leap = 0;
@@ -94,7 +94,7 @@ TEST_F(Clocks, NothingInTheRingAsksForTheTimeOfDay) {
   EXPECT_EQ(times_of_day, before + 1);
 }
 
-TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndConvictsNobody) {
+TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndDisconnectsNobody) {
   open_publisher();
   reader = attach();
   expect_frames(5);
@@ -115,11 +115,11 @@ TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndConvictsNobody) {
     EXPECT_TRUE(late->read(kPatience));
     EXPECT_NE(next(*reader), 0u);
   }
-  EXPECT_EQ(publisher->stats().ring.offences[SHMRING_OFFENCE_SILENCE], 0u);
+  EXPECT_EQ(publisher->stats().ring.violations[SHMRING_VIOLATION_SILENCE], 0u);
 }
 
 // As a virtual machine's does that shares its host.
-TEST_F(Clocks, AMachineThatStandsStillForMomentsConvictsNobodyOfADearBell) {
+TEST_F(Clocks, AMachineThatStandsStillForMomentsDisconnectsNobody) {
   open_publisher();
   reader = attach();
   looks_between_stops = 101;
@@ -127,8 +127,8 @@ TEST_F(Clocks, AMachineThatStandsStillForMomentsConvictsNobodyOfADearBell) {
     expect_frames(1);
     EXPECT_EQ(reader->read(0).status(), SHMRING_TIMEOUT);  // asleep: the next frame rings
   }
-  EXPECT_GE(lane("worker").bells, 3000u);
-  EXPECT_EQ(publisher->stats().ring.offences[SHMRING_OFFENCE_BELL], 0u);
+  EXPECT_GE(lane("worker").wakeups, 3000u);
+  EXPECT_EQ(publisher->stats().ring.violations[SHMRING_VIOLATION_WAKEUPS], 0u);
 }
 
 TEST_F(Clocks, AnHourThatPassesWhileAReaderSleepsEndsItsWaitAtMost) {

@@ -212,7 +212,7 @@ TEST_P(ReaderDies, AndNobodyElseLosesAFrame) {
       return Footprint::of().within(before);
     })) << Footprint::of()
         << " instead of " << before;
-    EXPECT_EQ(publisher->stats().ring.liars, 0u);
+    EXPECT_EQ(publisher->stats().ring.protocol_violations, 0u);
   }
 }
 

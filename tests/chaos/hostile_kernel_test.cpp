@@ -110,7 +110,7 @@ TEST_F(HostileKernel, AsManyPollersOnItsBellAsTheKernelAllowsCostNobodyAFrameWhe
   ASSERT_GT(pollers.size(), 100u);
   const auto second = attach("second");
   for (int i = 0; i < 500 && lane("hostile").state == SHMRING_LANE_ACTIVE; ++i) {
-    hush(peer.bell.get());
+    drain_doorbell(peer.bell.get());
     // Three sleepers: the control thread rings them all.
     peer.page().waiting.store(1);
     (void)second->read(0);
@@ -119,7 +119,7 @@ TEST_F(HostileKernel, AsManyPollersOnItsBellAsTheKernelAllowsCostNobodyAFrameWhe
     auto frame = honest->read(kPatience);
     ASSERT_TRUE(frame) << frame.error().text;
   }
-  // On a fast kernel there is nothing to convict.
+  // On a fast kernel there is nothing to disconnect.
   const auto told = lane("hostile");
   if (told.state != SHMRING_LANE_ACTIVE) {
     EXPECT_STREQ(told.reason, "ringing its bell costs the publisher too much");

@@ -327,8 +327,8 @@ TEST_F(HostilePublisher, ABellThatNeverStopsKeepsNobodyFromComingBack) {
     ringers.emplace_back([&] {
       while (!stop) fake.bell.ring();
     });
-  const std::uint64_t known = r->stats().liars;
-  while (r->stats().liars == known && !HasFailure()) {
+  const std::uint64_t known = r->stats().protocol_violations;
+  while (r->stats().protocol_violations == known && !HasFailure()) {
     const auto frame = r->read(0);
     EXPECT_TRUE(frame.status() == SHMRING_TIMEOUT || frame.status() == SHMRING_PROTOCOL) << frame.error().text;
   }
@@ -408,7 +408,7 @@ TEST_F(HostilePublisher, NonsenseInTheMiddleOfAStreamIsFoundAndCounted) {
   EXPECT_TRUE(r->read(10'000'000'000)) << "what came before is taken";
   const auto frame = r->read(10'000'000'000);
   EXPECT_EQ(frame.status(), SHMRING_PROTOCOL);
-  EXPECT_EQ(r->stats().liars, 1u);
+  EXPECT_EQ(r->stats().protocol_violations, 1u);
 }
 
 TEST_F(HostilePublisher, AnyDescriptorInPlaceOfItsProcessIsNotBelieved) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Readers that break every rule they can. Each time the publisher goes on, an honest reader gets every frame whole, and
-// the liar's slots are not given to anybody while it lives.
+// the violator's slots are not given to anybody while it lives.
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -45,8 +45,8 @@ class HostileReader : public RingFixture {
     expect_balance();
     EXPECT_EQ(lane("honest").dropped, 0u);
   }
-  std::uint64_t liars() const { return publisher->stats().ring.liars; }
-  std::uint64_t offences(shmring_offence offence) const { return publisher->stats().ring.offences[offence]; }
+  std::uint64_t protocol_violations() const { return publisher->stats().ring.protocol_violations; }
+  std::uint64_t violations(shmring_violation violation) const { return publisher->stats().ring.violations[violation]; }
   HostilePeer hostile(shmring_policy policy = SHMRING_LATEST) {
     HostilePeer peer = HostilePeer::attach(path, "hostile", policy);
     EXPECT_TRUE(support::eventually([&] { return active("hostile"); }));
@@ -73,30 +73,30 @@ TEST_F(HostileReader, AmongGarbageInItsLaneNobodyElseLosesAFrame) {
   expect_service(2000);
   stop = true;
   vandal.join();
-  EXPECT_EQ(liars(), 1u) << "a random tail is found out";
+  EXPECT_EQ(protocol_violations(), 1u) << "a random tail is found out";
 }
 
-TEST_F(HostileReader, ATailBeyondTheHeadConvictsAndIsSaidSo) {
+TEST_F(HostileReader, ATailBeyondTheHeadIsAViolationAndIsSaidSo) {
   HostilePeer peer = hostile();
   peer.page().tail.store(1'000'000);
   expect_service();
-  EXPECT_TRUE(support::eventually([&] { return liars() == 1; }));
-  EXPECT_EQ(offences(SHMRING_OFFENCE_TAIL), 1u);
+  EXPECT_TRUE(support::eventually([&] { return protocol_violations() == 1; }));
+  EXPECT_EQ(violations(SHMRING_VIOLATION_TAIL), 1u);
   EXPECT_STREQ(lane("hostile").reason, "it moved its tail to where no frame is");
   EXPECT_TRUE(peer.is_sent_away());
 }
 
-TEST_F(HostileReader, ATailThatMovesBackConvicts) {
+TEST_F(HostileReader, ATailThatMovesBackIsAViolation) {
   HostilePeer peer = hostile(SHMRING_DROP_OLDEST);
   ASSERT_TRUE(support::eventually([&] { return lane("hostile").offered > 0; }));
   peer.page().tail.store(1);
   expect_service(1);
   peer.page().tail.store(0);
   expect_service();
-  EXPECT_TRUE(support::eventually([&] { return liars() == 1; }));
+  EXPECT_TRUE(support::eventually([&] { return protocol_violations() == 1; }));
 }
 
-TEST_F(HostileReader, ATailThatFlickersEndsAsALiar) {
+TEST_F(HostileReader, ATailThatFlickersIsAViolation) {
   HostilePeer peer = hostile(SHMRING_DROP_OLDEST);
   std::atomic<bool> stop{false};
   std::thread flicker([&] {
@@ -117,7 +117,7 @@ TEST_F(HostileReader, AcknowledgingWhatItNeverTookFreesNothing) {
     for (std::uint32_t slot = 0; slot < publisher->stats().ring.slots; ++slot) peer.page().ack[slot].store(sequence);
     expect_service(1);
   }
-  EXPECT_EQ(liars(), 0u) << "an acknowledgement that is not the ledger's is ignored";
+  EXPECT_EQ(protocol_violations(), 0u) << "an acknowledgement that is not the ledger's is ignored";
 }
 
 TEST_F(HostileReader, TakingAndNeverReleasingStarvesItselfOnly) {
@@ -167,12 +167,12 @@ TEST_F(HostileReader, AsManyPollersOnItsBellAsTheKernelAllowsEndItsLane) {
   }
   ASSERT_GT(pollers.size(), 100u);
   for (int i = 0; i < 300 && lane("hostile").state == SHMRING_LANE_ACTIVE; ++i) {
-    hush(peer.bell.get());
+    drain_doorbell(peer.bell.get());
     peer.page().waiting.store(1);
     expect_service(1);
   }
   const auto l = lane("hostile");
-  // Where a ring of this bell stays cheap (a fast kernel), there is nothing to convict; the honest reader was served
+  // Where a ring of this bell stays cheap (a fast kernel), there is nothing to disconnect; the honest reader was served
   // all the same.
   if (l.state != SHMRING_LANE_ACTIVE) {
     EXPECT_STREQ(l.reason, "ringing its bell costs the publisher too much");
@@ -213,7 +213,7 @@ TEST_F(HostileReader, ThatSealsItsLaneEarlyIsRefused) {
   ASSERT_EQ(::fcntl(peer.lane.get(), F_ADD_SEALS, F_SEAL_SEAL), 0);
   ASSERT_TRUE(send_message(peer.socket.get(), wire::make<wire::Mapped>()));
   EXPECT_TRUE(peer.is_sent_away());
-  EXPECT_EQ(offences(SHMRING_OFFENCE_SEALS), 1u);
+  EXPECT_EQ(violations(SHMRING_VIOLATION_SEALS), 1u);
   expect_service();
 }
 
@@ -257,7 +257,7 @@ TEST_F(HostileReader, MessagesThatMakeNoSenseEndTheConnectionAndNothingElse) {
     if (round % 20 == 0) expect_service(1);
   }
   expect_service();
-  EXPECT_EQ(offences(SHMRING_OFFENCE_MESSAGE), 200u);
+  EXPECT_EQ(violations(SHMRING_VIOLATION_MESSAGE), 200u);
 }
 
 TEST_F(HostileReader, MessagesOutOfOrderEndTheConnection) {
@@ -284,9 +284,9 @@ TEST_F(HostileReader, MessagesOutOfOrderEndTheConnection) {
     HostilePeer peer = hostile();
     send_message(peer.socket.get(), HostilePeer::hello("again"));
     EXPECT_TRUE(peer.is_sent_away());
-    EXPECT_TRUE(support::eventually([&] { return offences(SHMRING_OFFENCE_MESSAGE) == 5; }));
+    EXPECT_TRUE(support::eventually([&] { return violations(SHMRING_VIOLATION_MESSAGE) == 5; }));
   }
-  EXPECT_EQ(liars(), 5u);
+  EXPECT_EQ(protocol_violations(), 5u);
   expect_service();
 }
 
@@ -319,7 +319,7 @@ TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreClosedAndCountedWhereTheKe
   }
   EXPECT_TRUE(support::eventually([&] { return open_descriptors() <= before; }))
       << open_descriptors() << " of " << before;
-  EXPECT_EQ(offences(SHMRING_OFFENCE_DESCRIPTORS), 101u);
+  EXPECT_EQ(violations(SHMRING_VIOLATION_DESCRIPTORS), 101u);
   expect_service();
 }
 
@@ -339,8 +339,8 @@ TEST_F(HostileReader, TenThousandConnectionsKeepNobodyOut) {
   expect_service(1);
   EXPECT_TRUE(late->read(kPatience));
   expect_service();
-  EXPECT_GT(offences(SHMRING_OFFENCE_SILENCE), 0u);
-  EXPECT_EQ(liars(), 0u) << "who says nothing does not lie";
+  EXPECT_GT(violations(SHMRING_VIOLATION_SILENCE), 0u);
+  EXPECT_EQ(protocol_violations(), 0u) << "who says nothing does not lie";
 }
 
 TEST_F(HostileReader, ThatIsKilledAfterAllThisGivesItsSlotsBack) {
@@ -355,7 +355,7 @@ TEST_F(HostileReader, ThatIsKilledAfterAllThisGivesItsSlotsBack) {
   });
   ASSERT_TRUE(support::eventually([&] {
     expect_service(1);
-    return liars() == 1;
+    return protocol_violations() == 1;
   }));
   const auto during = publisher->stats().ring;
   EXPECT_LT(during.free_slots, during.slots - 1) << "while it lives, what it may be reading stays its own";

@@ -43,7 +43,7 @@ struct Lingering {
   bool pass_on(int to, std::span<const std::byte> message) {
     const std::array<int, 1> descriptors = {socket.get()};
     if (!send_message(to, message, descriptors)) return false;
-    const ForeignFd ours(std::move(socket));
+    const UntrustedFd ours(std::move(socket));
     return true;
   }
   ~Lingering() {

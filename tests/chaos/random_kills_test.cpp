@@ -125,7 +125,7 @@ TEST_F(RandomKills, OfReadersCostTheOthersNoFrame) {
     EXPECT_EQ(lane.offered, lane.delivered + lane.dropped + lane.pending) << lane.name;
     if (std::string(lane.name) != "witness") attached += lane.generation;
   }
-  EXPECT_EQ(publisher->stats().ring.liars, 0u);
+  EXPECT_EQ(publisher->stats().ring.protocol_violations, 0u);
   std::cout << kills << " readers killed, " << attached << " of " << kills + 6 << " had attached, " << n
             << " frames checked, none lost" << std::endl;
 }

@@ -49,7 +49,7 @@ class OutOfDescriptors : public RingFixture {
   // Takes all that this process may have, but `left`.
   void take_all(std::size_t left = 0) {
     // What a reader of before had from a stranger is closed by a thread, perhaps still: it would be given back behind our back.
-    ASSERT_TRUE(support::eventually([] { return ForeignFd::closing() == 0; }));
+    ASSERT_TRUE(support::eventually([] { return UntrustedFd::closing() == 0; }));
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const rlimit low{std::min<rlim_t>(limit.rlim_cur, 256), limit.rlim_max};
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);

@@ -41,9 +41,9 @@ RULES = {
 EXCEPTIONS = {
     ("shmring/reader/publisher_locator.hpp", "sys/stat.h"): "whether the path has another publisher's file by now",
     ("shmring/publisher/copier.cpp", "emmintrin.h"): "stores past the caches",
-    ("gst/latestframe/futex.hpp", "linux/futex.h"): "one broadcast wakes every branch; std::atomic::notify_all cannot bound its wait",
-    ("gst/latestframe/futex.hpp", "sys/syscall.h"): "the same",
-    ("gst/latestframe/futex.hpp", "unistd.h"): "the same",
+    ("gst/latestframe/event_count.hpp", "linux/futex.h"): "one broadcast wakes every branch; std::atomic::notify_all cannot bound its wait",
+    ("gst/latestframe/event_count.hpp", "sys/syscall.h"): "the same",
+    ("gst/latestframe/event_count.hpp", "unistd.h"): "the same",
     ("gst/latestframe/fanout.cpp", "sys/prctl.h"): "a sleep that ends before the next frame needs a small timer slack",
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)

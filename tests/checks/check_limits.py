@@ -12,7 +12,7 @@ from tap import ROOT, Tap, sources
 NS, US, MS, S = 1, 1e3, 1e6, 1e9
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 WORDS = {"half a": 0.5, "a": 1, "once a": 1, "one": 1, "two": 2, "twice": 2, "three": 3, "four": 4, "eight": 8}
-BELLS = "kConvicted // kSuspicious + 1"  # notifications that are slow, in a row
+BELLS = "kSlowLimit // kSlowScore + 1"  # notifications that are slow, in a row
 LIMITS = [
     # What a reader or publisher may ask for.
     ("docs/security.md", r"- (\d+) readers,", 1, "SHMRING_MAX_READERS"),
@@ -45,11 +45,11 @@ LIMITS = [
     ("docs/robustness.md", r"may be silent, (\w+) second each", S, "kHandshakeTime"),
     ("docs/security.md", r"readers, (\d+) names", 1, "kMaxNames"),
     ("docs/security.md", r"messages of (\d+) KiB", KIB, "kMaxMessage"),
-    ("docs/security.md", r"over (\d+) µs of processor\s+time \w+ times", US, "kSlowBell"),
+    ("docs/security.md", r"over (\d+) µs of processor\s+time \w+ times", US, "kSlowWakeup"),
     ("docs/security.md", r"over \d+ µs of processor\s+time (\w+) times", 1, BELLS),
-    ("docs/robustness.md", r"after \w+ rings of over (\d+) µs", US, "kSlowBell"),
+    ("docs/robustness.md", r"after \w+ rings of over (\d+) µs", US, "kSlowWakeup"),
     ("docs/robustness.md", r"after (\w+) rings of over \d+ µs", 1, BELLS),
-    ("docs/adr/0003-doorbell.md", r"costing over (\d+) µs", US, "kSlowBell"),
+    ("docs/adr/0003-doorbell.md", r"costing over (\d+) µs", US, "kSlowWakeup"),
     ("docs/security.md", r"with\s+(\d+) of these nobody new gets in", 1, "kTooMany"),
     ("docs/security.md", r"answered every (\d+) ms at most", MS, "kObserverRest"),
     ("docs/robustness.md", r"answered every (\d+) ms", MS, "kObserverRest"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The publisher's end of a lane whose reader may change every word between any two looks at it: whatever the publisher reads, the fuzzer
-// says. The ledger stays whole, the lane within its share, every call within its bound, the account balanced.
+// says. The slot references stays whole, the lane within its share, every call within its bound, the account balanced.
 #include <array>
 #include <memory>
 #include <vector>
@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   alignas(shmring::kLine) std::array<unsigned char, shmring::kLine> block{};
   std::vector<std::uint64_t> page(sizeof(shmring::LanePage) / sizeof(std::uint64_t) + slots);
   auto& words = *reinterpret_cast<shmring::LanePage*>(page.data());
-  shmring::Ledger ledger(slots);
+  shmring::SlotRefs slot_refs(slots);
   Writer writer(*reinterpret_cast<shmring::LaneBlock*>(block.data()), words, depth, held, input.up_to(1) == 1);
 
   std::uint64_t sequence = 0;
@@ -63,35 +63,35 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     HostileOps::looks = 0;
     switch (input.up_to(6)) {
       default:
-        if (retired || !ledger.any_free()) break;
+        if (retired || !slot_refs.any_free()) break;
         {
-          const std::uint32_t slot = ledger.acquire();
-          const auto what = writer.offer(slot, ++sequence, ledger);
-          ledger.drop_owner(slot);
-          if (what == Writer::Offer::lied) writer.retire(ledger), retired = true;
+          const std::uint32_t slot = slot_refs.acquire();
+          const auto what = writer.offer(slot, ++sequence, slot_refs);
+          slot_refs.unref(slot);
+          if (what == Writer::Offer::violation) writer.retire(slot_refs), retired = true;
         }
         break;
       case 3:
-        if (writer.absorb_taken()) writer.collect(ledger);
+        if (writer.absorb_taken()) writer.collect(slot_refs);
         break;
       case 4:
-        writer.claim_bell();
+        writer.claim_wakeup();
         break;
       case 5:
         words.tail = input.number();
         break;
       case 6:
-        writer.retire(ledger);
+        writer.retire(slot_refs);
         retired = true;
         break;
     }
     FUZZ_CHECK(HostileOps::looks <= 8 * share + 8);
-    FUZZ_CHECK(ledger.free_slots() <= slots && slots - ledger.free_slots() <= share);
+    FUZZ_CHECK(slot_refs.free_slots() <= slots && slots - slot_refs.free_slots() <= share);
     FUZZ_CHECK(writer.held() <= share);
     const auto account = writer.account();
     FUZZ_CHECK(account.offered == account.delivered + account.dropped + account.pending);
   }
-  writer.free_all(ledger);
-  FUZZ_CHECK(ledger.free_slots() == slots && writer.owns_nothing());
+  writer.free_all(slot_refs);
+  FUZZ_CHECK(slot_refs.free_slots() == slots && writer.owns_nothing());
   return 0;
 }

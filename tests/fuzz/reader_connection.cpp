@@ -129,10 +129,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   };
   look();  // it connects
-  ForeignFd socket;
+  UntrustedFd socket;
   std::uint64_t sequence = 0;
   for (int steps = 0; !input.empty() && steps < 40; ++steps) {
-    if (ForeignFd next = stage.listener.accept()) socket = std::move(next);
+    if (UntrustedFd next = stage.listener.accept()) socket = std::move(next);
     switch (input.up_to(5)) {
       default:
         if (socket) say(stage, socket.get(), input);
@@ -155,6 +155,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (int i = 0; i < 3; ++i) look();
   static_cast<void>(reader->stats());
   // What is still in the backlog is the next run's no more.
-  while (ForeignFd next = stage.listener.accept()) next.reset();
+  while (UntrustedFd next = stage.listener.accept()) next.reset();
   return 0;
 }

@@ -363,7 +363,7 @@ TEST_F(LatestFramePads, LeaveNoReferenceBehind) {
     ASSERT_TRUE(worker.got(GST_EVENT_FLUSH_STOP));
     worker.leave();
   }
-  EXPECT_TRUE(eventually([&] { return !branch && !element; }));  // the flush's messenger may be the last
+  EXPECT_TRUE(eventually([&] { return !branch && !element; }));  // the flush's out-of-band sender may be the last
 }
 
 TEST_F(LatestFramePads, OutliveTheElementWhileTheyAreStuck) {

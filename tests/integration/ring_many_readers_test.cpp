@@ -73,7 +73,7 @@ TEST(OnePublisherAndEightReaders, LoseTearRepeatAndReorderNothing) {
   const auto stats = publisher->stats();
   EXPECT_EQ(stats.ring.sequence, kFrames);
   EXPECT_EQ(stats.ring.no_slot, 0u);
-  EXPECT_EQ(stats.ring.liars, 0u);
+  EXPECT_EQ(stats.ring.protocol_violations, 0u);
   ASSERT_EQ(stats.lanes.size(), workers.size());
   for (const auto& lane : stats.lanes) {
     EXPECT_EQ(lane.offered, kFrames) << lane.name;

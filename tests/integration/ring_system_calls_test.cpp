@@ -93,7 +93,7 @@ TEST(SystemCalls, AReaderThatSleepsCostsThePublisherOne) {
   support::Watchdog::limit(std::chrono::seconds(60));
   const auto ending = in_a_child([](Publisher& publisher, auto& readers) {
     for (auto& reader : readers)
-      if (reader->read(0)) return 7;  // finds nothing: its bell is armed
+      if (reader->read(0)) return 7;  // finds nothing: its doorbell is armed
     if (!forbid_system_calls()) return 4;
     publish(publisher);
     return 0;

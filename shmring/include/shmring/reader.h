@@ -76,7 +76,8 @@ typedef struct shmring_reader_stats {
   uint64_t last_sequence;
   shmring_times age;  /* publish to take */
   shmring_times hold; /* take to release */
-  uint64_t liars; /* publishers left because they broke the rules; the call that found it returned SHMRING_PROTOCOL */
+  uint64_t
+      protocol_violations; /* publishers left because they broke the rules; the call that found it returned SHMRING_PROTOCOL */
 } shmring_reader_stats;
 SHMRING_API shmring_status shmring_reader_stats_get(shmring_reader* reader, shmring_reader_stats* stats);
 

@@ -65,7 +65,7 @@ typedef enum shmring_policy SHMRING_INT {
 
 /* How a reader waits. */
 typedef enum shmring_wake SHMRING_INT {
-  SHMRING_WAKE_BLOCK = 0, /* sleep until the bell rings */
+  SHMRING_WAKE_BLOCK = 0, /* sleep until the doorbell rings */
   SHMRING_WAKE_ADAPTIVE =
       1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
 } shmring_wake;
@@ -282,16 +282,16 @@ typedef enum shmring_lane_state SHMRING_INT {
   SHMRING_LANE_GONE = 2     /* nobody has this name now; its counters stay */
 } shmring_lane_state;
 
-/* Why a publisher sent a peer away; the places of shmring_ring_stats.offences. */
-typedef enum shmring_offence SHMRING_INT {
-  SHMRING_OFFENCE_MESSAGE = 0,     /* it sent a message that makes no sense, or not at that time */
-  SHMRING_OFFENCE_DESCRIPTORS = 1, /* it sent descriptors (from Linux 6.16 on the kernel refuses them already) */
-  SHMRING_OFFENCE_SILENCE = 2,     /* it connected and did not finish its greeting within a second */
-  SHMRING_OFFENCE_SEALS = 3,       /* it kept its lane's memory from being sealed */
-  SHMRING_OFFENCE_TAIL = 4,        /* it moved its tail to where no frame is */
-  SHMRING_OFFENCE_BELL = 5         /* it made ringing its bell expensive */
-} shmring_offence;
-#define SHMRING_OFFENCES 8 /* places in the table; the last ones are free */
+/* Why a publisher sent a peer away; the places of shmring_ring_stats.violations. */
+typedef enum shmring_violation SHMRING_INT {
+  SHMRING_VIOLATION_MESSAGE = 0,     /* it sent a message that makes no sense, or not at that time */
+  SHMRING_VIOLATION_DESCRIPTORS = 1, /* it sent descriptors (from Linux 6.16 on the kernel refuses them already) */
+  SHMRING_VIOLATION_SILENCE = 2,     /* it connected and did not finish its greeting within a second */
+  SHMRING_VIOLATION_SEALS = 3,       /* it kept its lane's memory from being sealed */
+  SHMRING_VIOLATION_TAIL = 4,        /* it moved its tail to where no frame is */
+  SHMRING_VIOLATION_WAKEUPS = 5      /* it made notifying its reader expensive */
+} shmring_violation;
+#define SHMRING_VIOLATIONS 8 /* places in the table; the last ones are free */
 
 /* One reader as the publisher sees it. offered = delivered + dropped + pending, over all its generations. */
 typedef struct shmring_lane_stats {
@@ -310,11 +310,11 @@ typedef struct shmring_lane_stats {
   uint64_t pending;
   uint64_t stale;             /* delivered, but refused by the reader as older than its max_frame_age */
   uint64_t consecutive_drops; /* since the last delivery */
-  uint64_t bells;             /* wake-ups sent */
+  uint64_t wakeups;           /* wake-ups sent */
   uint64_t last_offered_at;   /* 0: never */
   uint64_t last_taken_at;     /* as the reader says; 0: never */
   uint64_t last_released_at;  /* as the reader says; 0: never */
-  uint64_t last_taken_seq;
+  uint64_t last_taken_sequence;
   uint64_t
       unfinished_since; /* since when something is pending or held and nothing was finished; 0: nothing is unfinished */
   shmring_times age;    /* publish to take, as the reader says */
@@ -341,20 +341,21 @@ typedef struct shmring_ring_stats {
   uint64_t too_large; /* frames refused because they did not fit */
   uint64_t copied;    /* frames copied into a slot (the others were written in place) */
   uint64_t refused_readers;
-  uint64_t liars; /* peers disconnected because they broke the rules: the sum of `offences` but for silence */
+  uint64_t
+      protocol_violations; /* peers disconnected because they broke the rules: the sum of `violations` but for silence */
   uint64_t last_published_at;
-  char caps[256];                      /* the present format's caps, cut at the end if longer */
-  uint64_t offences[SHMRING_OFFENCES]; /* how many peers were sent away for each shmring_offence */
-  uint64_t streamed;                   /* of `copied`: past the caches, as large frames are where that is faster */
-  uint64_t malformed;                  /* frames refused because they are not what their format says */
+  char caps[256];                          /* the present format's caps, cut at the end if longer */
+  uint64_t violations[SHMRING_VIOLATIONS]; /* how many peers were sent away for each shmring_violation */
+  uint64_t streamed;                       /* of `copied`: past the caches, as large frames are where that is faster */
+  uint64_t malformed;                      /* frames refused because they are not what their format says */
 } shmring_ring_stats;
 
 /* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
 SHMRING_API const char* shmring_last_error(void);
 /* The name of a status: "timeout", "in-use", … Never NULL. */
 SHMRING_API const char* shmring_status_name(shmring_status status);
-/* The name of an offence: "message", "tail", … NULL for a place that is free. */
-SHMRING_API const char* shmring_offence_name(shmring_offence offence);
+/* The name of an violation: "message", "tail", … NULL for a place that is free. */
+SHMRING_API const char* shmring_violation_name(shmring_violation violation);
 /* The layout of a pixel format, valid for ever; NULL for SHMRING_BYTES and for numbers that this library does not know. */
 SHMRING_API const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format);
 /* Now on CLOCK_MONOTONIC, ns. */

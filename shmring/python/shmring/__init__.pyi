@@ -70,7 +70,7 @@ class _ReaderStats(TypedDict):
     last_sequence: int
     age: _Times
     hold: _Times
-    liars: int
+    protocol_violations: int
 
 class _LaneStats(TypedDict):
     name: str
@@ -88,11 +88,11 @@ class _LaneStats(TypedDict):
     pending: int
     stale: int
     consecutive_drops: int
-    bells: int
+    wakeups: int
     last_offered_at: int
     last_taken_at: int
     last_released_at: int
-    last_taken_seq: int
+    last_taken_sequence: int
     unfinished_since: int
     age: _Times
     hold: _Times
@@ -116,8 +116,8 @@ class _RingStats(TypedDict):
     copied: int
     streamed: int
     refused_readers: int
-    liars: int
-    offences: dict[str, int]
+    protocol_violations: int
+    violations: dict[str, int]
     last_published_at: int
     caps: str
     readers: int

@@ -302,7 +302,7 @@ class Publishing {
     for (const auto& [name, lane] : snapshots.lanes())
       note(name + " " + std::to_string(lane.state) + ": offered " + std::to_string(lane.offered) + ", delivered " +
            std::to_string(lane.delivered) + ", dropped " + std::to_string(lane.dropped) + ", held " +
-           std::to_string(lane.held) + ", last taken " + std::to_string(lane.last_taken_seq) + " " + lane.reason);
+           std::to_string(lane.held) + ", last taken " + std::to_string(lane.last_taken_sequence) + " " + lane.reason);
   }
 
   // A last frame and the end, with nothing lent.

@@ -183,7 +183,7 @@ class Reading {
     if (what == "flush") flushed_ = true;
     account(before, frame ? &origin : nullptr);
     me_.in_call = 0;
-    if ((status == SHMRING_OK) != (frame != nullptr) || figures_.liars != 0)
+    if ((status == SHMRING_OK) != (frame != nullptr) || figures_.protocol_violations != 0)
       fail(what + ": " + shmring_status_name(status) + " " + text);
     if (frame) {
       ends_ = 0;

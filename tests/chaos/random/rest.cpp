@@ -157,7 +157,7 @@ void Round::check_account(Path& path) {
     if (from.missed > static_cast<std::int64_t>(lane.dropped) && from.blurred == 0)
       board_->fail(name + " at rest: " + who + "it missed " + std::to_string(from.missed) +
                    " frames between those it took, dropped are " + std::to_string(lane.dropped));
-    if (from.lost > ring.offences[SHMRING_OFFENCE_SILENCE])
+    if (from.lost > ring.violations[SHMRING_VIOLATION_SILENCE])
       board_->fail(name + " at rest: " + who + "it was told " + std::to_string(from.lost) +
                    " times that the publisher is gone, which lives");
   }

@@ -23,8 +23,8 @@ constexpr Figure<shmring_lane_stats> kOfALane[] = {
     {"delivered", &shmring_lane_stats::delivered},
     {"dropped", &shmring_lane_stats::dropped},
     {"stale", &shmring_lane_stats::stale},
-    {"bells", &shmring_lane_stats::bells},
-    {"last_taken_seq", &shmring_lane_stats::last_taken_seq},
+    {"bells", &shmring_lane_stats::wakeups},
+    {"last_taken_seq", &shmring_lane_stats::last_taken_sequence},
     {"last_offered_at", &shmring_lane_stats::last_offered_at},
 };
 
@@ -48,10 +48,10 @@ void Snapshots::check(const shmring_ring_stats& ring, std::span<const shmring_la
     if (ring.*figure.value < ring_.*figure.value)
       fail(std::string(figure.name) + " went back from " + std::to_string(ring_.*figure.value) + " to " +
            std::to_string(ring.*figure.value));
-  for (int i = 0; i < SHMRING_OFFENCES; ++i)
-    if (i != SHMRING_OFFENCE_SILENCE && ring.offences[i] != 0)
+  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (i != SHMRING_VIOLATION_SILENCE && ring.violations[i] != 0)
       fail("all readers are honest, but one was sent away for '" +
-           std::string(shmring_offence_name(static_cast<shmring_offence>(i))) + "'");
+           std::string(shmring_violation_name(static_cast<shmring_violation>(i))) + "'");
   std::map<std::string, shmring_lane_stats> now;
   for (const auto& lane : lanes) {
     if (!now.emplace(lane.name, lane).second) fail(std::string(lane.name) + " is listed twice");
@@ -95,8 +95,8 @@ void Snapshots::check_lane(const shmring_lane_stats& lane, const shmring_ring_st
   const std::uint64_t again = std::uint64_t{then.generation} + publisher.rings;
   if (then.offered > ring.sequence + again)
     fail(name + ": offered " + std::to_string(then.offered) + " of " + std::to_string(ring.sequence) + " frames");
-  if (then.last_taken_seq > ring.sequence)
-    fail(name + ": took frame " + std::to_string(then.last_taken_seq) + " of " + std::to_string(ring.sequence));
+  if (then.last_taken_sequence > ring.sequence)
+    fail(name + ": took frame " + std::to_string(then.last_taken_sequence) + " of " + std::to_string(ring.sequence));
 }
 
 }  // namespace chaos

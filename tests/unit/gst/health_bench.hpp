@@ -97,7 +97,7 @@ class Bench {
     busy_ = false;
     seen.held = 0;
     seen.last_consumed_at = now;
-    seen.last_consumed_seq = seen.offered;
+    seen.last_consumed_sequence = seen.offered;
     seen.unfinished_since = seen.pending ? pending_at_ : 0;
   }
 

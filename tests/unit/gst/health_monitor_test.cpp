@@ -38,7 +38,7 @@ Watched working(const std::string& name, const std::string& pad = "") {
   Watched worker;
   worker.seen.worker = name;
   worker.seen.pad = pad;
-  worker.seen.offered = worker.seen.delivered = worker.seen.last_consumed_seq = 1;
+  worker.seen.offered = worker.seen.delivered = worker.seen.last_consumed_sequence = 1;
   worker.seen.last_offered_at = worker.seen.last_consumed_at = monotonic_now();
   return worker;
 }

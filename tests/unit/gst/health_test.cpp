@@ -34,7 +34,7 @@ TEST(WorkerHealth, IsNotOkForHavingTakenAFrameOnly) {
   Bench sut;
   sut.hung = true;
   sut.run(20 * kS);
-  sut.seen.last_consumed_seq = 7;  // a reader says what it took last
+  sut.seen.last_consumed_sequence = 7;  // a reader says what it took last
   sut.run(5 * kS);
   EXPECT_EQ(sut.state(), WorkerState::waiting);
 }

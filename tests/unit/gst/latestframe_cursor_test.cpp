@@ -21,7 +21,7 @@ class LatestFrameCursor : public support::GstFixture {
     newest_.reached = sequence_;
     newest_.item = item;
   }
-  void lose() { ++sequence_; }  // overwritten in the inbox
+  void lose() { ++sequence_; }  // overwritten in the mailbox
   void post(const char* name) {
     sut_.post(
         {adopt(gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(name))), nullptr, sequence_});
@@ -106,11 +106,11 @@ TEST_F(LatestFrameCursor, PutsEventsBetweenTheFramesTheyCameBetween) {
 
 TEST_F(LatestFrameCursor, PutsStickyEventsAfterTheFrameAndTheEventsBeforeThem) {
   const auto announce = [&] {
-    newest_.announced = {std::make_shared<Stickies>(), sequence_, newest_.announced.serial + 1};
+    newest_.announced = {std::make_shared<StreamState>(), sequence_, newest_.announced.serial + 1};
   };
   announce();
   sut_.open(newest_, true);
-  EXPECT_EQ(next().kind, Kind::stickies) << "without a frame";
+  EXPECT_EQ(next().kind, Kind::stream_state) << "without a frame";
   EXPECT_EQ(next().kind, Kind::wait);
   publish();
   post("after");
@@ -118,25 +118,25 @@ TEST_F(LatestFrameCursor, PutsStickyEventsAfterTheFrameAndTheEventsBeforeThem) {
   announce();
   EXPECT_EQ(next().kind, Kind::frame);
   EXPECT_EQ(next().kind, Kind::event);
-  EXPECT_EQ(next().stickies, newest_.announced.stickies);
+  EXPECT_EQ(next().stream_state, newest_.announced.stream_state);
   EXPECT_EQ(next().kind, Kind::wait) << "the last of them only";
   announce();
   publish();
-  newest_.item->stickies = newest_.announced.stickies;
-  EXPECT_EQ(next().kind, Kind::stickies);
+  newest_.item->stream_state = newest_.announced.stream_state;
+  EXPECT_EQ(next().kind, Kind::stream_state);
   EXPECT_EQ(next().kind, Kind::frame);
-  ++sequence_;  // in the inbox, not yet distributed
+  ++sequence_;  // in the mailbox, not yet distributed
   announce();
   end();
   EXPECT_EQ(next().kind, Kind::wait);
   newest_.reached = sequence_;
-  EXPECT_EQ(next().kind, Kind::stickies);
+  EXPECT_EQ(next().kind, Kind::stream_state);
   EXPECT_EQ(next().kind, Kind::end);
 }
 
 TEST_F(LatestFrameCursor, HoldsAnEventBackUntilTheFrameBeforeItIsPublished) {
   sut_.open(newest_, true);
-  ++sequence_;  // in the inbox, not yet distributed
+  ++sequence_;  // in the mailbox, not yet distributed
   post("after");
   EXPECT_EQ(next().kind, Kind::wait);
   newest_.reached = sequence_;  // overwritten or flushed
@@ -153,13 +153,13 @@ TEST_F(LatestFrameCursor, KeepsTheLastSixteenEventsAndCountsTheOthers) {
 }
 
 TEST_F(LatestFrameCursor, AsksDownstreamAfterTheFramesBeforeTheQuestionAndOnlyTheLastOfSeveral) {
-  const auto before = std::make_shared<Stickies>(), after = std::make_shared<Stickies>();
+  const auto before = std::make_shared<StreamState>(), after = std::make_shared<StreamState>();
   sut_.open(newest_, true);
   sut_.ask(before, sequence_);
   sut_.ask(after, sequence_);
   Step step = next();
   EXPECT_EQ(step.kind, Kind::ask);
-  EXPECT_EQ(step.stickies, after);
+  EXPECT_EQ(step.stream_state, after);
   EXPECT_EQ(next().kind, Kind::wait);
   publish();
   post("event");
@@ -172,22 +172,22 @@ TEST_F(LatestFrameCursor, AsksDownstreamAfterTheFramesBeforeTheQuestionAndOnlyTh
 TEST_F(LatestFrameCursor, AsksBetweenTheEventsAndStickyEventsItCameBetween) {
   sut_.open(newest_, true);
   post("before");
-  sut_.ask(std::make_shared<Stickies>(), sequence_);
+  sut_.ask(std::make_shared<StreamState>(), sequence_);
   post("after");
-  newest_.announced = {std::make_shared<Stickies>(), sequence_, newest_.announced.serial + 1};
+  newest_.announced = {std::make_shared<StreamState>(), sequence_, newest_.announced.serial + 1};
   Step step = next();
   EXPECT_EQ(name(step), "before");
   EXPECT_EQ(next().kind, Kind::ask);
   step = next();
   EXPECT_EQ(name(step), "after");
-  EXPECT_EQ(next().kind, Kind::stickies);
+  EXPECT_EQ(next().kind, Kind::stream_state);
   EXPECT_EQ(next().kind, Kind::wait);
 }
 
 TEST_F(LatestFrameCursor, HoldsAQuestionBackUntilTheFrameBeforeItIsPublished) {
   sut_.open(newest_, true);
   lose();
-  sut_.ask(std::make_shared<Stickies>(), sequence_);
+  sut_.ask(std::make_shared<StreamState>(), sequence_);
   EXPECT_EQ(next().kind, Kind::wait);
   newest_.reached = sequence_;
   EXPECT_EQ(next().kind, Kind::ask);
@@ -298,7 +298,7 @@ TEST_F(LatestFrameCursor, ForgetsFramesAndEventsInAFlush) {
   sut_.open(newest_, true);
   publish();
   post("gone");
-  sut_.ask(std::make_shared<Stickies>(), sequence_);
+  sut_.ask(std::make_shared<StreamState>(), sequence_);
   sut_.flush(newest_);
   newest_.item = {};
   EXPECT_EQ(next().kind, Kind::wait);

@@ -55,14 +55,16 @@ class LatestFramePoolGuard : public support::GstFixture {
   static Owned<GstMiniObject> as_frame(Owned<GstBuffer> buffer) {
     return Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(buffer.release()));
   }
-  Owned<GstMiniObject> admit(Owned<GstBuffer> buffer) { return sut.admit(as_frame(std::move(buffer)), stickies).frame; }
+  Owned<GstMiniObject> admit(Owned<GstBuffer> buffer) {
+    return sut.admit(as_frame(std::move(buffer)), stream_state).frame;
+  }
   void set_caps(const char* text) {
     const auto caps = adopt(gst_caps_from_string(text));
-    stickies.events.push_back(adopt(gst_event_new_caps(caps.get())));
-    stickies.caps = stickies.events.back().get();
+    stream_state.events.push_back(adopt(gst_event_new_caps(caps.get())));
+    stream_state.caps = stream_state.events.back().get();
   }
 
-  Stickies stickies;
+  StreamState stream_state;
   PoolGuard sut;
 };
 
@@ -174,7 +176,7 @@ TEST_F(LatestFramePoolGuard, CopiesAListAsAWhole) {
   };
   std::vector<Owned<GstMiniObject>> kept;
   for (int i = 0; i < 10; ++i) {
-    kept.push_back(sut.admit(list_of_two(), stickies).frame);
+    kept.push_back(sut.admit(list_of_two(), stream_state).frame);
     EXPECT_EQ(gst_buffer_list_length(GST_BUFFER_LIST_CAST(kept.back().get())), 2u);
   }
   EXPECT_EQ(sut.copied(), 8u);
@@ -229,7 +231,7 @@ TEST_F(LatestFramePoolGuard, AsksToTellAfterAWhileAndOnce) {
   const auto pool = pool_of(1);
   int told = 0;
   for (int i = 0; i < 200; ++i) {
-    told += sut.admit(as_frame(acquire(pool)), stickies).tell;
+    told += sut.admit(as_frame(acquire(pool)), stream_state).tell;
     if (i == 10) {
       EXPECT_EQ(told, 0) << "a hiccup is not worth it";
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The two ends of a lane, the gate and the returns in every order that C++ allows, and a table of what would go wrong with any line of them
+// The two ends of a lane, the spin lock and the freed slots in every order that C++ allows, and a table of what would go wrong with any line of them
 // changed.
 #include <cstdio>
 #include <string>
@@ -46,14 +46,14 @@ TEST_P(EveryOrder, IsRight) {
   RecordProperty("states", std::to_string(verdict.states));
 }
 
-TEST(EveryOrderOfThreads, IsRightAtTheGate) {
-  const Verdict verdict = explore_gate<shmring::BasicGate<Ops>>({});
+TEST(EveryOrderOfThreads, IsRightAtTheSpinLock) {
+  const Verdict verdict = explore_spin_lock<shmring::BasicSpinLock<Ops>>({});
   EXPECT_EQ(verdict.fault, "") << story(verdict);
   EXPECT_GT(verdict.states, 20u);
 }
 
 TEST(EveryOrderOfThreads, IsRightWhenSlotsAreGivenBack) {
-  const Verdict verdict = explore_returns<shmring::Returns<Ops>>({});
+  const Verdict verdict = explore_freed_slots<shmring::FreedSlots<Ops>>({});
   EXPECT_EQ(verdict.fault, "") << story(verdict);
   EXPECT_GT(verdict.states, 20u);
 }
@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(Lane, EveryOrder, testing::ValuesIn(shapes()), [](const
   return name;
 });
 
-// The first scenario that convicts it, or nothing.
+// The first scenario that detects it, or nothing.
 Verdict convict(const Mutant& mutant, const Callers& callers, const char*& scenario) {
   for (const Shape& shape : shapes()) {
     scenario = shape.name;
@@ -75,7 +75,7 @@ Verdict convict(const Mutant& mutant, const Callers& callers, const char*& scena
   return {};
 }
 
-void expect_conviction(const Mutant& mutant, const Callers& callers = {}) {
+void expect_detected(const Mutant& mutant, const Callers& callers = {}) {
   const char* scenario = nullptr;
   const Verdict verdict = convict(mutant, callers, scenario);
   std::printf("%-55s | %-30s | %s\n", mutant.name, scenario,
@@ -83,21 +83,21 @@ void expect_conviction(const Mutant& mutant, const Callers& callers = {}) {
   EXPECT_NE(verdict.fault, "") << mutant.name << ": nothing goes wrong with it; is the line stronger than it need be?";
 }
 
-TEST(MutationTable, EachWeakenedOrderAndEachStepLeftOutIsConvicted) {
+TEST(MutationTable, EachWeakenedOrderAndEachStepLeftOutIsDetected) {
   support::Watchdog::limit(std::chrono::seconds(240));
-  for (const Mutant& mutant : mutants) expect_conviction(mutant);
+  for (const Mutant& mutant : mutants) expect_detected(mutant);
 }
 
-TEST(MutationTable, ALostExchangeThatLoadsWithoutAcquireIsConvicted) {
+TEST(MutationTable, ALostExchangeThatLoadsWithoutAcquireIsDetected) {
   using Weak = OpsWith<Order::relaxed>;
-  expect_conviction(
+  expect_detected(
       {"a lost exchange loads without acquire", explore_lane<shmring::LaneWriter<Weak>, shmring::LaneReader<Weak>>});
 }
 
-TEST(MutationTable, EachMistakeOfTheCallersIsConvicted) {
+TEST(MutationTable, EachMistakeOfTheCallersIsDetected) {
   const auto real = explore_lane<shmring::LaneWriter<Ops>, shmring::LaneReader<Ops>>;
-  expect_conviction({"no fence between the heads and the waiting flags", real}, {.publisher_fences = false});
-  expect_conviction({"bell drained after arming", real}, {.drains_after_arming = true});
+  expect_detected({"no fence between the heads and the waiting flags", real}, {.publisher_fences = false});
+  expect_detected({"bell drained after arming", real}, {.drains_after_arming = true});
 }
 
 }  // namespace

@@ -84,28 +84,28 @@ class Lane {
 template <class Writer>
 void publish_frames(Lane& lane, const Shape& shape, const Callers& callers) {
   const std::uint32_t slots = shape.depth + shape.held + 1;  // the lane's share, and one to write in
-  shmring::Ledger ledger(slots);
+  shmring::SlotRefs slot_refs(slots);
   Writer writer(lane.block(), lane.page(), shape.depth, shape.held, shape.evicts);
   for (std::uint32_t sequence = 1; sequence <= shape.frames; ++sequence) {
-    if (!ledger.any_free() && writer.absorb_taken()) writer.collect(ledger);
-    if (!ledger.any_free()) fail("no slot is free, though the lane may not have them all");
-    const std::uint32_t slot = ledger.acquire();
+    if (!slot_refs.any_free() && writer.absorb_taken()) writer.collect(slot_refs);
+    if (!slot_refs.any_free()) fail("no slot is free, though the lane may not have them all");
+    const std::uint32_t slot = slot_refs.acquire();
     write_data(slot, sequence);
-    if (writer.offer(slot, sequence, ledger, !shape.rushes) == Writer::Offer::lied)
+    if (writer.offer(slot, sequence, slot_refs, !shape.rushes) == Writer::Offer::violation)
       fail("an honest reader is taken for a liar");
-    ledger.drop_owner(slot);
+    slot_refs.unref(slot);
     if (!shape.sleeps) continue;
     if (callers.publisher_fences) Ops::fence();
-    if (writer.claim_bell()) ring();
+    if (writer.claim_wakeup()) ring();
   }
-  if (shape.retires) writer.retire(ledger);
+  if (shape.retires) writer.retire(slot_refs);
   join();  // with the reader: all that it took it has released
   writer.absorb_taken();
-  writer.collect(ledger);
-  writer.retire(ledger);
+  writer.collect(slot_refs);
+  writer.retire(slot_refs);
   if (!writer.owns_nothing()) fail("a released frame is not taken back");
   std::set<std::uint32_t> free;
-  while (ledger.any_free()) free.insert(ledger.acquire());
+  while (slot_refs.any_free()) free.insert(slot_refs.acquire());
   if (free.size() != slots) fail("a slot is lost, or free twice");
 }
 

@@ -34,10 +34,10 @@ class LaneFixture : public testing::Test {
 
   // Publishes the next frame in a slot of its own: what the publisher does, without its loan.
   Offer offer() {
-    const std::uint32_t slot = ledger.acquire();
-    const Offer result = writer->offer(slot, ++sequence, ledger);
+    const std::uint32_t slot = slot_refs.acquire();
+    const Offer result = writer->offer(slot, ++sequence, slot_refs);
     sequence_in[slot] = sequence;
-    ledger.drop_owner(slot);
+    slot_refs.unref(slot);
     return result;
   }
   // The sequence taken, 0 for none.
@@ -54,7 +54,7 @@ class LaneFixture : public testing::Test {
     EXPECT_EQ(a.offered, a.delivered + a.dropped + a.pending);
   }
 
-  Ledger ledger{kSlots};
+  SlotRefs slot_refs{kSlots};
   std::unique_ptr<LaneWriter<>> writer;
   std::unique_ptr<LaneReader<>> reader;
   std::uint64_t sequence = 0;
@@ -109,10 +109,10 @@ TEST_F(LaneFixture, TheNewestFrameIsNotDroppedWhenTheReaderReleasesOneAndTakesTh
   open(1, 1, true);
   LaneWriter<BeforeTheEviction> racing(block(), page(), 1, 1, true);
   const auto offer_racing = [&] {
-    const std::uint32_t slot = ledger.acquire();
-    const auto result = racing.offer(slot, ++sequence, ledger);
+    const std::uint32_t slot = slot_refs.acquire();
+    const auto result = racing.offer(slot, ++sequence, slot_refs);
     sequence_in[slot] = sequence;
-    ledger.drop_owner(slot);
+    slot_refs.unref(slot);
     return result == LaneWriter<BeforeTheEviction>::Offer::queued;
   };
   EXPECT_TRUE(offer_racing());
@@ -133,12 +133,12 @@ TEST_F(LaneFixture, GivesSlotsBackInAnyOrderOfRelease) {
   release(c);
   release(a);
   writer->absorb_taken();
-  writer->collect(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots - 1);
+  writer->collect(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots - 1);
   release(b);
   release(b);  // once more does nothing
-  writer->collect(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots);
+  writer->collect(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots);
   EXPECT_TRUE(writer->owns_nothing());
 }
 
@@ -148,10 +148,10 @@ TEST_F(LaneFixture, NeverOwnsMoreThanDepthAndHeldWhateverTheReaderTakes) {
     for (int i = 0; i < 50; ++i) {
       offer();
       take();  // and never releases
-      EXPECT_GE(ledger.free_slots(), kSlots - 5);
+      EXPECT_GE(slot_refs.free_slots(), kSlots - 5);
     }
-    writer->free_all(ledger);
-    EXPECT_EQ(ledger.free_slots(), kSlots);
+    writer->free_all(slot_refs);
+    EXPECT_EQ(slot_refs.free_slots(), kSlots);
     expect_balance();
   }
 }
@@ -186,10 +186,10 @@ TEST_F(LaneFixture, RingsOnceForEachTimeTheReaderWentToSleep) {
   open(3, 2, false);
   EXPECT_TRUE(reader->arm());
   offer();
-  EXPECT_TRUE(writer->claim_bell());
-  EXPECT_FALSE(writer->claim_bell());
+  EXPECT_TRUE(writer->claim_wakeup());
+  EXPECT_FALSE(writer->claim_wakeup());
   offer();
-  EXPECT_FALSE(writer->claim_bell());
+  EXPECT_FALSE(writer->claim_wakeup());
 }
 
 TEST_F(LaneFixture, DoesNotLetAReaderSleepOverAFrame) {
@@ -197,24 +197,24 @@ TEST_F(LaneFixture, DoesNotLetAReaderSleepOverAFrame) {
   offer();
   EXPECT_FALSE(reader->arm());
   reader->disarm();
-  EXPECT_FALSE(writer->claim_bell());
+  EXPECT_FALSE(writer->claim_wakeup());
 }
 
-TEST_F(LaneFixture, ConvictsATailBeyondHead) {
+TEST_F(LaneFixture, DetectsATailBeyondHead) {
   open(3, 2, false);
   offer();
   page().tail = 2;
-  EXPECT_EQ(offer(), Offer::lied);
+  EXPECT_EQ(offer(), Offer::violation);
   EXPECT_FALSE(writer->absorb_taken());
 }
 
-TEST_F(LaneFixture, ConvictsATailThatGoesBack) {
+TEST_F(LaneFixture, DetectsATailThatGoesBack) {
   open(3, 2, false);
   offer();
   take();
   EXPECT_EQ(offer(), Offer::queued);  // has seen tail at 1
   page().tail = 0;
-  EXPECT_EQ(offer(), Offer::lied);
+  EXPECT_EQ(offer(), Offer::violation);
 }
 
 // As if another thread of the reader moved tail just before the exchange and put it back just after.
@@ -225,43 +225,43 @@ struct FlickeringOps : HardwareOps {
   }
 };
 
-TEST_F(LaneFixture, ConvictsATailThatFlickersAndLosesNoSlotByIt) {
+TEST_F(LaneFixture, DetectsATailThatFlickersAndLosesNoSlotByIt) {
   LaneWriter<FlickeringOps> lane(block(), page(), 1, 1, true);
   const auto offer_next = [&] {
-    const std::uint32_t slot = ledger.acquire();
-    const auto result = lane.offer(slot, ++sequence, ledger);
-    ledger.drop_owner(slot);
+    const std::uint32_t slot = slot_refs.acquire();
+    const auto result = lane.offer(slot, ++sequence, slot_refs);
+    slot_refs.unref(slot);
     return result;
   };
   offer_next();
   FlickeringOps::flicker = true;
-  EXPECT_EQ(offer_next(), LaneWriter<FlickeringOps>::Offer::lied);
+  EXPECT_EQ(offer_next(), LaneWriter<FlickeringOps>::Offer::violation);
   FlickeringOps::flicker = false;
-  lane.free_all(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots);
+  lane.free_all(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots);
 }
 
 TEST_F(LaneFixture, RetiringAFlickeringLaneEnds) {
   LaneWriter<FlickeringOps> lane(block(), page(), 3, 1, true);
   for (int i = 0; i < 3; ++i) {
-    const std::uint32_t slot = ledger.acquire();
-    lane.offer(slot, ++sequence, ledger);
-    ledger.drop_owner(slot);
+    const std::uint32_t slot = slot_refs.acquire();
+    lane.offer(slot, ++sequence, slot_refs);
+    slot_refs.unref(slot);
   }
   FlickeringOps::flicker = true;
-  lane.retire(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots - 3);  // it may be reading any of them
+  lane.retire(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots - 3);  // it may be reading any of them
   FlickeringOps::flicker = false;
-  lane.free_all(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots);
+  lane.free_all(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots);
 }
 
 TEST_F(LaneFixture, IgnoresAnAcknowledgementOfWhatWasNotTaken) {
   open(3, 2, false);
   offer();
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) reader->release(slot, 1);
-  writer->collect(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots - 1);
+  writer->collect(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots - 1);
   EXPECT_EQ(take(), 1u);
 }
 
@@ -271,7 +271,7 @@ TEST_F(LaneFixture, IgnoresAnAcknowledgementOfAnotherFrame) {
   const std::uint32_t slot = reader->take();
   reader->release(slot, 99);
   writer->absorb_taken();
-  writer->collect(ledger);
+  writer->collect(slot_refs);
   EXPECT_EQ(writer->held(), 1u);
 }
 
@@ -279,27 +279,27 @@ TEST_F(LaneFixture, RetiringTakesBackWhatWaitsAndLeavesWhatIsHeld) {
   open(4, 2, false);
   for (int i = 0; i < 4; ++i) offer();
   const std::uint64_t taken = take();
-  writer->retire(ledger);
+  writer->retire(slot_refs);
   EXPECT_EQ(take(), 0u);
-  EXPECT_EQ(ledger.free_slots(), kSlots - 1);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots - 1);
   release(taken);
-  writer->collect(ledger);
+  writer->collect(slot_refs);
   EXPECT_TRUE(writer->owns_nothing());
-  EXPECT_EQ(ledger.free_slots(), kSlots);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots);
   const auto a = writer->account();
   EXPECT_EQ(a.delivered, 1u);
   EXPECT_EQ(a.dropped, 3u);
   expect_balance();
 }
 
-TEST_F(LaneFixture, RetiringALiarKeepsWhatItMayBeReadingUntilItIsGone) {
+TEST_F(LaneFixture, RetiringAViolatorKeepsWhatItMayBeReadingUntilItIsGone) {
   open(4, 2, false);
   for (int i = 0; i < 4; ++i) offer();
   page().tail = 77;
-  writer->retire(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots - 4);
-  writer->free_all(ledger);
-  EXPECT_EQ(ledger.free_slots(), kSlots);
+  writer->retire(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots - 4);
+  writer->free_all(slot_refs);
+  EXPECT_EQ(slot_refs.free_slots(), kSlots);
   EXPECT_EQ(writer->account().pending, 0u);
   expect_balance();
 }
@@ -338,9 +338,9 @@ TEST_F(LaneFixture, WhatWaitsInOtherMemoryIsFoundInOrderWhereTheReaderIs) {
       EXPECT_EQ(take(), before + offered + 1);
       release(before + offered + 1);
       EXPECT_TRUE(writer->absorb_taken());
-      writer->collect(ledger);
+      writer->collect(slot_refs);
       expect_balance();
-      EXPECT_EQ(ledger.free_slots(), kSlots);
+      EXPECT_EQ(slot_refs.free_slots(), kSlots);
     }
 }
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Copies of the two ends of a lane, of the gate and of the returns, each with one line made wrong, for interleavings_test.cpp to convict.
+"""Copies of the two ends of a lane, of the spin_lock and of the returns, each with one line made wrong, for interleavings_test.cpp to convict.
 
 A line that is not found is an error: whoever changes the algorithm says here again what would be wrong with it.
 
-usage: mutants.py LANE_WRITER LANE_READER GATE RETURNS OUTPUT
+usage: mutants.py LANE_WRITER LANE_READER SPIN_LOCK FREED_SLOTS OUTPUT
 """
 import pathlib
 import re
 import sys
 
-WRITER, READER, GATE, RETURNS = range(4)
+WRITER, READER, SPIN_LOCK, FREED_SLOTS = range(4)
 
 # name: (file, what is there, what stands there instead)
 MUTANTS = {
@@ -48,31 +48,31 @@ MUTANTS = {
     "an unseen take not looked for after a lost eviction": (WRITER, "!absorb_taken() || tail_ == before", "before == 99"),
     "no share for others": (WRITER, "if (queued() == depth_ || queued() + held_.size() >= quota_)", "if (queued() == depth_)"),
     "any acknowledgement taken for this frame's": (WRITER, "std::memory_order_acquire) == held_[i].sequence", "std::memory_order_acquire) != 0"),
-    "whoever acknowledges early is a liar": (WRITER, "    if (!held_.empty()) collect(ledger);",
+    "whoever acknowledges early is a liar": (WRITER, "    if (!held_.empty()) collect(slot_refs);",
                                              "    for (std::uint64_t n = tail_; n != head_.get(); ++n)\n"
                                              "      if (Ops::load(page_->ack[queue_[n % depth_].slot], std::memory_order_acquire) == "
-                                             "queue_[n % depth_].sequence) return refuse(Offer::lied);\n"
-                                             "    if (!held_.empty()) collect(ledger);"),
-    "ended without taking back what waits": (WRITER, "absorb_taken() && queued() != 0; ++round)\n      if (evict_oldest(ledger))",
+                                             "queue_[n % depth_].sequence) return refuse(Offer::violation);\n"
+                                             "    if (!held_.empty()) collect(slot_refs);"),
+    "ended without taking back what waits": (WRITER, "absorb_taken() && queued() != 0; ++round)\n      if (evict_oldest(slot_refs))",
                                              "absorb_taken() && queued() != 0; ++round)\n      if (true)"),
     # Between the publisher's own threads.
-    "gate entered without acquire": (GATE, "Ops::exchange(taken_, true, std::memory_order_acquire)",
-                                     "Ops::exchange(taken_, true, std::memory_order_relaxed)"),
-    "gate left without release": (GATE, "Ops::store(taken_, false, std::memory_order_release)",
-                                  "Ops::store(taken_, false, std::memory_order_relaxed)"),
-    "gate entered by looking first": (GATE, "return !Ops::exchange(taken_, true, std::memory_order_acquire);",
-                                      "if (Ops::load(taken_, std::memory_order_acquire)) return false;\n"
-                                      "    Ops::store(taken_, true, std::memory_order_release);\n    return true;"),
-    "slot given back without release": (RETURNS, "std::uint64_t{1} << (slot % 64), std::memory_order_release)",
+    "spin_lock entered without acquire": (SPIN_LOCK, "Ops::exchange(taken_, true, std::memory_order_acquire)",
+                                          "Ops::exchange(taken_, true, std::memory_order_relaxed)"),
+    "spin_lock left without release": (SPIN_LOCK, "Ops::store(taken_, false, std::memory_order_release)",
+                                       "Ops::store(taken_, false, std::memory_order_relaxed)"),
+    "spin_lock entered by looking first": (SPIN_LOCK, "return !Ops::exchange(taken_, true, std::memory_order_acquire);",
+                                           "if (Ops::load(taken_, std::memory_order_acquire)) return false;\n"
+                                       "    Ops::store(taken_, true, std::memory_order_release);\n    return true;"),
+    "slot given back without release": (FREED_SLOTS, "std::uint64_t{1} << (slot % 64), std::memory_order_release)",
                                         "std::uint64_t{1} << (slot % 64), std::memory_order_relaxed)"),
-    "returns taken without acquire": (RETURNS, "std::uint64_t{0}, std::memory_order_acquire)", "std::uint64_t{0}, std::memory_order_relaxed)"),
-    "returns taken by a load and a store": (RETURNS, "bits = Ops::exchange(words_[word], std::uint64_t{0}, std::memory_order_acquire);",
+    "returns taken without acquire": (FREED_SLOTS, "std::uint64_t{0}, std::memory_order_acquire)", "std::uint64_t{0}, std::memory_order_relaxed)"),
+    "returns taken by a load and a store": (FREED_SLOTS, "bits = Ops::exchange(words_[word], std::uint64_t{0}, std::memory_order_acquire);",
                                             "bits = (Ops::load(words_[word], std::memory_order_acquire)), "
                                             "_ = (Ops::store(words_[word], std::uint64_t{0}, std::memory_order_relaxed), 0);"),
 }
 # What explores a copy of each file.
 EXPLORERS = {WRITER: "explore_lane<{0}::LaneWriter<Ops>, {0}::LaneReader<Ops>>", READER: "explore_lane<{0}::LaneWriter<Ops>, {0}::LaneReader<Ops>>",
-             GATE: "explore_gate<{0}::BasicGate<Ops>>", RETURNS: "explore_returns<{0}::Returns<Ops>>"}
+             SPIN_LOCK: "explore_spin_lock<{0}::BasicSpinLock<Ops>>", FREED_SLOTS: "explore_freed_slots<{0}::FreedSlots<Ops>>"}
 
 
 def body(text):

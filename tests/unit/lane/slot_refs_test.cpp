@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The ledger counts owners and gives a slot back exactly when the last one lets go.
+// The slot references counts owners and gives a slot back exactly when the last one lets go.
 #include "lane/slot_refs.hpp"
 
 #include <set>
@@ -9,33 +9,33 @@
 namespace shmring {
 namespace {
 
-TEST(Ledger, LendsEverySlotOnce) {
-  Ledger ledger(3);
+TEST(SlotRefs, LendsEverySlotOnce) {
+  SlotRefs slot_refs(3);
   std::set<std::uint32_t> lent;
-  while (ledger.any_free()) lent.insert(ledger.acquire());
+  while (slot_refs.any_free()) lent.insert(slot_refs.acquire());
   EXPECT_EQ(lent, (std::set<std::uint32_t>{0, 1, 2}));
-  EXPECT_EQ(ledger.free_slots(), 0u);
+  EXPECT_EQ(slot_refs.free_slots(), 0u);
 }
 
-TEST(Ledger, KeepsASlotUntilItsLastOwnerLetsGo) {
-  Ledger ledger(2);
-  const std::uint32_t slot = ledger.acquire();
-  ledger.add_owner(slot);
-  ledger.add_owner(slot);
-  ledger.drop_owner(slot);
-  ledger.drop_owner(slot);
-  EXPECT_EQ(ledger.free_slots(), 1u);
-  ledger.drop_owner(slot);
-  EXPECT_EQ(ledger.free_slots(), 2u);
+TEST(SlotRefs, KeepsASlotUntilItsLastOwnerLetsGo) {
+  SlotRefs slot_refs(2);
+  const std::uint32_t slot = slot_refs.acquire();
+  slot_refs.ref(slot);
+  slot_refs.ref(slot);
+  slot_refs.unref(slot);
+  slot_refs.unref(slot);
+  EXPECT_EQ(slot_refs.free_slots(), 1u);
+  slot_refs.unref(slot);
+  EXPECT_EQ(slot_refs.free_slots(), 2u);
 }
 
-TEST(Ledger, LendsTheSlotFreedLastFirst) {
-  Ledger ledger(4);
-  const std::uint32_t first = ledger.acquire(), second = ledger.acquire();
-  ledger.drop_owner(second);
-  ledger.drop_owner(first);
-  EXPECT_EQ(ledger.acquire(), first);
-  EXPECT_EQ(ledger.acquire(), second);
+TEST(SlotRefs, LendsTheSlotFreedLastFirst) {
+  SlotRefs slot_refs(4);
+  const std::uint32_t first = slot_refs.acquire(), second = slot_refs.acquire();
+  slot_refs.unref(second);
+  slot_refs.unref(first);
+  EXPECT_EQ(slot_refs.acquire(), first);
+  EXPECT_EQ(slot_refs.acquire(), second);
 }
 
 }  // namespace

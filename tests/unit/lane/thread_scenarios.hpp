@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Two of the publisher's own threads at the gate, and one that gives slots back to the other, for model::explore().
+// Two of the publisher's own threads at the spin lock, and one that gives slots back to the other, for model::explore().
 #pragma once
 
 #include "lane_scenarios.hpp"
 
 namespace model {
 
-// As Control::settle tries it beside Publisher::publish: whoever is in writes to the ledger, here a frame's data.
-template <class Gate>
-Verdict explore_gate(const Shape&, const Callers& = {}) {
-  Gate gate;
-  const auto pass = [&gate](std::uint32_t mine) {
-    return [&gate, mine] {
+// As Control::settle tries it beside Publisher::publish: whoever is in writes to the slot references, here a frame's data.
+template <class SpinLock>
+Verdict explore_spin_lock(const Shape&, const Callers& = {}) {
+  SpinLock spin_lock;
+  const auto pass = [&spin_lock](std::uint32_t mine) {
+    return [&spin_lock, mine] {
       for (std::uint32_t attempt = 0; attempt < 2; ++attempt) {
-        if (!gate.try_lock()) continue;
+        if (!spin_lock.try_lock()) continue;
         const std::uint32_t found = read_data(0);
         write_data(0, found + mine);
         if (read_data(0) != found + mine) fail("two are in at once");
-        gate.unlock();
+        spin_lock.unlock();
       }
     };
   };
   Scenario scenario;
-  scenario.words = {&gate};
+  scenario.words = {&spin_lock};
   scenario.names = {"taken"};
   scenario.initial = {0};
   scenario.bodies = {pass(1), pass(16)};
@@ -30,9 +30,9 @@ Verdict explore_gate(const Shape&, const Callers& = {}) {
 }
 
 // As Loan's end and Ring::lend: the other thread's slots are written again once they are back.
-template <class Returns>
-Verdict explore_returns(const Shape&, const Callers& = {}) {
-  Returns returns(4);
+template <class FreedSlots>
+Verdict explore_freed_slots(const Shape&, const Callers& = {}) {
+  FreedSlots returns(4);
   Scenario scenario;
   scenario.words = {returns.first_word()};
   scenario.names = {"returned"};

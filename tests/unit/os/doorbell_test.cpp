@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What the reader's end of a bell says, and what it cannot do to the publisher's.
+// What the reader's end of a doorbell says, and what it cannot do to the publisher's.
 #include "os/doorbell.hpp"
 
 #include <fcntl.h>
@@ -27,8 +27,8 @@ TEST(Doorbell, RingsUntilItIsHushedHoweverOftenItWasRung) {
   for (int i = 0; i < 3; ++i) bell->ring();
   EXPECT_TRUE(rings(bell->reader_end()));
   EXPECT_TRUE(rings(bell->reader_end()));
-  EXPECT_EQ(hush(bell->reader_end()), Heard::ring);
-  EXPECT_EQ(hush(bell->reader_end()), Heard::nothing);
+  EXPECT_EQ(drain_doorbell(bell->reader_end()), Heard::ring);
+  EXPECT_EQ(drain_doorbell(bell->reader_end()), Heard::nothing);
   EXPECT_FALSE(rings(bell->reader_end()));
   bell->ring();
   EXPECT_TRUE(rings(bell->reader_end()));
@@ -44,7 +44,7 @@ TEST(Doorbell, IsHeardThroughAnotherInstanceToo) {
   EXPECT_FALSE(rings(outer.get()));
   bell->ring();
   EXPECT_TRUE(rings(outer.get()));
-  hush(bell->reader_end());
+  drain_doorbell(bell->reader_end());
   EXPECT_FALSE(rings(outer.get()));
 }
 
@@ -70,7 +70,7 @@ TEST(Doorbell, CannotBeFilledEmptiedOrMadeBlockingByWhoHasTheReadersEnd) {
 
 TEST(Doorbell, OnlyADoorbellCanBeHushed) {
   const Fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(hush(file.get()), Heard::no_bell);
+  EXPECT_EQ(drain_doorbell(file.get()), Heard::no_doorbell);
 }
 
 }  // namespace

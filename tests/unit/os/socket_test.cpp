@@ -388,7 +388,7 @@ TEST_P(PeerOf, NamesTheProcessAndNoticesItsEnd) {
   });
   pollfd p{listener->fd(), POLLIN, 0};
   ASSERT_EQ(::poll(&p, 1, 20'000), 1);
-  const ForeignFd connection = listener->accept();
+  const UntrustedFd connection = listener->accept();
   const Peer peer = peer_of(connection.get());
   EXPECT_EQ(peer.process.pid, static_cast<std::uint32_t>(child.pid()));
   EXPECT_EQ(peer.process.uid, ::getuid());

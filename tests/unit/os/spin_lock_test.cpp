@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The gate lets one of the publisher's threads in at a time.
+// The spin lock lets one of the publisher's threads in at a time.
 #include "os/spin_lock.hpp"
 
 #include <mutex>
@@ -11,14 +11,14 @@
 namespace shmring {
 namespace {
 
-TEST(Gate, LetsOneInAtATime) {
-  Gate gate;
+TEST(SpinLock, LetsOneInAtATime) {
+  SpinLock spin_lock;
   std::uint64_t count = 0;  // a plain number: two at once lose some (and ThreadSanitizer sees it)
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
       for (int i = 0; i < 20'000; ++i) {
-        const std::lock_guard lock(gate);
+        const std::lock_guard lock(spin_lock);
         ++count;
       }
     });
@@ -26,12 +26,12 @@ TEST(Gate, LetsOneInAtATime) {
   EXPECT_EQ(count, 80'000u);
 }
 
-TEST(Gate, RefusesATryWhileSomebodyIsIn) {
-  Gate gate;
-  gate.lock();
-  EXPECT_FALSE(gate.try_lock());
-  gate.unlock();
-  EXPECT_TRUE(gate.try_lock());
+TEST(SpinLock, RefusesATryWhileSomebodyIsIn) {
+  SpinLock spin_lock;
+  spin_lock.lock();
+  EXPECT_FALSE(spin_lock.try_lock());
+  spin_lock.unlock();
+  EXPECT_TRUE(spin_lock.try_lock());
 }
 
 }  // namespace

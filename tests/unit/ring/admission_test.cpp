@@ -31,7 +31,7 @@ TEST_F(Admission, ARingIsExclusiveUnlessToldOtherwise) {
   EXPECT_NE(second.text.find("'first' (process " + std::to_string(::getpid()) + ")"), std::string::npos) << second.text;
   publish();
   EXPECT_EQ(next(*first), 1u);
-  EXPECT_EQ(publisher->stats().ring.liars, 0u);
+  EXPECT_EQ(publisher->stats().ring.protocol_violations, 0u);
   EXPECT_GE(publisher->stats().ring.refused_readers, 1u);
 }
 

@@ -241,7 +241,7 @@ TEST_F(ReaderTest, FlushingEveryFrameIsNoReasonToDoubtThePublisher) {
     reader->flush();
     ASSERT_EQ(reader->read(0).status(), SHMRING_TIMEOUT) << "after " << i << " frames";
   }
-  EXPECT_EQ(reader->stats().liars, 0u);
+  EXPECT_EQ(reader->stats().protocol_violations, 0u);
 }
 
 TEST_F(ReaderTest, CountsTheNumbersItNeverSees) {

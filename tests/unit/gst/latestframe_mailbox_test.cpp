@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Inbox, items and the sleep of those who wait.
+// Mailbox, items and the sleep of those who wait.
 #include <thread>
 #include <vector>
 
 #include "gst_fixture.hpp"
-#include "latestframe/inbox.hpp"
+#include "latestframe/mailbox.hpp"
 #include "os/clock.hpp"
 
 namespace supplier::latestframe {
 namespace {
 
-class LatestFrameInbox : public support::GstFixture {};
+class LatestFrameMailbox : public support::GstFixture {};
 
 Owned<GstMiniObject> frame() { return Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(gst_buffer_new())); }
 
@@ -22,9 +22,9 @@ ItemRef item(ItemPool& pool, std::uint64_t sequence) {
   return made;
 }
 
-TEST_F(LatestFrameInbox, GivesBackTheItemThatIsOverwritten) {
+TEST_F(LatestFrameMailbox, GivesBackTheItemThatIsOverwritten) {
   ItemPool pool;
-  Inbox sut;
+  Mailbox sut;
   EXPECT_FALSE(sut.put(item(pool, 1)));
   const ItemRef out = sut.put(item(pool, 2));
   ASSERT_TRUE(out);
@@ -32,17 +32,17 @@ TEST_F(LatestFrameInbox, GivesBackTheItemThatIsOverwritten) {
   EXPECT_EQ(sut.take(nullptr)->sequence, 2u);
 }
 
-TEST_F(LatestFrameInbox, EndsAWaitingReaderWhenItIsClosed) {
-  Inbox sut;
+TEST_F(LatestFrameMailbox, EndsAWaitingReaderWhenItIsClosed) {
+  Mailbox sut;
   std::thread reader([&] { EXPECT_FALSE(sut.take(nullptr)); });
   sut.close();
   reader.join();
 }
 
-TEST_F(LatestFrameInbox, LosesNoItemBetweenTwoThreadsAndReportsEveryOneItOverwrites) {
+TEST_F(LatestFrameMailbox, LosesNoItemBetweenTwoThreadsAndReportsEveryOneItOverwrites) {
   for (const bool adaptive : {false, true}) {
     ItemPool pool;
-    Inbox sut;
+    Mailbox sut;
     constexpr std::uint64_t kItems = 50'000;
     std::uint64_t taken = 0, overwritten = 0, last = 0;
     std::thread reader([&] {
@@ -63,9 +63,9 @@ TEST_F(LatestFrameInbox, LosesNoItemBetweenTwoThreadsAndReportsEveryOneItOverwri
   }
 }
 
-TEST_F(LatestFrameInbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
+TEST_F(LatestFrameMailbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
   ItemPool pool;
-  Inbox sut;
+  Mailbox sut;
   std::atomic<std::uint64_t> last{0};
   std::thread reader([&] {
     shmring::SpinWaiter waiter;
@@ -80,7 +80,7 @@ TEST_F(LatestFrameInbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
   reader.join();
 }
 
-TEST_F(LatestFrameInbox, UsesItemsAgainWhicheverThreadGivesThemBack) {
+TEST_F(LatestFrameMailbox, UsesItemsAgainWhicheverThreadGivesThemBack) {
   ItemPool sut;
   constexpr int kRounds = 20'000;
   std::vector<std::thread> holders;
@@ -105,7 +105,7 @@ TEST_F(LatestFrameInbox, UsesItemsAgainWhicheverThreadGivesThemBack) {
   EXPECT_LE(sut.size(), 8u);
 }
 
-TEST_F(LatestFrameInbox, KeepsAFrameAsLongAsAnybodyHasItsItem) {
+TEST_F(LatestFrameMailbox, KeepsAFrameAsLongAsAnybodyHasItsItem) {
   ItemPool pool;
   GstBuffer* buffer = gst_buffer_new();
   const auto ours = share(buffer);
@@ -118,8 +118,8 @@ TEST_F(LatestFrameInbox, KeepsAFrameAsLongAsAnybodyHasItsItem) {
   EXPECT_EQ(GST_MINI_OBJECT_REFCOUNT_VALUE(buffer), 1);
 }
 
-TEST(LatestFramePulse, WakesEveryoneWhoSleepsAndNobodyMissesABeat) {
-  Pulse sut;
+TEST(LatestFrameEventCount, WakesEveryoneWhoSleepsAndNobodyMissesABeat) {
+  EventCount sut;
   std::atomic<std::uint32_t> value{0};
   constexpr std::uint32_t kBeats = 2'000;
   std::vector<std::thread> sleepers;
@@ -138,7 +138,7 @@ TEST(LatestFramePulse, WakesEveryoneWhoSleepsAndNobodyMissesABeat) {
   for (auto& sleeper : sleepers) sleeper.join();
 }
 
-TEST(LatestFrameBell, SleepsNoLongerThanUntilItsDeadline) {
+TEST(LatestFrameWakeFlag, SleepsNoLongerThanUntilItsDeadline) {
   Bell sut;
   const std::uint64_t deadline = shmring::now() + 5'000'000;
   sut.wait([] { return false; }, deadline);

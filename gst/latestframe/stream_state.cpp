@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copying a pad's sticky events, and what goes with them.
-#include "latestframe/stickies.hpp"
+#include "latestframe/stream_state.hpp"
 
 #include <algorithm>
 
@@ -19,17 +19,17 @@ bool equal(GstBuffer* a, GstBuffer* b) {
 
 }  // namespace
 
-GstCaps* Stickies::caps_of() const {
+GstCaps* StreamState::caps_of() const {
   GstCaps* found = nullptr;
   if (caps) gst_event_parse_caps(caps, &found);
   return found;
 }
 
-bool Stickies::has(const GstEvent* event) const {
+bool StreamState::has(const GstEvent* event) const {
   return std::any_of(events.begin(), events.end(), [event](const auto& one) { return one.get() == event; });
 }
 
-bool Stickies::lists(GstBuffer* header) const {
+bool StreamState::lists(GstBuffer* header) const {
   const GstCaps* now = caps_of();
   const GValue* list = now && gst_caps_get_size(now) > 0
                            ? gst_structure_get_value(gst_caps_get_structure(now, 0), "streamheader")
@@ -43,31 +43,31 @@ bool Stickies::lists(GstBuffer* header) const {
   return false;
 }
 
-void Stickies::add(GstBuffer* header, std::uint64_t serial) {
+void StreamState::add(GstBuffer* header, std::uint64_t serial) {
   if (std::any_of(headers.begin(), headers.end(), [&](const Header& had) { return equal(had.buffer.get(), header); }))
     headers.clear();
   headers.push_back({share(header), serial});
 }
 
-std::shared_ptr<Stickies> stickies_of(GstPad* pad, const Stickies* before) {
-  auto stickies = std::make_shared<Stickies>();
+std::shared_ptr<StreamState> stream_state_of(GstPad* pad, const StreamState* before) {
+  auto stream_state = std::make_shared<StreamState>();
   gst_pad_sticky_events_foreach(
       pad,
       [](GstPad*, GstEvent** event, gpointer into) -> gboolean {
-        if (GST_EVENT_TYPE(*event) != GST_EVENT_EOS) static_cast<Stickies*>(into)->events.push_back(share(*event));
+        if (GST_EVENT_TYPE(*event) != GST_EVENT_EOS) static_cast<StreamState*>(into)->events.push_back(share(*event));
         return TRUE;
       },
-      stickies.get());
-  for (const auto& event : stickies->events)
-    if (GST_EVENT_TYPE(event.get()) == GST_EVENT_CAPS) stickies->caps = event.get();
-  const GstCaps* caps = stickies->caps_of();
+      stream_state.get());
+  for (const auto& event : stream_state->events)
+    if (GST_EVENT_TYPE(event.get()) == GST_EVENT_CAPS) stream_state->caps = event.get();
+  const GstCaps* caps = stream_state->caps_of();
   const GstCaps* old = before ? before->caps_of() : nullptr;
   if (caps && old && (caps == old || gst_caps_is_equal(caps, old)))
     for (const Header& header : before->headers)
-      stickies->headers.push_back({share(header.buffer.get()), header.serial});
-  stickies->raw_video =
+      stream_state->headers.push_back({share(header.buffer.get()), header.serial});
+  stream_state->raw_video =
       caps && gst_caps_get_size(caps) > 0 && gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw");
-  return stickies;
+  return stream_state;
 }
 
 }  // namespace supplier::latestframe

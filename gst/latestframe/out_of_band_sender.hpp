@@ -15,11 +15,11 @@ namespace supplier::latestframe {
 
 class Branch;
 
-class Messenger {
+class OutOfBandSender {
  public:
   static constexpr std::size_t kMostEvents = 16;
 
-  explicit Messenger(Branch& branch) : branch_(branch) {}
+  explicit OutOfBandSender(Branch& branch) : branch_(branch) {}
 
   void flush(Owned<GstEvent> event);
   void send(Owned<GstEvent> event);

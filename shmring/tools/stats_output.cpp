@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Figures as JSON and as text. Names and caps come from other processes: no control character of theirs reaches the
 // terminal.
-#include "figures.hpp"
+#include "stats_output.hpp"
 
 #include <algorithm>
 #include <array>
@@ -44,11 +44,11 @@ ordered_json json_of(const shmring_lane_stats& lane) {
           {"pending", lane.pending},
           {"stale", lane.stale},
           {"consecutive_drops", lane.consecutive_drops},
-          {"bells", lane.bells},
+          {"wakeups", lane.wakeups},
           {"last_offered_at", lane.last_offered_at},
           {"last_taken_at", lane.last_taken_at},
           {"last_released_at", lane.last_released_at},
-          {"last_taken_seq", lane.last_taken_seq},
+          {"last_taken_seq", lane.last_taken_sequence},
           {"unfinished_since", lane.unfinished_since},
           {"age", json_of(lane.age)},
           {"hold", json_of(lane.hold)},
@@ -150,24 +150,24 @@ std::string to_json(const std::string& path, const Figures& figures, std::uint64
                        {"copied", ring.copied},
                        {"streamed", ring.streamed},
                        {"refused_readers", ring.refused_readers},
-                       {"liars", ring.liars},
-                       {"offences", ordered_json::object()},
+                       {"protocol_violations", ring.protocol_violations},
+                       {"violations", ordered_json::object()},
                        {"last_published_at", ring.last_published_at},
                        {"caps", ring.caps},
                        {"lanes", ordered_json::array()}};
-  for (int i = 0; i < SHMRING_OFFENCES; ++i)
-    if (const char* name = shmring_offence_name(static_cast<shmring_offence>(i)))
-      json["offences"][name] = ring.offences[i];
+  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)))
+      json["offences"][name] = ring.violations[i];
   for (const auto& lane : figures.lanes) json["lanes"].push_back(json_of(lane));
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 // " (message 2, tail 1)"; empty where nobody did anything.
-std::string offences(const shmring_ring_stats& ring) {
+std::string violations(const shmring_ring_stats& ring) {
   std::string text;
-  for (int i = 0; i < SHMRING_OFFENCES; ++i)
-    if (const char* name = shmring_offence_name(static_cast<shmring_offence>(i)); name && ring.offences[i] != 0)
-      text += fmt::format("{}{} {}", text.empty() ? " (" : ", ", name, ring.offences[i]);
+  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)); name && ring.violations[i] != 0)
+      text += fmt::format("{}{} {}", text.empty() ? " (" : ", ", name, ring.violations[i]);
   return text.empty() ? text : text + ")";
 }
 
@@ -183,7 +183,7 @@ std::string to_text(const std::string& path, const Figures& figures, std::uint64
                       ring.sequence, ring.published, ring.no_slot, ring.too_large, ring.malformed, ring.copied,
                       ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
   text += fmt::format("readers  {} of {}, {} refused, {} broke the rules{}\n", ring.lanes, ring.max_readers,
-                      ring.refused_readers, ring.liars, offences(ring));
+                      ring.refused_readers, ring.protocol_violations, violations(ring));
   if (figures.lanes.empty()) return text;
   std::vector<Row> rows = {{"WORKER", "STATE", "PID", "POLICY", "PENDING", "HELD", "OFFERED", "DELIVERED", "DROPPED",
                             "STALE", "AGE p50 / p99", "HOLD p50 / p99", "LAST TAKEN"}};

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The publisher's side: room for one item, and the bell of the one thread that empties it. Putting an item in is one
+// The publisher's side: room for one item, and the doorbell of the one thread that empties it. Putting an item in is one
 // exchange and, only if that thread sleeps, one wake-up. The publisher never waits here for anything.
 #pragma once
 
 #include <atomic>
 
-#include "latestframe/futex.hpp"
+#include "latestframe/event_count.hpp"
 #include "latestframe/item.hpp"
 #include "reader/spin_waiter.hpp"
 
 namespace supplier::latestframe {
 
-class Inbox {
+class Mailbox {
  public:
-  ~Inbox() { clear(); }
+  ~Mailbox() { clear(); }
 
   // The item that was still in there, or nothing.
   ItemRef put(ItemRef item) {

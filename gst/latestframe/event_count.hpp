@@ -33,7 +33,7 @@ inline void wake(const std::atomic<std::uint32_t>& word, int sleepers) {
 }  // namespace futex
 
 // Many sleepers, all woken together.
-class Pulse {
+class EventCount {
  public:
   std::uint32_t look() const { return word_.load(std::memory_order_seq_cst); }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The messenger's thread comes and goes.
-#include "latestframe/messenger.hpp"
+// The out-of-band sender's thread comes and goes.
+#include "latestframe/out_of_band_sender.hpp"
 
 #include <pthread.h>
 
@@ -18,9 +18,9 @@ bool begins_flush(const Owned<GstEvent>& event) { return GST_EVENT_TYPE(event.ge
 
 }  // namespace
 
-void Messenger::flush(Owned<GstEvent> event) { post(std::move(event)); }
+void OutOfBandSender::flush(Owned<GstEvent> event) { post(std::move(event)); }
 
-void Messenger::send(Owned<GstEvent> event) {
+void OutOfBandSender::send(Owned<GstEvent> event) {
   {
     std::lock_guard hold(lock_);
     if (events_.size() >= kMostEvents) return;
@@ -28,30 +28,30 @@ void Messenger::send(Owned<GstEvent> event) {
   post(std::move(event));
 }
 
-bool Messenger::flushing() const {
+bool OutOfBandSender::flushing() const {
   std::lock_guard hold(lock_);
   return in_flush_ || std::any_of(events_.begin(), events_.end(), begins_flush);
 }
 
-void Messenger::flush_has_begun() {
+void OutOfBandSender::flush_has_begun() {
   std::lock_guard hold(lock_);
   in_flush_ = false;
 }
 
-void Messenger::forget() {
+void OutOfBandSender::forget() {
   std::deque<Owned<GstEvent>> forgotten;
   std::lock_guard hold(lock_);
   std::swap(events_, forgotten);
 }
 
-void Messenger::post(Owned<GstEvent> event) {
+void OutOfBandSender::post(Owned<GstEvent> event) {
   std::lock_guard hold(lock_);
   events_.push_back(std::move(event));
   if (std::exchange(running_, true)) return;
   try {
     std::thread([self = branch_.shared_from_this(), pad = share(branch_.pad())] {
       pthread_setname_np(pthread_self(), "latest-events");
-      self->messenger.run(pad.get());
+      self->oob_sender.run(pad.get());
     }).detach();
   } catch (const std::system_error& error) {
     running_ = false;
@@ -60,7 +60,7 @@ void Messenger::post(Owned<GstEvent> event) {
   }
 }
 
-void Messenger::run(GstPad* pad) {
+void OutOfBandSender::run(GstPad* pad) {
   for (;;) {
     Owned<GstEvent> event;
     bool flush = false;

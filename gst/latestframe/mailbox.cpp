@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The reading side of the inbox.
-#include "latestframe/inbox.hpp"
+// The reading side of the mailbox.
+#include "latestframe/mailbox.hpp"
 
 #include "os/clock.hpp"
 
 namespace supplier::latestframe {
 
-ItemRef Inbox::take(shmring::SpinWaiter* waiter) {
+ItemRef Mailbox::take(shmring::SpinWaiter* waiter) {
   for (;;) {
     if (closed_.load(std::memory_order_seq_cst)) return {};
     if (slot_.load(std::memory_order_relaxed)) {

@@ -18,7 +18,7 @@ struct Header {
   std::uint64_t serial = 0;  // from 1, in the order they came
 };
 
-struct Stickies {
+struct StreamState {
   std::vector<Owned<GstEvent>> events;  // in the pad's order; without EOS, which is a step of its own
   GstEvent* caps = nullptr;             // one of them
   std::vector<Header> headers;          // of these caps
@@ -32,9 +32,9 @@ struct Stickies {
 };
 
 // Shared by every frame between two changes; never changed.
-using StickiesRef = std::shared_ptr<const Stickies>;
+using StreamStateRef = std::shared_ptr<const StreamState>;
 
 // The headers stay while the caps stay; `before` may be NULL.
-std::shared_ptr<Stickies> stickies_of(GstPad* pad, const Stickies* before);
+std::shared_ptr<StreamState> stream_state_of(GstPad* pad, const StreamState* before);
 
 }  // namespace supplier::latestframe
