@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   const uint64_t size = shmring_format_video(&format, SHMRING_GRAY8, 320, 240, caps, sizeof caps);
 
   shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
-  options.path = argv[1];
+  options.socket_path = argv[1];
   options.slot_size = size;
   options.max_readers = 4;
   shmring_publisher* publisher;

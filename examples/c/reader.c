@@ -16,9 +16,9 @@ int main(int argc, char** argv) {
   const unsigned frames = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
 
   shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-  options.path = argv[1];
-  options.name = "example-c";
-  options.policy = SHMRING_LATEST;
+  options.socket_path = argv[1];
+  options.worker = "example-c";
+  options.drop_policy = SHMRING_LATEST;
   shmring_reader* reader;
   if (shmring_reader_open(&options, &reader) != SHMRING_OK) {
     fprintf(stderr, "%s: %s\n", argv[1], shmring_last_error());

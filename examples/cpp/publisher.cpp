@@ -31,7 +31,7 @@ int main(int argc, char** argv) try {
 
   const shmring::Format format(SHMRING_GRAY8, 320, 240);
   shmring::PublisherOptions options;
-  options.path = argv[1];
+  options.socket_path = argv[1];
   options.max_readers = 4;
   shmring::Publisher publisher(options, format);
 

@@ -17,9 +17,9 @@ int main(int argc, char** argv) try {
   const long frames = argc > 2 ? std::atol(argv[2]) : -1;
 
   shmring::ReaderOptions options;
-  options.path = argv[1];
-  options.name = "example-cpp";
-  options.policy = SHMRING_LATEST;
+  options.socket_path = argv[1];
+  options.worker = "example-cpp";
+  options.drop_policy = SHMRING_LATEST;
   shmring::Reader reader(options);
 
   for (long number = 0; number != frames; ++number) {

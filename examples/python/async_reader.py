@@ -11,9 +11,9 @@ import shmring
 
 
 async def watch(path, count):
-    with shmring.Reader(path, policy="latest", worker="async") as frames:
+    with shmring.Reader(path, drop_policy="latest", worker="async") as frames:
         async for frame in frames:
-            print(f"{path}: frame {frame.seq}, {1000 * frame.age:.2f} ms old", flush=True)
+            print(f"{path}: frame {frame.sequence}, {1000 * frame.age:.2f} ms old", flush=True)
             count -= 1
             if count == 0:
                 return

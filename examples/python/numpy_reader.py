@@ -16,9 +16,9 @@ def main():
     arguments.add_argument("--frames", type=int, default=None, help="stop after so many")
     options = arguments.parse_args()
 
-    with shmring.Reader(options.path, policy="latest", worker="numpy") as frames:
+    with shmring.Reader(options.path, drop_policy="latest", worker="numpy") as frames:
         for frame in itertools.islice(frames, options.frames):
-            print(f"frame {frame.seq}, {frame.format} {frame.array.shape}, {1000 * frame.age:.2f} ms old, "
+            print(f"frame {frame.sequence}, {frame.format} {frame.array.shape}, {1000 * frame.age:.2f} ms old, "
                   f"mean {frame.array.mean():.1f}", flush=True)
 
 

@@ -26,12 +26,12 @@ def main():
     options = arguments.parse_args()
 
     background = cv2.createBackgroundSubtractorMOG2(detectShadows=False)
-    with shmring.Reader(options.path, policy="latest", worker="motion") as frames:
+    with shmring.Reader(options.path, drop_policy="latest", worker="motion") as frames:
         for frame in itertools.islice(frames, options.frames):
             mask = background.apply(cv2.resize(grey(frame), (160, 120), interpolation=cv2.INTER_AREA))
             moving = cv2.countNonZero(mask) / mask.size
             x, y, width, height = cv2.boundingRect(mask)
-            print(f"frame {frame.seq}, {100 * moving:.1f} % moves, in {width}x{height} at {x},{y}", flush=True)
+            print(f"frame {frame.sequence}, {100 * moving:.1f} % moves, in {width}x{height} at {x},{y}", flush=True)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ class Lane:
         ages = {percent: fields.whole(f"age-p{percent}", 0) * 1e-9 for percent in (50, 99)}
         return cls(fields.text("worker", most=NAME), fields.whole("generation"), fields.whole("offered"), fields.whole("delivered"),
                    fields.whole("dropped"), fields.whole("pending"), {percent: age for percent, age in ages.items() if age},
-                   fields.choice("state", STATES, ""), fields.text("reason", ""), fields.text("lane-state", "") == "active",
+                   fields.choice("state", STATES, ""), fields.text("reason", ""), fields.text("reader-state", "") == "active",
                    fields.whole("pid", 0, low=-1))
 
 
@@ -131,7 +131,7 @@ class Stats:
         for name in ("received", "published", "inbox-drops"):
             supply.whole(name)
         branches = supply.tables("branches", MOST_LANES) + ([fields.table("recorder")] if fields.has("recorder") else [])
-        return cls(ring.scalars(nested=True), supply.scalars(nested=True), tuple(map(Lane.of, ring.tables("lanes", MOST_LANES))),
+        return cls(ring.scalars(nested=True), supply.scalars(nested=True), tuple(map(Lane.of, ring.tables("accounts", MOST_LANES))),
                    tuple(map(Lane.of, branches)), fields.flag("last", False))
 
 

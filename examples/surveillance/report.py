@@ -93,7 +93,7 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
             for name, watched in supervisor.workers.items()},
         "branches": {name: {**_account(record), "age_ms": ages(record)}
                      for name, record in supervisor.books.branches.items()},
-        "capture": {"restarts": supervisor.capture.record.restarts, "ring": _without(supervisor.books.ring, "lanes"),
+        "capture": {"restarts": supervisor.capture.record.restarts, "ring": _without(supervisor.books.ring, "accounts"),
                     "latestframe": _without(supervisor.books.supply, "branches")},
         "faults": [asdict(outcome) | {"others": {neighbour.name: asdict(neighbour)
                                                  | {"lost": neighbour.lost, "blamed": neighbour.blamed}

@@ -54,7 +54,7 @@ def run(detector) -> None:
             taken += 1
             with frame:
                 begin = time.monotonic()
-                age, seq = max(0.0, frame.age), frame.seq
+                age, seq = max(0.0, frame.age), frame.sequence
                 missed, alone = gaps.took(seq, begin - age)
                 detections, picture = detector.look(frame.array)
                 work = time.monotonic() - begin

@@ -72,7 +72,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
   shmring::PublisherOptions& options = impl(object).options;
   switch (id) {
     case kSocketPath:
-      options.path = g_value_get_string(value) ? g_value_get_string(value) : "";
+      options.socket_path = g_value_get_string(value) ? g_value_get_string(value) : "";
       break;
     case kPerms:
       options.perms = g_value_get_uint(value);
@@ -96,7 +96,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
       options.max_readers = g_value_get_uint(value);
       break;
     case kDropPolicy:
-      options.policy = static_cast<shmring_policy>(g_value_get_enum(value));
+      options.drop_policy = static_cast<shmring_policy>(g_value_get_enum(value));
       break;
     case kForwardEos:
       impl(object).forward_eos = static_cast<supplier::ForwardEos>(g_value_get_enum(value));
@@ -116,7 +116,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   const shmring::PublisherOptions& options = impl(object).options;
   switch (id) {
     case kSocketPath:
-      g_value_set_string(value, options.path.empty() ? nullptr : options.path.c_str());
+      g_value_set_string(value, options.socket_path.empty() ? nullptr : options.socket_path.c_str());
       break;
     case kPerms:
       g_value_set_uint(value, options.perms);
@@ -140,7 +140,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       g_value_set_uint(value, options.max_readers);
       break;
     case kDropPolicy:
-      g_value_set_enum(value, options.policy);
+      g_value_set_enum(value, options.drop_policy);
       break;
     case kForwardEos:
       g_value_set_enum(value, static_cast<int>(impl(object).forward_eos.load()));
@@ -208,7 +208,7 @@ void install_properties(GObjectClass* klass) {
                                      SHMRING_MAX_READERS, defaults.max_readers, set_before_start));
   add(kDropPolicy,
       g_param_spec_enum("drop-policy", "Drop policy", "What a reader loses when it is slow, unless it asks otherwise",
-                        supplier::policy_type(), defaults.policy, set_before_start));
+                        supplier::policy_type(), defaults.drop_policy, set_before_start));
   add(kNumClients,
       g_param_spec_uint("num-clients", "Number of clients", "Readers attached now", 0, SHMRING_MAX_READERS, 0, shown));
   /**
@@ -219,7 +219,7 @@ void install_properties(GObjectClass* klass) {
    * caches; `slots` = `slots-free` + `slots-owned` + `slots-loaned`; `slot-size`, `memory` (bytes), `rings`, `readers`,
    * `refused-readers`, `protocol_violations`, `last-published-at`; all #guint64. `violations` is a structure: how many peers were sent
    * away for each way to break the rules. `lanes` is a #GST_TYPE_ARRAY with a structure for each reader that is or was
-   * there: the fields of the message `frame-health`, and `lane-state`, `pid`, `drop-policy`, `wake`, `depth`,
+   * there: the fields of the message `frame-health`, and `reader-state`, `pid`, `drop-policy`, `wake`, `depth`,
    * `max-held`, `wakeups`, `last-taken-at`.
    */
   add(kStats,

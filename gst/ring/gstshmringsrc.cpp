@@ -59,13 +59,13 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
   supplier::Source::Settings& settings = impl(object).settings;
   switch (id) {
     case kSocketPath:
-      settings.reader.path = text_of(value);
+      settings.reader.socket_path = text_of(value);
       break;
     case kWorker:
-      settings.reader.name = text_of(value);
+      settings.reader.worker = text_of(value);
       break;
     case kDropPolicy:
-      settings.reader.policy = static_cast<shmring_policy>(g_value_get_enum(value));
+      settings.reader.drop_policy = static_cast<shmring_policy>(g_value_get_enum(value));
       break;
     case kDepth:
       settings.reader.depth = g_value_get_uint(value);
@@ -98,13 +98,13 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   const supplier::Source::Settings& settings = impl(object).settings;
   switch (id) {
     case kSocketPath:
-      set_text(value, settings.reader.path);
+      set_text(value, settings.reader.socket_path);
       break;
     case kWorker:
-      set_text(value, settings.reader.name);
+      set_text(value, settings.reader.worker);
       break;
     case kDropPolicy:
-      g_value_set_enum(value, settings.reader.policy);
+      g_value_set_enum(value, settings.reader.drop_policy);
       break;
     case kDepth:
       g_value_set_uint(value, settings.reader.depth);

@@ -7,13 +7,13 @@
 namespace supplier {
 namespace {
 
-const char* state_name(shmring_lane_state state) {
+const char* state_name(shmring_reader_state state) {
   switch (state) {
-    case SHMRING_LANE_ACTIVE:
+    case SHMRING_READER_ACTIVE:
       return "active";
-    case SHMRING_LANE_RETIRED:
+    case SHMRING_READER_RETIRED:
       return "retired";
-    case SHMRING_LANE_GONE:
+    case SHMRING_READER_GONE:
       break;
   }
   return "gone";
@@ -21,13 +21,13 @@ const char* state_name(shmring_lane_state state) {
 
 }  // namespace
 
-bool left_by_itself(const shmring_lane_stats& lane) {
-  return lane.state != SHMRING_LANE_ACTIVE && lane.reason[0] == '\0';
+bool left_by_itself(const shmring_reader_account& lane) {
+  return lane.state != SHMRING_READER_ACTIVE && lane.reason[0] == '\0';
 }
 
-Observation observe(const shmring_lane_stats& lane, bool expecting) {
+Observation observe(const shmring_reader_account& lane, bool expecting) {
   Observation seen;
-  seen.worker = lane.name;
+  seen.worker = lane.worker;
   seen.generation = lane.generation;
   seen.offered = lane.offered;
   seen.delivered = lane.delivered;
@@ -44,7 +44,7 @@ Observation observe(const shmring_lane_stats& lane, bool expecting) {
   seen.age = lane.age.p50;
   seen.ages = lane.age;
   seen.holds = lane.hold;
-  seen.gone = lane.state != SHMRING_LANE_ACTIVE;
+  seen.gone = lane.state != SHMRING_READER_ACTIVE;
   seen.reason = lane.reason;
   return seen;
 }
@@ -59,7 +59,7 @@ Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, 
       G_TYPE_UINT64, guint64{ring.slot_size}, "slots", G_TYPE_UINT64, guint64{ring.slots}, "slots-free", G_TYPE_UINT64,
       guint64{ring.free_slots}, "slots-owned", G_TYPE_UINT64, guint64{ring.owned}, "slots-loaned", G_TYPE_UINT64,
       guint64{ring.loaned}, "memory", G_TYPE_UINT64, guint64{ring.memory}, "rings", G_TYPE_UINT64, guint64{ring.rings},
-      "readers", G_TYPE_UINT64, guint64{ring.lanes}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers},
+      "readers", G_TYPE_UINT64, guint64{ring.readers}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers},
       "protocol-violations", G_TYPE_UINT64, guint64{ring.protocol_violations}, "last-published-at", G_TYPE_UINT64,
       guint64{ring.last_published_at}, nullptr));
 
@@ -71,19 +71,19 @@ Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, 
 
   GValue lanes = G_VALUE_INIT;
   g_value_init(&lanes, GST_TYPE_ARRAY);
-  for (const shmring_lane_stats& lane : stats.lanes) {
-    auto worker = monitor.describe("lane", observe(lane, expecting));
-    gst_structure_set(worker.get(), "lane-state", G_TYPE_STRING, state_name(lane.state), "pid", G_TYPE_UINT64,
-                      guint64{lane.pid}, "drop-policy", G_TYPE_STRING, policy_name(lane.policy), "wake", G_TYPE_STRING,
-                      wake_name(lane.wake), "depth", G_TYPE_UINT64, guint64{lane.depth}, "max-held", G_TYPE_UINT64,
-                      guint64{lane.max_held}, "wakeups", G_TYPE_UINT64, guint64{lane.wakeups}, "last-taken-at",
-                      G_TYPE_UINT64, guint64{lane.last_taken_at}, nullptr);
+  for (const shmring_reader_account& lane : stats.accounts) {
+    auto worker = monitor.describe("reader", observe(lane, expecting));
+    gst_structure_set(worker.get(), "reader-state", G_TYPE_STRING, state_name(lane.state), "pid", G_TYPE_UINT64,
+                      guint64{lane.pid}, "drop-policy", G_TYPE_STRING, policy_name(lane.drop_policy), "wake",
+                      G_TYPE_STRING, wake_name(lane.wake), "depth", G_TYPE_UINT64, guint64{lane.depth}, "max-held",
+                      G_TYPE_UINT64, guint64{lane.max_held}, "wakeups", G_TYPE_UINT64, guint64{lane.wakeups},
+                      "last-taken-at", G_TYPE_UINT64, guint64{lane.last_taken_at}, nullptr);
     GValue entry = G_VALUE_INIT;
     g_value_init(&entry, GST_TYPE_STRUCTURE);
     g_value_take_boxed(&entry, worker.release());
     gst_value_array_append_and_take_value(&lanes, &entry);
   }
-  gst_structure_take_value(structure.get(), "lanes", &lanes);
+  gst_structure_take_value(structure.get(), "accounts", &lanes);
   return structure;
 }
 

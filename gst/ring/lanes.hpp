@@ -14,9 +14,9 @@
 namespace supplier {
 
 // It said goodbye: nothing is to be told of it any more.
-bool left_by_itself(const shmring_lane_stats& lane);
+bool left_by_itself(const shmring_reader_account& lane);
 // `expecting`: the stream has begun and not ended.
-Observation observe(const shmring_lane_stats& lane, bool expecting);
+Observation observe(const shmring_reader_account& lane, bool expecting);
 // application/x-shmringsink-stats.
 Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, const HealthMonitor& monitor);
 

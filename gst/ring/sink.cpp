@@ -79,7 +79,8 @@ bool Sink::start() {
   GST_OBJECT_UNLOCK(element_);
   // Of few slots readers get theirs first.
   if (wanted.slots != 0) wanted.loans = std::clamp<std::uint32_t>(wanted.slots, 4, 3 + kLoans) - 3;
-  if (wanted.path.empty()) return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
+  if (wanted.socket_path.empty())
+    return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
   if (auto opened = outlet_->open(wanted); !opened) return tell(opened.error());
   format_ = {};
   size_given_ = wanted.slot_size != 0;
@@ -423,8 +424,9 @@ void Sink::look(std::vector<Watched>& workers) {
     GST_ELEMENT_WARNING(element_, RESOURCE, NOT_FOUND, ("%s.", notice.c_str()), (nullptr));
   const auto stats = outlet_->stats();
   if (!stats) return;
-  for (const shmring_lane_stats& lane : stats->lanes)
-    if (!left_by_itself(lane)) workers.push_back({observe(lane, flowing_), lane_limits.of(lane.name, health.limits())});
+  for (const shmring_reader_account& lane : stats->accounts)
+    if (!left_by_itself(lane))
+      workers.push_back({observe(lane, flowing_), lane_limits.of(lane.worker, health.limits())});
 }
 
 Owned<GstStructure> Sink::stats() const {

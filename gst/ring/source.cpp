@@ -48,15 +48,15 @@ bool Source::tell(const shmring::Error& error) {
 bool Source::start() {
   GST_OBJECT_LOCK(element_);
   Settings wanted = settings;
-  if (wanted.reader.name.empty() && GST_OBJECT_NAME(element_)) wanted.reader.name = GST_OBJECT_NAME(element_);
+  if (wanted.reader.worker.empty() && GST_OBJECT_NAME(element_)) wanted.reader.worker = GST_OBJECT_NAME(element_);
   GST_OBJECT_UNLOCK(element_);
-  path_ = wanted.reader.path;
+  path_ = wanted.reader.socket_path;
   on_disconnect_ = wanted.on_disconnect;
   wanted.reader.reconnect = on_disconnect_ == OnDisconnect::wait || on_disconnect_ == OnDisconnect::repeat;
   if (path_.empty()) return tell({SHMRING_INVALID, "no socket-path is set, that of the publisher"});
-  if (!valid_worker_name(wanted.reader.name.c_str()))
+  if (!valid_worker_name(wanted.reader.worker.c_str()))
     return tell({SHMRING_INVALID, "a worker's name is UTF-8 without control characters and has 1 to 63 bytes, not '" +
-                                      wanted.reader.name + "'"});
+                                      wanted.reader.worker + "'"});
   auto reader = shmring::Reader::open(wanted.reader);
   if (!reader) return tell(reader.error());
 
@@ -409,13 +409,13 @@ Owned<GstStructure> Source::stats() const {
       G_TYPE_UINT64, guint64{early_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
       guint64{repeated_count_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
       guint64{malformed_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held}, "drop-policy",
-      G_TYPE_STRING, policy_name(reader.policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth", G_TYPE_UINT64,
-      guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence", G_TYPE_UINT64,
-      guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50", G_TYPE_UINT64,
-      guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max", G_TYPE_UINT64,
-      guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99", G_TYPE_UINT64,
-      guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max}, "protocol-violations",
-      G_TYPE_UINT64, guint64{reader.protocol_violations}, nullptr));
+      G_TYPE_STRING, policy_name(reader.drop_policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth",
+      G_TYPE_UINT64, guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence",
+      G_TYPE_UINT64, guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50",
+      G_TYPE_UINT64, guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max",
+      G_TYPE_UINT64, guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99",
+      G_TYPE_UINT64, guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max},
+      "protocol-violations", G_TYPE_UINT64, guint64{reader.protocol_violations}, nullptr));
 }
 
 }  // namespace supplier

@@ -11,7 +11,7 @@ namespace shmring {
 
 struct RingStats {
   shmring_ring_stats ring;
-  std::vector<shmring_lane_stats> lanes;  // attached ones first, then the gone
+  std::vector<shmring_reader_account> accounts;  // attached ones first, then the gone
 };
 
 // "message", "tail", …; nullptr for a place of the table that is free.

@@ -133,7 +133,7 @@ std::optional<Bye> parse_bye(std::span<const std::byte> bytes) {
 std::optional<End> parse_end(std::span<const std::byte> bytes) { return parse<End>(bytes); }
 
 std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring_ring_stats& ring,
-                                       std::span<shmring_lane_stats> lanes) {
+                                       std::span<shmring_reader_account> lanes) {
   const auto m = parse<Stats>(bytes);
   if (!m || m->ring_size > 1u << 16 || m->lane_size > 1u << 16 || m->lane_count > 1u << 10) return std::nullopt;
   if (bytes.size() < sizeof(Stats) + m->ring_size + std::size_t{m->lane_size} * m->lane_count) return std::nullopt;
@@ -146,10 +146,10 @@ std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring
   for (std::size_t i = 0; i < m->lane_count && i < lanes.size(); ++i, at += m->lane_size) {
     lanes[i] = {};
     std::memcpy(&lanes[i], at, std::min<std::size_t>(m->lane_size, sizeof lanes[i]));
-    keep_in_range(lanes[i].state, SHMRING_LANE_GONE, SHMRING_LANE_GONE);
-    keep_in_range(lanes[i].policy, SHMRING_LATEST, SHMRING_POLICY_DEFAULT);
+    keep_in_range(lanes[i].state, SHMRING_READER_GONE, SHMRING_READER_GONE);
+    keep_in_range(lanes[i].drop_policy, SHMRING_LATEST, SHMRING_POLICY_DEFAULT);
     keep_in_range(lanes[i].wake, SHMRING_WAKE_ADAPTIVE, SHMRING_WAKE_BLOCK);
-    clean(lanes[i].name);
+    clean(lanes[i].worker);
     clean(lanes[i].reason);
   }
   return m->lane_count;

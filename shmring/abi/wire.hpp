@@ -121,7 +121,7 @@ struct Ask {
   Head head;
 };
 
-// Followed by shmring_ring_stats and `lane_count` × shmring_lane_stats, of the sizes given.
+// Followed by shmring_ring_stats and `lane_count` × shmring_reader_account, of the sizes given.
 struct Stats {
   static constexpr Type kType = Type::stats;
   Head head;
@@ -153,7 +153,7 @@ std::optional<Bye> parse_bye(std::span<const std::byte> bytes);
 std::optional<End> parse_end(std::span<const std::byte> bytes);
 // Fills `ring` and up to lanes.size() lanes; returns how many lanes there are.
 std::optional<std::size_t> parse_stats(std::span<const std::byte> bytes, shmring_ring_stats& ring,
-                                       std::span<shmring_lane_stats> lanes);
+                                       std::span<shmring_reader_account> lanes);
 
 // UTF-8 without control characters, 1 to 63 bytes.
 bool valid_name(std::string_view name);

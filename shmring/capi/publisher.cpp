@@ -77,14 +77,14 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
     if (given && given->struct_size == 0)
       return not_initialised("shmring_publisher_options", "SHMRING_PUBLISHER_OPTIONS_INIT");
     if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
-    if (!o.path || !out)
+    if (!o.socket_path || !out)
       return fail(SHMRING_INVALID, "options, their path and the place for the publisher must not be NULL");
     *out = nullptr;
-    if (static_cast<unsigned>(o.policy) > SHMRING_LATEST)
-      return fail(SHMRING_INVALID, "policy " + std::to_string(static_cast<unsigned>(o.policy)) +
+    if (static_cast<unsigned>(o.drop_policy) > SHMRING_LATEST)
+      return fail(SHMRING_INVALID, "policy " + std::to_string(static_cast<unsigned>(o.drop_policy)) +
                                        " is unknown: use SHMRING_DROP_NEWEST, SHMRING_DROP_OLDEST or SHMRING_LATEST");
-    auto opened =
-        Publisher::open({o.path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.policy});
+    auto opened = Publisher::open(
+        {o.socket_path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.drop_policy});
     if (!opened) return status_of(opened);
     *out = new shmring_publisher{.publisher = *std::move(opened), .spin_lock = {}, .loans = {}, .times = {}};
     (*out)->loans.reserve(o.loans);
@@ -166,7 +166,7 @@ shmring_status shmring_publisher_end(shmring_publisher* p) {
   return SHMRING_OK;
 }
 
-shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_lane_stats* lanes,
+shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_reader_account* lanes,
                                        size_t capacity, size_t* count) {
   return guarded([&] {
     if (!p) return fail(SHMRING_INVALID, "publisher must not be NULL");

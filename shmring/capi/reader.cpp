@@ -46,11 +46,11 @@ shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_
     if (given && given->struct_size == 0)
       return not_initialised("shmring_reader_options", "SHMRING_READER_OPTIONS_INIT");
     if (given) std::memcpy(&o, given, std::min(given->struct_size, sizeof o));
-    if (!o.path || !out)
+    if (!o.socket_path || !out)
       return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
     *out = nullptr;
-    auto opened = Reader::open(
-        {o.path, o.name ? o.name : "", o.policy, o.wake, o.depth, o.max_held, o.max_frame_age, o.reconnect});
+    auto opened = Reader::open({o.socket_path, o.worker ? o.worker : "", o.drop_policy, o.wake, o.depth, o.max_held,
+                                o.max_frame_age, o.reconnect});
     if (!opened) return status_of(opened);
     *out = new shmring_reader{*std::move(opened)};
     return SHMRING_OK;
@@ -138,7 +138,7 @@ shmring_status shmring_observer_open(const char* path, uint64_t timeout, shmring
 void shmring_observer_close(shmring_observer* observer) { delete observer; }
 
 shmring_status shmring_observer_stats(shmring_observer* o, uint64_t timeout, shmring_ring_stats* ring,
-                                      shmring_lane_stats* lanes, size_t capacity, size_t* count) {
+                                      shmring_reader_account* lanes, size_t capacity, size_t* count) {
   return guarded([&] {
     if (!o) return fail(SHMRING_INVALID, "observer must not be NULL");
     auto stats = o->observer->stats(timeout);

@@ -158,7 +158,8 @@ Result<std::shared_ptr<Lane>> Control::make_lane(const std::string& name, const 
   Lane::Grant grant;
   grant.name = name;
   grant.asked = asked;
-  grant.policy = asked.policy == SHMRING_POLICY_DEFAULT ? options_.policy : static_cast<shmring_policy>(asked.policy);
+  grant.policy =
+      asked.policy == SHMRING_POLICY_DEFAULT ? options_.drop_policy : static_cast<shmring_policy>(asked.policy);
   grant.wake = spinner ? SHMRING_WAKE_BLOCK : static_cast<shmring_wake>(asked.wake);
   grant.depth =
       grant.policy == SHMRING_LATEST ? 1 : std::min(asked.depth ? asked.depth : options_.depth, options_.depth);

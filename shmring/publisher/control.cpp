@@ -49,7 +49,7 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   if (!epoll) return system_error("epoll_create1");
   Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event) return system_error("eventfd");
-  auto listener = Listener::bind(options.path, options.perms);
+  auto listener = Listener::bind(options.socket_path, options.perms);
   if (!listener) return listener.error();
   std::unique_ptr<Control> control(
       new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll), std::move(event)));
@@ -499,7 +499,7 @@ void Control::mind_path() {
     path_taken_ = false;
     return;
   }
-  auto again = Listener::bind_at_once(options_.path, options_.perms);
+  auto again = Listener::bind_at_once(options_.socket_path, options_.perms);
   if (!again) {  // it is tried again: a folder may come back, another publisher leave
     if (again.status() == SHMRING_IN_USE && !std::exchange(path_taken_, true))
       notice_ = "this publisher's socket file was removed, and no reader finds it any more: " + again.error().text;
@@ -511,7 +511,7 @@ void Control::mind_path() {
   path_taken_ = false;
   listener_rests_until_ = 0;
   if (!watch(listener_.fd(), EPOLLIN, kListenerTag)) listener_rests_until_ = t + kListenerRest;
-  notice_ = options_.path + ", the socket file of this publisher, was removed: it is made again";
+  notice_ = options_.socket_path + ", the socket file of this publisher, was removed: it is made again";
 }
 
 std::string Control::take_notice() {

@@ -85,7 +85,7 @@ class Control {
     std::uint64_t moving_since = 0;  // … and since when
     std::uint64_t left_at = 0;       // it left a ring for the next one then, and did not come there yet; 0: it did not
     std::uint64_t gone_at = 0;
-    shmring_lane_stats total{};
+    shmring_reader_account total{};
     Histogram age, hold;
   };
   // A reader that hung up without a goodbye: how its process ends decides whether it is reported as dead or as having left.

@@ -12,7 +12,7 @@ namespace shmring {
 namespace {
 
 // What outlives a lane.
-void add_counters(shmring_lane_stats& stats, const Lane& lane) {
+void add_counters(shmring_reader_account& stats, const Lane& lane) {
   const auto account = lane.writer.account();
   stats.offered += account.offered;
   stats.delivered += account.delivered;
@@ -25,7 +25,7 @@ void add_counters(shmring_lane_stats& stats, const Lane& lane) {
   stats.last_released_at = std::max(stats.last_released_at, lane.counters->released_at.load(std::memory_order_relaxed));
   stats.last_taken_sequence =
       std::max(stats.last_taken_sequence, lane.counters->taken_sequence.load(std::memory_order_relaxed));
-  stats.policy = lane.grant.policy;
+  stats.drop_policy = lane.grant.policy;
   stats.wake = lane.grant.wake;
   stats.pid = lane.process.pid;
   stats.depth = lane.grant.depth;
@@ -34,7 +34,7 @@ void add_counters(shmring_lane_stats& stats, const Lane& lane) {
 }
 
 // What is of the moment.
-void add_present(shmring_lane_stats& stats, const Lane& lane) {
+void add_present(shmring_reader_account& stats, const Lane& lane) {
   const auto account = lane.writer.account();
   const std::uint32_t held =
       std::min(lane.counters->held.load(std::memory_order_relaxed), lane.grant.depth + lane.grant.max_held);
@@ -71,10 +71,10 @@ void Control::fill_stats(RingStats& stats) const {
   rings.push_back(ring_.get());
 
   for (const auto& [text, name] : names_) {
-    shmring_lane_stats lane = name.total;
-    wire::set_text(lane.name, text);
+    shmring_reader_account lane = name.total;
+    wire::set_text(lane.worker, text);
     lane.generation = name.generation;
-    lane.state = SHMRING_LANE_GONE;
+    lane.state = SHMRING_READER_GONE;
     auto age = std::make_unique<Histogram>(), hold = std::make_unique<Histogram>();
     age->add(name.age);
     hold->add(name.hold);
@@ -86,11 +86,11 @@ void Control::fill_stats(RingStats& stats) const {
         age->add(l->counters->age);
         hold->add(l->counters->hold);
         const bool ended = l->wanted.load() >= Lane::Stage::retired;
-        if (ended && lane.state == SHMRING_LANE_GONE) lane.state = SHMRING_LANE_RETIRED;
-        if (!ended) lane.state = SHMRING_LANE_ACTIVE;
+        if (ended && lane.state == SHMRING_READER_GONE) lane.state = SHMRING_READER_RETIRED;
+        if (!ended) lane.state = SHMRING_READER_ACTIVE;
       }
-    if (departs(text, name.generation)) lane.state = SHMRING_LANE_ACTIVE;
-    if (lane.state == SHMRING_LANE_ACTIVE) {
+    if (departs(text, name.generation)) lane.state = SHMRING_READER_ACTIVE;
+    if (lane.state == SHMRING_READER_ACTIVE) {
       lane.reason[0] = '\0';
       // Sent on to the new ring, where frames wait for it, and it does not come.
       if (name.moving != 0 && lane.unfinished_since == 0 && shared_.last_published_at.get() > name.moving_since)
@@ -98,11 +98,11 @@ void Control::fill_stats(RingStats& stats) const {
     }
     lane.age = age->summary();
     lane.hold = hold->summary();
-    stats.lanes.push_back(lane);
+    stats.accounts.push_back(lane);
   }
-  std::stable_sort(stats.lanes.begin(), stats.lanes.end(),
+  std::stable_sort(stats.accounts.begin(), stats.accounts.end(),
                    [](const auto& a, const auto& b) { return a.state < b.state; });
-  stats.ring.lanes = readers();
+  stats.ring.readers = readers();
 }
 
 void Control::add_stats(RingStats& stats) const {
@@ -123,14 +123,15 @@ Control::Next Control::send_stats(Connection& c) {
   shared_.fill_ring_stats(stats.ring);
   auto head = wire::make<wire::Stats>();
   head.ring_size = sizeof stats.ring;
-  head.lane_size = sizeof(shmring_lane_stats);
-  head.lane_count = static_cast<std::uint32_t>(stats.lanes.size());
-  std::vector<std::byte> bytes(sizeof head + sizeof stats.ring + stats.lanes.size() * sizeof(shmring_lane_stats));
+  head.lane_size = sizeof(shmring_reader_account);
+  head.lane_count = static_cast<std::uint32_t>(stats.accounts.size());
+  std::vector<std::byte> bytes(sizeof head + sizeof stats.ring +
+                               stats.accounts.size() * sizeof(shmring_reader_account));
   std::memcpy(bytes.data(), &head, sizeof head);
   std::memcpy(bytes.data() + sizeof head, &stats.ring, sizeof stats.ring);
-  if (!stats.lanes.empty())
-    std::memcpy(bytes.data() + sizeof head + sizeof stats.ring, stats.lanes.data(),
-                stats.lanes.size() * sizeof(shmring_lane_stats));
+  if (!stats.accounts.empty())
+    std::memcpy(bytes.data() + sizeof head + sizeof stats.ring, stats.accounts.data(),
+                stats.accounts.size() * sizeof(shmring_reader_account));
   if (!send_message(c.fd(), bytes) && hung_up(c.fd())) return Next::close;
   rest(c);
   return Next::keep;

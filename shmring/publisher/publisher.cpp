@@ -178,7 +178,7 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& optio
     return {SHMRING_INVALID, "depth " + std::to_string(options.depth) + " is not between 1 and 256"};
   if (options.loans == 0 || options.loans > 4096)
     return {SHMRING_INVALID, "loans " + std::to_string(options.loans) + " is not between 1 and 4096"};
-  if (auto ok = check_path(options.path); !ok) return ok.error();
+  if (auto ok = check_path(options.socket_path); !ok) return ok.error();
   auto impl = std::make_unique<Impl>(options);
   auto ring = impl->make_ring(options.slot_size, options.loans);
   if (!ring) return ring.error();

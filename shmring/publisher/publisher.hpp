@@ -20,7 +20,7 @@ namespace shmring {
 class Ring;
 
 struct PublisherOptions {
-  std::string path;               // of the socket; its folder must exist
+  std::string socket_path;        // of the socket; its folder must exist
   std::uint32_t perms = 0600;     // of the socket file
   std::uint64_t slot_size = 0;    // the largest frame, bytes
   std::uint32_t slots = 0;        // 0 = 1 + loans + max_readers × (depth + max_held)
@@ -28,7 +28,7 @@ struct PublisherOptions {
   std::uint32_t max_readers = 1;  // 1 = exclusive
   std::uint32_t depth = 5;        // the most a reader may ask for
   std::uint32_t max_held = 4;     // the most a reader may ask for
-  shmring_policy policy = SHMRING_DROP_NEWEST;
+  shmring_policy drop_policy = SHMRING_DROP_NEWEST;
 };
 
 // A slot in this process's hands: first being filled, after publish() only read. Its slot is kept until the Loan is destroyed, which any

@@ -144,14 +144,14 @@ shmring_status without_gil(Call call) {
 
 Publisher::Publisher(const py::kwargs& given)
     : format_(make_format(given["format"], given["width"], given["height"], given["caps"], given["framerate"])) {
-  const std::string path = string_of(given["path"], "path");
+  const std::string path = string_of(given["socket_path"], "socket_path");
   slot_size_ = whole_number(given["slot_size"], "slot_size", 0, UINT64_MAX);
   if (slot_size_ == 0) slot_size_ = format_->size;
   if (slot_size_ == 0) {
     raise(SHMRING_INVALID, path + ": a publisher needs slot_size, or format with width and height");
   }
   shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
-  options.path = path.c_str();
+  options.socket_path = path.c_str();
   options.slot_size = slot_size_;
   options.perms = small_number(given["perms"], "perms");
   options.slots = small_number(given["slots"], "slots");
@@ -159,7 +159,7 @@ Publisher::Publisher(const py::kwargs& given)
   options.max_readers = small_number(given["max_readers"], "max_readers");
   options.depth = small_number(given["depth"], "depth");
   options.max_held = small_number(given["max_held"], "max_held");
-  options.policy = policy_of(given["policy"]);
+  options.drop_policy = policy_of(given["drop_policy"]);
   auto ring = std::make_shared<Ring>();
   check(without_gil([&] { return shmring_publisher_open(&options, &ring->handle); }));
   check(shmring_publisher_set_format(ring->handle, &format_->format));
@@ -278,7 +278,7 @@ void Publisher::end() {
 py::dict Publisher::stats() const {
   const auto ring = get();
   shmring_ring_stats figures{};
-  std::vector<shmring_lane_stats> lanes;
+  std::vector<shmring_reader_account> lanes;
   check(all_lanes([&](auto... arguments) { return shmring_publisher_stats(ring->handle, arguments...); }, figures,
                   lanes));
   return to_dict(figures, lanes);

@@ -29,11 +29,11 @@ std::uint32_t limit(const py::handle& value, const char* name) {
 
 Reader::Reader(const py::kwargs& given) : copies_(truth(given["writable_copies"])) {
   shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-  const std::string path = string_of(given["path"], "path");
+  const std::string path = string_of(given["socket_path"], "socket_path");
   const std::string worker = string_of(given["worker"], "worker");
-  options.path = path.c_str();
-  options.name = worker.c_str();
-  options.policy = policy_of(given["policy"]);
+  options.socket_path = path.c_str();
+  options.worker = worker.c_str();
+  options.drop_policy = policy_of(given["drop_policy"]);
   options.wake = wake_of(given["wake"]);
   options.depth = limit(given["depth"], "depth");
   options.max_held = limit(given["max_held"], "max_held");

@@ -41,15 +41,15 @@ py::dict to_dict(const shmring_times& times) {
   return py::dict("count"_a = times.count, "p50"_a = times.p50, "p99"_a = times.p99, "max"_a = times.max);
 }
 
-py::dict to_dict(const shmring_lane_stats& lane) {
-  return py::dict("name"_a = text(lane.name), "state"_a = name_of(lane_states, lane.state),
-                  "policy"_a = name_of(policies, lane.policy), "wake"_a = name_of(wakes, lane.wake), "pid"_a = lane.pid,
-                  "depth"_a = lane.depth, "max_held"_a = lane.max_held, "held"_a = lane.held,
+py::dict to_dict(const shmring_reader_account& lane) {
+  return py::dict("worker"_a = text(lane.worker), "state"_a = name_of(lane_states, lane.state),
+                  "drop_policy"_a = name_of(policies, lane.drop_policy), "wake"_a = name_of(wakes, lane.wake),
+                  "pid"_a = lane.pid, "depth"_a = lane.depth, "max_held"_a = lane.max_held, "held"_a = lane.held,
                   "generation"_a = lane.generation, "offered"_a = lane.offered, "delivered"_a = lane.delivered,
                   "dropped"_a = lane.dropped, "pending"_a = lane.pending, "stale"_a = lane.stale,
                   "consecutive_drops"_a = lane.consecutive_drops, "wakeups"_a = lane.wakeups,
                   "last_offered_at"_a = lane.last_offered_at, "last_taken_at"_a = lane.last_taken_at,
-                  "last_released_at"_a = lane.last_released_at, "last_taken_seq"_a = lane.last_taken_sequence,
+                  "last_released_at"_a = lane.last_released_at, "last_taken_sequence"_a = lane.last_taken_sequence,
                   "unfinished_since"_a = lane.unfinished_since, "age"_a = to_dict(lane.age),
                   "hold"_a = to_dict(lane.hold), "reason"_a = text(lane.reason));
 }
@@ -62,7 +62,7 @@ py::object text(const char* bytes) {
 }
 
 shmring_policy policy_of(const py::handle& name) {
-  return name.is_none() ? SHMRING_POLICY_DEFAULT : static_cast<shmring_policy>(index_of(policies, name, "policy"));
+  return name.is_none() ? SHMRING_POLICY_DEFAULT : static_cast<shmring_policy>(index_of(policies, name, "drop_policy"));
 }
 
 shmring_wake wake_of(const py::handle& name) { return static_cast<shmring_wake>(index_of(wakes, name, "wake")); }
@@ -70,13 +70,13 @@ shmring_wake wake_of(const py::handle& name) { return static_cast<shmring_wake>(
 py::dict to_dict(const shmring_reader_stats& stats) {
   return py::dict("taken"_a = stats.taken, "stale"_a = stats.stale, "missed"_a = stats.missed,
                   "attachments"_a = stats.attachments, "held"_a = stats.held, "publisher_pid"_a = stats.publisher_pid,
-                  "policy"_a = name_of(policies, stats.policy), "wake"_a = name_of(wakes, stats.wake),
+                  "drop_policy"_a = name_of(policies, stats.drop_policy), "wake"_a = name_of(wakes, stats.wake),
                   "depth"_a = stats.depth, "max_held"_a = stats.max_held, "last_sequence"_a = stats.last_sequence,
                   "age"_a = to_dict(stats.age), "hold"_a = to_dict(stats.hold),
                   "protocol_violations"_a = stats.protocol_violations);
 }
 
-py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_stats>& lanes) {
+py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_reader_account>& lanes) {
   py::list workers;
   py::dict violations;
   for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
@@ -90,15 +90,15 @@ py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_
                   "too_large"_a = ring.too_large, "malformed"_a = ring.malformed, "copied"_a = ring.copied,
                   "streamed"_a = ring.streamed, "refused_readers"_a = ring.refused_readers,
                   "protocol_violations"_a = ring.protocol_violations, "violations"_a = violations,
-                  "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps), "readers"_a = ring.lanes,
-                  "lanes"_a = workers);
+                  "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps),
+                  "readers"_a = ring.readers, "accounts"_a = workers);
 }
 
 py::dict inspect(const py::object& place, const py::object& timeout) {
-  const std::string path = string_of(place, "path");
+  const std::string path = string_of(place, "socket_path");
   const std::uint64_t limit = nanoseconds(timeout, "timeout");
   shmring_ring_stats ring{};
-  std::vector<shmring_lane_stats> lanes;
+  std::vector<shmring_reader_account> lanes;
   shmring_status status = SHMRING_OK;
   std::string why;
   {

@@ -20,14 +20,14 @@ shmring_policy policy_of(const pybind11::handle& name);
 shmring_wake wake_of(const pybind11::handle& name);
 
 pybind11::dict to_dict(const shmring_reader_stats& stats);
-pybind11::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_lane_stats>& lanes);
+pybind11::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_reader_account>& lanes);
 
 // The figures of a live ring, by looking from outside.
 pybind11::dict inspect(const pybind11::object& path, const pybind11::object& timeout);
 
 // Calls a function of the C API that fills an array of lanes until the array was large enough.
 template <class Call>
-shmring_status all_lanes(Call call, shmring_ring_stats& ring, std::vector<shmring_lane_stats>& lanes) {
+shmring_status all_lanes(Call call, shmring_ring_stats& ring, std::vector<shmring_reader_account>& lanes) {
   std::size_t count = 16;
   do {
     lanes.resize(count);

@@ -157,7 +157,7 @@ void Attachment::read_metadata(shmring_frame& frame, std::uint32_t size) {
 
 void Attachment::describe(shmring_reader_stats& stats, Histogram& age, Histogram& hold) const {
   stats.publisher_pid = welcome_.publisher_pid;
-  stats.policy = static_cast<shmring_policy>(welcome_.policy);
+  stats.drop_policy = static_cast<shmring_policy>(welcome_.policy);
   stats.wake = static_cast<shmring_wake>(welcome_.wake);
   stats.depth = welcome_.depth;
   stats.max_held = welcome_.max_held;

@@ -56,10 +56,10 @@ Result<RingStats> Observer::stats(std::uint64_t timeout) {
   auto got = await(socket_.get(), buffer, wire::Type::stats, timeout);
   if (!got) return got.error();
   RingStats stats;
-  stats.lanes.resize(SHMRING_MAX_READERS + 64);
-  const auto lanes = wire::parse_stats(std::span(buffer).first(*got), stats.ring, stats.lanes);
+  stats.accounts.resize(SHMRING_MAX_READERS + 64);
+  const auto lanes = wire::parse_stats(std::span(buffer).first(*got), stats.ring, stats.accounts);
   if (!lanes) return {SHMRING_PROTOCOL, "the publisher's figures are broken"};
-  stats.lanes.resize(std::min(*lanes, stats.lanes.size()));
+  stats.accounts.resize(std::min(*lanes, stats.accounts.size()));
   return stats;
 }
 

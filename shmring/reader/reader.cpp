@@ -39,7 +39,7 @@ constexpr std::uint32_t kMostSpuriousWakeups = 64;  // a doorbell rings for a fr
 
 struct Reader::Impl {
   Impl(const ReaderOptions& o, Fd epoll_fd, Fd event)
-      : options(o), epoll(std::move(epoll_fd)), interrupted(std::move(event)), locator(options.path) {}
+      : options(o), epoll(std::move(epoll_fd)), interrupted(std::move(event)), locator(options.socket_path) {}
 
   const ReaderOptions options;
   const ForkGuard guard;
@@ -94,7 +94,7 @@ struct Reader::Impl {
     const Error error = system_error("epoll_ctl");
     detach(wire::Goodbye::closing);
     locator.retry_later();
-    return {error.status, options.path + ": " + error.text};
+    return {error.status, options.socket_path + ": " + error.text};
   }
 
   void detach(std::optional<wire::Goodbye> goodbye = {}) {
@@ -149,11 +149,11 @@ struct Reader::Impl {
       }
       SHMRING_CRASH_POINT(connected);
       auto hello = wire::make_hello(wire::kVersion, wire::Role::reader);
-      hello.policy = static_cast<std::uint8_t>(options.policy);
+      hello.policy = static_cast<std::uint8_t>(options.drop_policy);
       hello.wake = static_cast<std::uint8_t>(options.wake);
       hello.depth = options.depth;
       hello.max_held = options.max_held;
-      wire::set_text(hello.name, options.name);
+      wire::set_text(hello.name, options.worker);
       if (!send_message(connected->get(), hello)) {
         locator.retry_later();
         return {SHMRING_TIMEOUT};
@@ -178,20 +178,20 @@ struct Reader::Impl {
       if (const auto refused = wire::parse_refused(bytes)) {
         detach();
         locator.retry_later();
-        return refusal(static_cast<Status>(refused->status), options.path + ": " + refused->text);
+        return refusal(static_cast<Status>(refused->status), options.socket_path + ": " + refused->text);
       }
     }
     if (got.lost_descriptors) {
       detach();
       locator.retry_later();
-      return {SHMRING_SYSTEM, "what the publisher at " + options.path +
+      return {SHMRING_SYSTEM, "what the publisher at " + options.socket_path +
                                   " sent did not all arrive: this process may open no more files (ulimit -n)"};
     }
     if (got.kind == Received::Kind::message && !wire::parse_bye(bytes))
-      return leave_violator(options.path +
+      return leave_violator(options.socket_path +
                             " is the socket of another kind of program: give the path of a publisher's socket");
     if (got.kind == Received::Kind::broken)
-      return leave_violator("protocol violation by the process at " + options.path +
+      return leave_violator("protocol violation by the process at " + options.socket_path +
                             ": a message is too long or has too many descriptors");
     detach();
     locator.retry_later();
@@ -222,13 +222,13 @@ struct Reader::Impl {
     SHMRING_CRASH_POINT(welcome_heard);
     const auto agreed = wire::check_agreement(wire::kVersion, welcome);
     if (agreed && drain_doorbell(got.descriptors[2].get()) == Heard::no_doorbell)
-      return leave_violator(options.path + ": the publisher sent no doorbell");
+      return leave_violator(options.socket_path + ": the publisher sent no doorbell");
     auto made = agreed ? Attachment::make(welcome, got.descriptors[0].fd(), got.descriptors[1].fd()) : agreed.error();
-    if (made.status() == SHMRING_PROTOCOL) return leave_violator(options.path + ": " + made.error().text);
+    if (made.status() == SHMRING_PROTOCOL) return leave_violator(options.socket_path + ": " + made.error().text);
     if (!made) {
       detach();
       locator.retry_later();
-      return {made.status(), options.path + ": " + made.error().text};
+      return {made.status(), options.socket_path + ": " + made.error().text};
     }
     got.descriptors[0].trust();
     got.descriptors[1].trust();
@@ -310,14 +310,14 @@ struct Reader::Impl {
   Outcome gone() {
     if (options.reconnect) return {};
     end.reset();
-    return {SHMRING_DISCONNECTED, "the publisher at " + options.path + " is gone"};
+    return {SHMRING_DISCONNECTED, "the publisher at " + options.socket_path + " is gone"};
   }
 
   // Nothing to take: why, and what next? On OK the lane is armed or things have moved: look again.
   [[gnu::noinline]] Outcome nothing_there() {
     hear();
     SHMRING_CRASH_POINT(socket_emptied);
-    if (violation) return leave_violator("the publisher at " + options.path + " " + violation);
+    if (violation) return leave_violator("the publisher at " + options.socket_path + " " + violation);
     if (!attachment->empty()) return {};
     if (end.unreported()) return report_end();
     if (leaving) {
@@ -356,7 +356,8 @@ struct Reader::Impl {
   // Of all rings. With the mutex, or on the reading thread.
   std::uint32_t held() const { return (attachment ? attachment->held() : 0) + former.held(); }
   [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
-    return leave_violator("protocol violation by the publisher at " + options.path + ": corrupt data in its ring");
+    return leave_violator("protocol violation by the publisher at " + options.socket_path +
+                          ": corrupt data in its ring");
   }
 
   // `timeout`: how long the caller would wait.

@@ -16,9 +16,9 @@
 namespace shmring {
 
 struct ReaderOptions {
-  std::string path;
-  std::string name;  // the worker's name; empty: the program's name and process number
-  shmring_policy policy = SHMRING_POLICY_DEFAULT;
+  std::string socket_path;
+  std::string worker;  // empty: the program's name and process number
+  shmring_policy drop_policy = SHMRING_POLICY_DEFAULT;
   shmring_wake wake = SHMRING_WAKE_BLOCK;
   std::uint32_t depth = 0;          // 0: as granted
   std::uint32_t max_held = 0;       // 0: as granted

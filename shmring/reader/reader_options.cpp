@@ -20,12 +20,13 @@ std::string default_name() {
 }  // namespace
 
 Result<ReaderOptions> complete(ReaderOptions options) {
-  if (auto ok = options.reconnect ? check_path(options.path) : check_place(options.path); !ok) return ok.error();
-  if (options.name.empty()) options.name = default_name();
-  if (!wire::valid_name(options.name))
+  if (auto ok = options.reconnect ? check_path(options.socket_path) : check_place(options.socket_path); !ok)
+    return ok.error();
+  if (options.worker.empty()) options.worker = default_name();
+  if (!wire::valid_name(options.worker))
     return {SHMRING_INVALID, "a reader's name has 1 to 63 bytes of UTF-8 without control characters"};
   // Unsigned: to the compiler an enum without negative values may still hold some.
-  const auto policy = static_cast<unsigned>(options.policy), wake = static_cast<unsigned>(options.wake);
+  const auto policy = static_cast<unsigned>(options.drop_policy), wake = static_cast<unsigned>(options.wake);
   if (policy > SHMRING_LATEST && policy != SHMRING_POLICY_DEFAULT)
     return {SHMRING_INVALID,
             "policy " + std::to_string(policy) +

@@ -28,10 +28,10 @@ ordered_json json_of(const shmring_times& times) {
   return {{"count", times.count}, {"p50", times.p50}, {"p99", times.p99}, {"max", times.max}};
 }
 
-ordered_json json_of(const shmring_lane_stats& lane) {
-  return {{"name", lane.name},
+ordered_json json_of(const shmring_reader_account& lane) {
+  return {{"worker", lane.worker},
           {"state", name_of(states, lane.state)},
-          {"policy", name_of(policies, lane.policy)},
+          {"drop_policy", name_of(policies, lane.drop_policy)},
           {"wake", name_of(wakes, lane.wake)},
           {"pid", lane.pid},
           {"depth", lane.depth},
@@ -48,7 +48,7 @@ ordered_json json_of(const shmring_lane_stats& lane) {
           {"last_offered_at", lane.last_offered_at},
           {"last_taken_at", lane.last_taken_at},
           {"last_released_at", lane.last_released_at},
-          {"last_taken_seq", lane.last_taken_sequence},
+          {"last_taken_sequence", lane.last_taken_sequence},
           {"unfinished_since", lane.unfinished_since},
           {"age", json_of(lane.age)},
           {"hold", json_of(lane.hold)},
@@ -93,11 +93,11 @@ std::string size(std::uint64_t bytes) {
 
 using Row = std::vector<std::string>;
 
-Row row_of(const shmring_lane_stats& lane, std::uint64_t now) {
-  return {printable(lane.name),
+Row row_of(const shmring_reader_account& lane, std::uint64_t now) {
+  return {printable(lane.worker),
           name_of(states, lane.state),
-          lane.state == SHMRING_LANE_GONE ? "-" : std::to_string(lane.pid),
-          name_of(policies, lane.policy) + (lane.wake == SHMRING_WAKE_ADAPTIVE ? " (adaptive)" : ""),
+          lane.state == SHMRING_READER_GONE ? "-" : std::to_string(lane.pid),
+          name_of(policies, lane.drop_policy) + (lane.wake == SHMRING_WAKE_ADAPTIVE ? " (adaptive)" : ""),
           fmt::format("{}/{}", lane.pending, lane.depth),
           fmt::format("{}/{}", lane.held, lane.max_held),
           std::to_string(lane.offered),
@@ -138,7 +138,7 @@ std::string to_json(const std::string& path, const Figures& figures, std::uint64
                        {"owned", ring.owned},
                        {"loaned", ring.loaned},
                        {"max_readers", ring.max_readers},
-                       {"readers", ring.lanes},
+                       {"readers", ring.readers},
                        {"rings", ring.rings},
                        {"slot_size", ring.slot_size},
                        {"memory", ring.memory},
@@ -154,11 +154,11 @@ std::string to_json(const std::string& path, const Figures& figures, std::uint64
                        {"violations", ordered_json::object()},
                        {"last_published_at", ring.last_published_at},
                        {"caps", ring.caps},
-                       {"lanes", ordered_json::array()}};
+                       {"accounts", ordered_json::array()}};
   for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
     if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)))
-      json["offences"][name] = ring.violations[i];
-  for (const auto& lane : figures.lanes) json["lanes"].push_back(json_of(lane));
+      json["violations"][name] = ring.violations[i];
+  for (const auto& lane : figures.lanes) json["accounts"].push_back(json_of(lane));
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
@@ -182,7 +182,7 @@ std::string to_text(const std::string& path, const Figures& figures, std::uint64
   text += fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} malformed, {} copied{}\n",
                       ring.sequence, ring.published, ring.no_slot, ring.too_large, ring.malformed, ring.copied,
                       ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
-  text += fmt::format("readers  {} of {}, {} refused, {} broke the rules{}\n", ring.lanes, ring.max_readers,
+  text += fmt::format("readers  {} of {}, {} refused, {} broke the rules{}\n", ring.readers, ring.max_readers,
                       ring.refused_readers, ring.protocol_violations, violations(ring));
   if (figures.lanes.empty()) return text;
   std::vector<Row> rows = {{"WORKER", "STATE", "PID", "POLICY", "PENDING", "HELD", "OFFERED", "DELIVERED", "DROPPED",
@@ -190,7 +190,7 @@ std::string to_text(const std::string& path, const Figures& figures, std::uint64
   for (const auto& lane : figures.lanes) rows.push_back(row_of(lane, now));
   text += "\n" + table(rows);
   for (const auto& lane : figures.lanes) {
-    if (lane.reason[0] != '\0') text += fmt::format("{}: {}\n", printable(lane.name), printable(lane.reason));
+    if (lane.reason[0] != '\0') text += fmt::format("{}: {}\n", printable(lane.worker), printable(lane.reason));
   }
   return text;
 }

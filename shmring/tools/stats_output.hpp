@@ -12,7 +12,7 @@ namespace shmring::tools {
 
 struct Figures {
   shmring_ring_stats ring{};
-  std::vector<shmring_lane_stats> lanes;
+  std::vector<shmring_reader_account> lanes;
 };
 
 // One JSON object on one line, the names of the C API, times in ns; "now" is the clock they are compared with.

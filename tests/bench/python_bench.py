@@ -121,7 +121,7 @@ def ring_writer(path, count, hz, in_place=False):
             paced(send, count, hz)
         else:
             for i in range(count):
-                while i % 4 == 0 and pub.stats()["lanes"][0]["pending"] > 4:  # so that none is dropped; a look takes 20 µs
+                while i % 4 == 0 and pub.stats()["accounts"][0]["pending"] > 4:  # so that none is dropped; a look takes 20 µs
                     time.sleep(0)
                 send(i)
         pub.end()

@@ -119,7 +119,7 @@ void one_way(const Options& options) {
   echo.join();
   shmring_ring_stats stats{};
   stats.struct_size = sizeof stats;
-  shmring_lane_stats lane{};
+  shmring_reader_account lane{};
   std::size_t lanes = 0;
   check(shmring_publisher_stats(publisher, &stats, &lane, 1, &lanes));
   shmring_reader_close(reader);

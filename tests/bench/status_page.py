@@ -49,7 +49,7 @@ class Ages(threading.Thread):
         self.told: list[float] = []
 
     def run(self) -> None:
-        with shmring.Reader(self._path, policy="latest", worker="ages") as reader:
+        with shmring.Reader(self._path, drop_policy="latest", worker="ages") as reader:
             for frame in reader:
                 self.told.append(1e6 * frame.age)
                 frame.release()

@@ -65,7 +65,7 @@ class Rings {
       for (shmring_ring_stats stats = of(publisher); stats.lanes == 0; stats = of(publisher)) ::usleep(10'000);
     ::usleep(200'000);
   }
-  static shmring_ring_stats of(shmring_publisher* publisher, shmring_lane_stats* lane = nullptr) {
+  static shmring_ring_stats of(shmring_publisher* publisher, shmring_reader_account* lane = nullptr) {
     shmring_ring_stats stats{};
     stats.struct_size = sizeof stats;
     check(shmring_publisher_stats(publisher, &stats, lane, lane ? 1 : 0, nullptr));
@@ -74,7 +74,7 @@ class Rings {
   double dropped() {
     double all = 0;
     for (auto* publisher : publishers_) {
-      shmring_lane_stats lane{};
+      shmring_reader_account lane{};
       all += static_cast<double>(of(publisher, &lane).no_slot);
       all += static_cast<double>(lane.dropped);
     }

@@ -25,7 +25,7 @@ gc.disable()
 np.zeros(1).sum()  # numpy is there before the first frame, as in any worker: importing it takes as long as 30 of them
 total = count = 0
 before = after = used()
-with shmring.Reader(sys.argv[1], policy="drop-newest", worker="slice") as reader:
+with shmring.Reader(sys.argv[1], drop_policy="drop-newest", worker="slice") as reader:
     for frame in reader:
         total += int(frame.array[:, 0].sum())
         del frame

@@ -63,14 +63,14 @@ class CrashMatrix : public testing::TestWithParam<Point> {
   }
   std::unique_ptr<Reader> reader(const std::string& name, shmring_policy policy) {
     ReaderOptions o;
-    o.path = path;
-    o.name = name;
-    o.policy = policy;
+    o.socket_path = path;
+    o.worker = name;
+    o.drop_policy = policy;
     return *Reader::open(o);
   }
   std::unique_ptr<Publisher> publisher() {
     PublisherOptions o;
-    o.path = path;
+    o.socket_path = path;
     o.slot_size = kSize;
     o.max_readers = 8;
     auto opened = Publisher::open(o);
@@ -191,9 +191,9 @@ TEST_P(ReaderDies, AndNobodyElseLosesAFrame) {
     EXPECT_TRUE(support::eventually([&] {
       publish_and_look();
       const auto s = publisher->stats();
-      for (const auto& lane : s.lanes) {
-        EXPECT_EQ(lane.offered, lane.delivered + lane.dropped + lane.pending) << lane.name;
-        if (std::string(lane.name) == "victim" && lane.state != SHMRING_LANE_GONE) return false;
+      for (const auto& lane : s.accounts) {
+        EXPECT_EQ(lane.offered, lane.delivered + lane.dropped + lane.pending) << lane.worker;
+        if (std::string(lane.worker) == "victim" && lane.state != SHMRING_READER_GONE) return false;
       }
       return s.ring.rings == 1 && s.ring.free_slots == s.ring.slots - 1;
     })) << "its slots did not come back";

@@ -109,7 +109,7 @@ TEST_F(HostileKernel, AsManyPollersOnItsBellAsTheKernelAllowsCostNobodyAFrameWhe
   }
   ASSERT_GT(pollers.size(), 100u);
   const auto second = attach("second");
-  for (int i = 0; i < 500 && lane("hostile").state == SHMRING_LANE_ACTIVE; ++i) {
+  for (int i = 0; i < 500 && lane("hostile").state == SHMRING_READER_ACTIVE; ++i) {
     drain_doorbell(peer.bell.get());
     // Three sleepers: the control thread rings them all.
     peer.page().waiting.store(1);
@@ -121,7 +121,7 @@ TEST_F(HostileKernel, AsManyPollersOnItsBellAsTheKernelAllowsCostNobodyAFrameWhe
   }
   // On a fast kernel there is nothing to disconnect.
   const auto told = lane("hostile");
-  if (told.state != SHMRING_LANE_ACTIVE) {
+  if (told.state != SHMRING_READER_ACTIVE) {
     EXPECT_STREQ(told.reason, "ringing its bell costs the publisher too much");
   }
 }
@@ -190,7 +190,7 @@ TEST_F(HostileKernel, GreetingsUnderAThousandNamesPushOutNobodysAccount) {
   }
   attach("late");
   expect_service();
-  EXPECT_LE(publisher->stats().lanes.size(), 3u);
+  EXPECT_LE(publisher->stats().accounts.size(), 3u);
   EXPECT_GE(lane("honest").offered, 100u);
 }
 

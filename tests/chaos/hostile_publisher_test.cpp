@@ -120,8 +120,8 @@ class HostilePublisher : public testing::Test {
   }
   std::unique_ptr<Reader> reader() {
     ReaderOptions o;
-    o.path = path;
-    o.name = "reader";
+    o.socket_path = path;
+    o.worker = "reader";
     return *Reader::open(o);
   }
   // A reader that is told of the lie.
@@ -340,8 +340,8 @@ TEST_F(HostilePublisher, StaleFramesWithoutEndKeepNobodyFromComingBack) {
   FakeRing fake;
   const Server server = serve(fake);
   ReaderOptions o;
-  o.path = path;
-  o.name = "reader";
+  o.socket_path = path;
+  o.worker = "reader";
   o.max_frame_age = 1;
   auto r = *Reader::open(o);
   std::atomic<bool> publishing{true};

@@ -166,7 +166,7 @@ TEST_F(HostileReader, AsManyPollersOnItsBellAsTheKernelAllowsEndItsLane) {
     if (::epoll_ctl(pollers.back().get(), EPOLL_CTL_ADD, peer.bell.get(), &event) != 0) break;
   }
   ASSERT_GT(pollers.size(), 100u);
-  for (int i = 0; i < 300 && lane("hostile").state == SHMRING_LANE_ACTIVE; ++i) {
+  for (int i = 0; i < 300 && lane("hostile").state == SHMRING_READER_ACTIVE; ++i) {
     drain_doorbell(peer.bell.get());
     peer.page().waiting.store(1);
     expect_service(1);
@@ -174,7 +174,7 @@ TEST_F(HostileReader, AsManyPollersOnItsBellAsTheKernelAllowsEndItsLane) {
   const auto l = lane("hostile");
   // Where a ring of this bell stays cheap (a fast kernel), there is nothing to disconnect; the honest reader was served
   // all the same.
-  if (l.state != SHMRING_LANE_ACTIVE) {
+  if (l.state != SHMRING_READER_ACTIVE) {
     EXPECT_STREQ(l.reason, "ringing its bell costs the publisher too much");
   }
 }

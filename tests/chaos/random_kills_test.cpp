@@ -57,13 +57,13 @@ class RandomKills : public testing::Test {
 TEST_F(RandomKills, OfReadersCostTheOthersNoFrame) {
   const unsigned kills = from_environment("CHAOS_READER_KILLS", 60);
   shmring::PublisherOptions o;
-  o.path = path;
+  o.socket_path = path;
   o.slot_size = kSize;
   o.max_readers = 8;
   const auto publisher = *shmring::Publisher::open(o);
   shmring::ReaderOptions r;
-  r.path = path;
-  r.name = "witness";
+  r.socket_path = path;
+  r.worker = "witness";
   const auto witness = *shmring::Reader::open(r);
   std::uint64_t n = 0;
   const auto publish_and_look = [&] {
@@ -121,9 +121,9 @@ TEST_F(RandomKills, OfReadersCostTheOthersNoFrame) {
   })) << Footprint::of()
       << " instead of " << before;
   unsigned attached = 0;
-  for (const auto& lane : publisher->stats().lanes) {
-    EXPECT_EQ(lane.offered, lane.delivered + lane.dropped + lane.pending) << lane.name;
-    if (std::string(lane.name) != "witness") attached += lane.generation;
+  for (const auto& lane : publisher->stats().accounts) {
+    EXPECT_EQ(lane.offered, lane.delivered + lane.dropped + lane.pending) << lane.worker;
+    if (std::string(lane.worker) != "witness") attached += lane.generation;
   }
   EXPECT_EQ(publisher->stats().ring.protocol_violations, 0u);
   std::cout << kills << " readers killed, " << attached << " of " << kills + 6 << " had attached, " << n

@@ -217,8 +217,8 @@ TEST_F(Ends, AGoodbyeThatWaitsInTheQueueIsHeardBeforeTheEndIsJudged) {
   ASSERT_TRUE(observer) << observer.error().text;
   auto stats = (*observer)->stats(kPatience);
   ASSERT_TRUE(stats) << stats.error().text;
-  ASSERT_EQ(stats->lanes.size(), 2u);
-  for (const auto& lane : stats->lanes) EXPECT_STREQ(lane.reason, "") << lane.name;
+  ASSERT_EQ(stats->accounts.size(), 2u);
+  for (const auto& lane : stats->accounts) EXPECT_STREQ(lane.reason, "") << lane.worker;
 }
 
 // The publisher keeps the handle of a process that it has sent on to a new ring, and must not be woken by it again and again.

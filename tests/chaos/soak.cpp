@@ -48,10 +48,10 @@ class InnerRing {
  public:
   InnerRing(const std::string& path, unsigned number) {
     shmring::PublisherOptions o;
-    o.path = path;
+    o.socket_path = path;
     o.slot_size = kSize;
     o.max_readers = kReadersEach;
-    o.policy = static_cast<shmring_policy>(number % 3);
+    o.drop_policy = static_cast<shmring_policy>(number % 3);
     publisher_ = *shmring::Publisher::open(o);
     thread_ = std::thread([this, number] { publish(std::chrono::milliseconds(8 + number)); });
   }
@@ -63,16 +63,16 @@ class InnerRing {
   void resize() { resize_ = true; }
   bool has_all_readers() const {
     const auto s = publisher_->stats().ring;
-    return s.lanes == kReadersEach && s.rings == 1;
+    return s.readers == kReadersEach && s.rings == 1;
   }
   void check(const std::string& name) const {
     const auto s = publisher_->stats();
     expect(s.ring.free_slots + s.ring.owned + s.ring.loaned == s.ring.slots, name + ": a slot is lost");
     expect(s.ring.protocol_violations == 0, name + ": an honest reader is taken for a liar");
     expect(s.ring.no_slot == 0, name + ": a frame was dropped for everybody");
-    for (const auto& lane : s.lanes)
+    for (const auto& lane : s.accounts)
       expect(lane.offered == lane.delivered + lane.dropped + lane.pending,
-             name + ": the account of " + lane.name + " is wrong");
+             name + ": the account of " + lane.worker + " is wrong");
   }
 
  private:

@@ -35,13 +35,13 @@ void check_hello(std::span<const std::byte> bytes) {
 
 void check_stats(std::span<const std::byte> bytes) {
   auto ring = std::make_unique<shmring_ring_stats>();
-  std::array<shmring_lane_stats, 3> lanes;
+  std::array<shmring_reader_account, 3> lanes;
   const auto count = wire::parse_stats(bytes, *ring, lanes);
   if (!count) return;
   check_text(ring->caps);
   for (std::size_t i = 0; i < std::min(*count, lanes.size()); ++i) {
-    FUZZ_CHECK(lanes[i].state <= SHMRING_LANE_GONE && lanes[i].wake <= SHMRING_WAKE_ADAPTIVE);
-    check_text(lanes[i].name);
+    FUZZ_CHECK(lanes[i].state <= SHMRING_READER_GONE && lanes[i].wake <= SHMRING_WAKE_ADAPTIVE);
+    check_text(lanes[i].worker);
     check_text(lanes[i].reason);
   }
 }

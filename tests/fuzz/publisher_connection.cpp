@@ -132,14 +132,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const support::TempDir dir;
   fuzz::Input input(data, size);
   PublisherOptions o;
-  o.path = dir.file("ring");
+  o.socket_path = dir.file("ring");
   o.slot_size = kSlotSize;
   o.max_readers = 3;
   o.depth = o.max_held = 2;
   const auto publisher = *Publisher::open(o);
   ReaderOptions r;
-  r.path = o.path;
-  r.name = "honest";
+  r.socket_path = o.socket_path;
+  r.worker = "honest";
   const auto honest = *Reader::open(r);
   std::uint64_t sequence = 0;
   const auto publish = [&] {
@@ -154,7 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   publish();
   std::vector<std::unique_ptr<Stranger>> peers;
-  peers.push_back(std::make_unique<Stranger>(o.path));
+  peers.push_back(std::make_unique<Stranger>(o.socket_path));
   for (int steps = 0; !input.empty() && steps < 20; ++steps) {
     Stranger& peer = *peers.back();
     switch (input.up_to(7)) {
@@ -171,7 +171,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         peer.listen(2);
         break;
       case 7:
-        if (peers.size() < 4) peers.push_back(std::make_unique<Stranger>(o.path));
+        if (peers.size() < 4) peers.push_back(std::make_unique<Stranger>(o.socket_path));
         break;
     }
   }
@@ -179,6 +179,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   publish();
   const auto stats = publisher->stats();
   FUZZ_CHECK(stats.ring.free_slots + stats.ring.owned + stats.ring.loaned == stats.ring.slots);
-  for (const auto& lane : stats.lanes) FUZZ_CHECK(lane.offered == lane.delivered + lane.dropped + lane.pending);
+  for (const auto& lane : stats.accounts) FUZZ_CHECK(lane.offered == lane.delivered + lane.dropped + lane.pending);
   return 0;
 }

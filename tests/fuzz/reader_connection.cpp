@@ -111,8 +111,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   stage.reset();
   fuzz::Input input(data, size);
   ReaderOptions o;
-  o.path = stage.path;
-  o.name = "reader";
+  o.socket_path = stage.path;
+  o.worker = "reader";
   o.reconnect = input.up_to(1) == 1;
   const auto reader = *Reader::open(o);
   std::vector<Frame> held;

@@ -70,7 +70,7 @@ int publish(const std::string& path, const Arguments& a) {
   std::signal(SIGTERM, [](int) { asked_to_end = 1; });
   shmring::force_descriptors_from_anybody(a.number("old_kernel", 0) != 0);
   PublisherOptions o;
-  o.path = path;
+  o.socket_path = path;
   o.slot_size = a.number("size", 4096);
   o.slots = a.small("slots", o.slots);
   o.loans = a.small("loans", o.loans);
@@ -98,9 +98,9 @@ int publish(const std::string& path, const Arguments& a) {
 
 int read(const std::string& path, const Arguments& a) {
   ReaderOptions o;
-  o.path = path;
-  o.name = a.text("name", "reader");
-  o.policy = static_cast<shmring_policy>(a.small("policy", SHMRING_POLICY_DEFAULT));
+  o.socket_path = path;
+  o.worker = a.text("name", "reader");
+  o.drop_policy = static_cast<shmring_policy>(a.small("policy", SHMRING_POLICY_DEFAULT));
   o.wake = static_cast<shmring_wake>(a.small("wake", SHMRING_WAKE_BLOCK));
   o.depth = a.small("depth", 0);
   o.max_held = a.small("max_held", 0);

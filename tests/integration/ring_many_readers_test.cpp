@@ -31,7 +31,7 @@ TEST(OnePublisherAndEightReaders, LoseTearRepeatAndReorderNothing) {
   constexpr std::uint64_t kFrames = 1000, kSize = 64 * 1024;
   const support::TempDir dir;
   shmring::PublisherOptions o;
-  o.path = dir.file("ring");
+  o.socket_path = dir.file("ring");
   o.slot_size = kSize;
   o.max_readers = 8;
   auto publisher = *shmring::Publisher::open(o);
@@ -49,7 +49,8 @@ TEST(OnePublisherAndEightReaders, LoseTearRepeatAndReorderNothing) {
   std::vector<Worker> workers;
   for (const auto& kind : kinds) {
     const std::string name = "worker-" + std::to_string(workers.size());
-    std::vector<std::string> line = {RING_ACTOR, "read", o.path, "name=" + name, "size=" + std::to_string(kSize)};
+    std::vector<std::string> line = {RING_ACTOR, "read", o.socket_path, "name=" + name,
+                                     "size=" + std::to_string(kSize)};
     line.insert(line.end(), kind.begin(), kind.end());
     workers.push_back({name, ChildProcess::spawn(line)});
   }
@@ -74,16 +75,16 @@ TEST(OnePublisherAndEightReaders, LoseTearRepeatAndReorderNothing) {
   EXPECT_EQ(stats.ring.sequence, kFrames);
   EXPECT_EQ(stats.ring.no_slot, 0u);
   EXPECT_EQ(stats.ring.protocol_violations, 0u);
-  ASSERT_EQ(stats.lanes.size(), workers.size());
-  for (const auto& lane : stats.lanes) {
-    EXPECT_EQ(lane.offered, kFrames) << lane.name;
-    EXPECT_EQ(lane.offered, lane.delivered + lane.dropped + lane.pending) << lane.name;
-    EXPECT_EQ(lane.pending, 0u) << lane.name;
+  ASSERT_EQ(stats.accounts.size(), workers.size());
+  for (const auto& lane : stats.accounts) {
+    EXPECT_EQ(lane.offered, kFrames) << lane.worker;
+    EXPECT_EQ(lane.offered, lane.delivered + lane.dropped + lane.pending) << lane.worker;
+    EXPECT_EQ(lane.pending, 0u) << lane.worker;
     for (const auto& worker : workers)
-      if (worker.name == lane.name) {
-        EXPECT_EQ(lane.delivered, worker.taken()) << lane.name;
+      if (worker.name == lane.worker) {
+        EXPECT_EQ(lane.delivered, worker.taken()) << lane.worker;
       }
-    EXPECT_GT(lane.delivered, 50u) << lane.name;
+    EXPECT_GT(lane.delivered, 50u) << lane.worker;
   }
   publisher.reset();
   EXPECT_TRUE(dir.names().empty());

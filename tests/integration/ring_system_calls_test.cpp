@@ -48,16 +48,16 @@ support::Ending in_a_child(const std::function<int(Publisher&, std::array<std::u
   const support::TempDir dir;
   auto child = support::ChildProcess::fork([&] {
     PublisherOptions po;
-    po.path = dir.file("ring");
+    po.socket_path = dir.file("ring");
     po.slot_size = 1000;
     po.max_readers = 3;
     auto publisher = *Publisher::open(po);
     std::array<std::unique_ptr<Reader>, 3> readers;
     for (std::size_t i = 0; i < readers.size(); ++i) {
       ReaderOptions ro;
-      ro.path = po.path;
-      ro.name = "reader-" + std::to_string(i);
-      ro.policy = static_cast<shmring_policy>(i);
+      ro.socket_path = po.socket_path;
+      ro.worker = "reader-" + std::to_string(i);
+      ro.drop_policy = static_cast<shmring_policy>(i);
       readers[i] = *Reader::open(ro);
       while (!readers[i]->connected() || publisher->readers() != i + 1) (void)readers[i]->read(1'000'000);
     }

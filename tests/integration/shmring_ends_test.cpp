@@ -25,8 +25,8 @@ class Endings : public ShmRing, public testing::WithParamInterface<Ending> {};
 
 TEST_P(Endings, are_told_to_readers_or_not) {
   const Ending& ending = GetParam();
-  auto reader =
-      *shmring::Reader::open({.path = path(), .name = "worker", .policy = SHMRING_LATEST, .reconnect = false});
+  auto reader = *shmring::Reader::open(
+      {.socket_path = path(), .worker = "worker", .drop_policy = SHMRING_LATEST, .reconnect = false});
   Pipeline publisher(std::string(ending.source) + " ! shmringsink name=ring socket-path=" + path() + " " +
                      ending.properties);
   ASSERT_TRUE(publisher.play());

@@ -93,7 +93,7 @@ TEST_F(ShmRingProcesses, a_publisher_goes_on_when_its_reader_is_killed_and_start
     out.kill();
     EXPECT_TRUE(in.has_readers(0));
   }
-  EXPECT_TRUE(eventually([&] { return text(lane_of(in.element(), "phoenix").get(), "lane-state") == "gone"; }));
+  EXPECT_TRUE(eventually([&] { return text(lane_of(in.element(), "phoenix").get(), "reader-state") == "gone"; }));
   EXPECT_TRUE(eventually([&] { return text(lane_of(in.element(), "phoenix").get(), "state") == "dead"; }));
   const auto lane = lane_of(in.element(), "phoenix");
   EXPECT_EQ(number(lane.get(), "delivered"), 15u)

@@ -451,7 +451,7 @@ class ForeignPublisher : public ShmRing {
  protected:
   void publish(const std::string& caps, const shmring_frame_info& info) {
     shmring::PublisherOptions options;
-    options.path = path();
+    options.socket_path = path();
     options.slot_size = kFrameSize;
     publisher_ = *shmring::Publisher::open(options);
     shmring_format format = SHMRING_FORMAT_INIT;

@@ -21,7 +21,7 @@ bool is_gap(GstBuffer* buffer) { return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFE
 class Outage : public ShmRing {
  protected:
   void publish_with(const std::string& caps, std::uint32_t max_held = 0) {
-    shmring::PublisherOptions options{.path = path(), .slot_size = kFrameSize, .max_readers = 2, .depth = 20};
+    shmring::PublisherOptions options{.socket_path = path(), .slot_size = kFrameSize, .max_readers = 2, .depth = 20};
     if (max_held) options.max_held = max_held;
     publisher_ = *shmring::Publisher::open(options);
     shmring_format format = SHMRING_FORMAT_INIT;

@@ -205,7 +205,7 @@ TEST_F(ShmRing, rows_from_the_last_one_upwards_arrive_in_order) {
 // Another program's publisher, which says of its frames only what its caps text says.
 TEST_F(ShmRing, a_reader_goes_on_after_a_malformed_frame_of_another_program) {
   shmring::PublisherOptions options;
-  options.path = path();
+  options.socket_path = path();
   options.slot_size = kFrameSize;
   auto publisher = shmring::Publisher::open(options);
   ASSERT_TRUE(publisher);

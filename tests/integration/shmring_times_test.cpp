@@ -18,7 +18,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 class Times : public ShmRing {
  protected:
   void publish_with(const std::string& caps) {
-    publisher_ = *shmring::Publisher::open({.path = path(), .slot_size = 64, .max_readers = 2, .depth = 20});
+    publisher_ = *shmring::Publisher::open({.socket_path = path(), .slot_size = 64, .max_readers = 2, .depth = 20});
     shmring_format format = SHMRING_FORMAT_INIT;
     format.caps = caps.c_str();
     ASSERT_TRUE(publisher_->set_format(format));
@@ -131,7 +131,7 @@ TEST_F(Times, pass_as_gaps_while_there_is_no_publisher) {
 }
 
 TEST_F(Times, of_an_application_that_run_away_from_the_clock_are_told_once_and_replaced) {
-  auto reader = *shmring::Reader::open({.path = path(), .name = "worker"});
+  auto reader = *shmring::Reader::open({.socket_path = path(), .worker = "worker"});
   Pipeline in("appsrc name=in format=time caps=\"" + kCaps + "\" ! shmringsink socket-path=" + path());
   in.set_state(GST_STATE_PLAYING);
   const auto from = in.find("in");

@@ -230,7 +230,7 @@ TEST_F(ShmRing, caps_change_to_smaller_and_larger_frames_without_a_restart) {
   const auto lane = lane_of(in.element(), "reader");
   expect_balance(lane.get());
   EXPECT_EQ(number(lane.get(), "generation"), 1u) << "moving to another ring is no restart";
-  EXPECT_EQ(text(lane.get(), "lane-state"), "active");
+  EXPECT_EQ(text(lane.get(), "reader-state"), "active");
 }
 
 TEST_F(ShmRing, encoded_frames_of_varying_size_and_audio_cross_the_ring) {

@@ -36,7 +36,7 @@ def test_frames_come_as_they_are_published_until_the_end(path, publisher):
         with shmring.Reader(path) as reader:
             attach(reader)
             task = asyncio.create_task(publish())
-            seen = [frame.seq async for frame in reader]
+            seen = [frame.sequence async for frame in reader]
             await task
             assert seen == list(range(1, 21))
             assert watched() == 0
@@ -60,7 +60,7 @@ def test_a_second_loop_after_the_end_waits_for_the_next_stream_and_ends_again_wi
                         assert reader.read(0.01) is None
                     publisher.publish(IMAGE)
                     publisher.end()
-                    assert [frame.seq async for frame in reader] == [1]
+                    assert [frame.sequence async for frame in reader] == [1]
                     began = time.monotonic()
                     for _ in range(2):
                         assert [frame async for frame in reader] == []
@@ -82,7 +82,7 @@ def test_a_loop_that_waits_after_the_end_goes_on_with_the_next_stream(path, publ
             waiting = asyncio.ensure_future(anext(frames))
             await asyncio.sleep(0.05)
             publisher.publish(IMAGE)
-            assert (await waiting).seq == 1
+            assert (await waiting).sequence == 1
 
     asyncio.run(main())
 
@@ -98,7 +98,7 @@ def test_the_loop_may_begin_before_there_is_a_publisher_and_outlives_its_restart
                 while not reader.connected or reader.stats()["publisher_pid"] != child.pid:
                     await asyncio.sleep(0.01)
                 child.say()
-                assert (await waiting).seq == 1
+                assert (await waiting).sequence == 1
                 child.kill()
 
     asyncio.run(main())
@@ -146,9 +146,9 @@ def test_a_cancelled_wait_loses_no_frame_and_the_iterator_goes_on(path, publishe
                     await asyncio.sleep(0)
                     waiting.cancel()
                 try:
-                    seen.append((await waiting).seq)
+                    seen.append((await waiting).sequence)
                 except asyncio.CancelledError:
-                    seen.append((await anext(frames)).seq)
+                    seen.append((await anext(frames)).sequence)
             assert seen == list(range(1, 30))
 
     asyncio.run(main())
@@ -166,9 +166,9 @@ def test_a_frame_wakes_its_task_at_once_which_is_a_task_like_any_other(path, pub
             async def work():
                 mine.set("worker")
                 async for frame in reader:
-                    order.append(frame.seq)
+                    order.append(frame.sequence)
                     assert mine.get() == "worker" and asyncio.current_task() is task
-                    if frame.seq == 2:
+                    if frame.sequence == 2:
                         raise ValueError("of the worker alone")
 
             task = asyncio.create_task(work())
@@ -194,7 +194,7 @@ def test_close_ends_the_loop_of_another_task(path, publisher):
         reader = attach(shmring.Reader(path))
 
         async def work():
-            return [frame.seq async for frame in reader]
+            return [frame.sequence async for frame in reader]
 
         task = asyncio.create_task(work())
         await asyncio.sleep(0.02)
@@ -252,7 +252,7 @@ def test_two_readers_in_one_event_loop(tmp_path):
         async def work(path):
             with shmring.Reader(path) as reader:
                 attach(reader)
-                return [frame.seq async for frame in reader]
+                return [frame.sequence async for frame in reader]
 
         tasks = [asyncio.create_task(work(path)) for path in paths]
         await asyncio.sleep(0.05)
@@ -278,7 +278,7 @@ def test_tasks_that_wait_in_one_iterator_or_in_several_are_all_served(path):
 
             async def work(frames, seen):
                 async for frame in frames:
-                    seen.append(frame.seq)
+                    seen.append(frame.sequence)
 
             seen = [[] for _ in range(5)]
             tasks = [asyncio.create_task(work(shared if number < 3 else reader, seen[number])) for number in range(5)]
@@ -308,7 +308,7 @@ def test_several_waits_at_once_get_a_frame_each_in_their_order(path, publisher):
             waiting[1].cancel()
             for _ in range(3):
                 publisher.publish(IMAGE)
-            assert [(await waiting[number]).seq for number in (0, 2, 3)] == [1, 2, 3]
+            assert [(await waiting[number]).sequence for number in (0, 2, 3)] == [1, 2, 3]
             with pytest.raises(asyncio.CancelledError):
                 await waiting[1]
 
@@ -324,7 +324,7 @@ def test_an_iterator_goes_on_in_a_new_event_loop_when_its_old_one_was_closed(pat
             waiting = asyncio.ensure_future(anext(frames))
             await asyncio.sleep(0.01)
             publisher.publish(IMAGE)
-            return (await waiting).seq
+            return (await waiting).sequence
 
         assert [asyncio.run(one()) for _ in range(3)] == [1, 2, 3]
 
@@ -358,7 +358,7 @@ def test_a_loop_within_a_loop_gets_its_frames(path, publisher):
 
         async def inner():
             frames = aiter(reader)
-            return [(await anext(frames)).seq for _ in range(3)]
+            return [(await anext(frames)).sequence for _ in range(3)]
 
         async def outer():
             loop = asyncio.get_running_loop()

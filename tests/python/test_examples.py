@@ -21,7 +21,7 @@ READERS = {"c": [BUILT / "c/reader"], "cpp": [BUILT / "cpp/reader"], "python": [
 def lanes(path):
     """The readers of a ring that may not be there yet."""
     try:
-        return shmring.inspect(path, 10)["lanes"]
+        return shmring.inspect(path, 10)["accounts"]
     except shmring.Disconnected:
         return []
 
@@ -80,7 +80,7 @@ def test_the_launch_scripts_of_two_terminals_find_each_other(path, spawn, script
     publishing = spawn(SOURCE / "launch" / script, "publish", env=env)
     reading = spawn(SOURCE / "launch" / script, "read", env=env)
 
-    eventually(lambda: any(lane["name"].startswith("viewer-") and lane["delivered"] >= 3 for lane in lanes(path)))
+    eventually(lambda: any(lane["worker"].startswith("viewer-") and lane["delivered"] >= 3 for lane in lanes(path)))
     publishing.signal(signal.SIGINT)
     publishing.process.wait()
     reading.signal(signal.SIGINT)

@@ -75,7 +75,7 @@ PROGRAM = """
 import asyncio, atexit, gc, itertools, os, signal, sys, threading, time
 import shmring
 path, nobody, own = sys.argv[1:]
-reader = shmring.Reader(path, worker="daemon", policy="latest")
+reader = shmring.Reader(path, worker="daemon", drop_policy="latest")
 publisher = shmring.Publisher(own, slot_size=3_000_000)
 begun = threading.Event()
 def work():

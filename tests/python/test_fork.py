@@ -71,7 +71,7 @@ def test_a_child_that_uses_the_parent_s_publisher_is_told_and_its_end_closes_not
     assert in_child(lambda: publisher.close()) is None
     assert os.path.exists(path)
     assert publisher.publish(pattern(6, 8)) == 1
-    assert reader.read(10).seq == 1
+    assert reader.read(10).sequence == 1
 
 
 def test_a_child_ends_all_that_its_parent_opened_in_any_order(ring):
@@ -83,7 +83,7 @@ def test_a_child_ends_all_that_its_parent_opened_in_any_order(ring):
         assert in_child(lambda: [end() for end in ends[first:] + ends[:first]] and None) is None
     np.testing.assert_array_equal(frame.array, pattern(6, 8))
     assert publisher.publish(pattern(6, 8)) == 2
-    assert reader.read(10).seq == 2
+    assert reader.read(10).sequence == 2
 
 
 def test_a_child_forked_while_another_thread_waits_in_the_reader_does_not_hang(ring):
@@ -106,9 +106,9 @@ def test_a_child_opens_a_reader_of_its_own(path):
 
             def work():
                 with shmring.Reader(path, worker="child") as own:
-                    return own.read().seq
+                    return own.read().sequence
 
             publisher.publish(pattern(6, 8))
             assert in_child(work) == 1
-            names = {lane["name"] for lane in eventually(lambda: publisher.stats()["lanes"])}
+            names = {lane["worker"] for lane in eventually(lambda: publisher.stats()["accounts"])}
             assert names == {"parent", "child"}

@@ -122,8 +122,8 @@ def test_a_frame_has_the_times_and_flags_of_its_publisher(path):
         publisher.publish(b"a", pts=2**63, dts=0, duration=40_000_000, offset=7, flags=flags)
         publisher.publish(b"b")
         full, bare = reader.read(), reader.read()
-    assert (full.seq, full.pts, full.dts, full.duration, full.offset, full.flags) == (1, 2**63, 0, 40_000_000, 7, flags)
-    assert (bare.seq, bare.dts, bare.duration, bare.offset, bare.flags) == (2, None, None, None, 0)
+    assert (full.sequence, full.pts, full.dts, full.duration, full.offset, full.flags) == (1, 2**63, 0, 40_000_000, 7, flags)
+    assert (bare.sequence, bare.dts, bare.duration, bare.offset, bare.flags) == (2, None, None, None, 0)
     assert before <= bare.pts <= bare.published_at
     assert before <= full.published_at <= bare.published_at <= time.monotonic_ns()
     assert 0 <= bare.age <= (time.monotonic_ns() - before) / 1e9

@@ -77,7 +77,7 @@ def test_streams_can_be_aligned_by_number_or_by_anything_that_grows(streams):
     publishers, readers = streams(2)
     send(publishers[0], 100, 200, 300)
     send(publishers[1], 7, 8, 9)
-    assert [frame.seq for frame in next(shmring.gather(readers, key="seq"))] == [1, 1]
+    assert [frame.sequence for frame in next(shmring.gather(readers, key="seq"))] == [1, 1]
     assert [frame.pts for frame in next(shmring.gather(readers, key=lambda frame: bytes(frame)[0], tolerance=1000))] == [200, 8]
 
 

@@ -114,7 +114,7 @@ def test_the_end_of_the_stream_ends_the_loop(path, launch):
     with shmring.Reader(path, worker="test") as reader:
         launch("videotestsrc num-buffers=20 ! video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1 ! clocksync ! "
                f"shmringsink socket-path={path}")
-        seen = [frame.seq for frame in reader]
+        seen = [frame.sequence for frame in reader]
     assert seen[-1] == 20 and seen == list(range(seen[0], 21))
 
 

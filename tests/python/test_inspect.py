@@ -36,9 +36,9 @@ def test_the_figures_from_outside_are_those_of_the_publisher(ring, path):
     publisher, _ = ring
     frame = busy(ring)
     assert shmring.inspect(path) == publisher.stats()
-    lane = shmring.inspect(path)["lanes"][0]
-    assert {key: lane[key] for key in ("name", "state", "policy", "offered", "delivered", "dropped", "pending", "held")} == {
-        "name": "person-detector", "state": "active", "policy": "latest",
+    lane = shmring.inspect(path)["accounts"][0]
+    assert {key: lane[key] for key in ("worker", "state", "drop_policy", "offered", "delivered", "dropped", "pending", "held")} == {
+        "worker": "person-detector", "state": "active", "drop_policy": "latest",
         "offered": 10, "delivered": 1, "dropped": 8, "pending": 1, "held": 1}
     frame.release()
 
@@ -49,7 +49,7 @@ def test_looking_takes_no_lane(ring, path):
         command("stat", path)
     stats = shmring.inspect(path)
     assert stats["readers"] == 1
-    assert [lane["name"] for lane in stats["lanes"]] == ["person-detector"]
+    assert [lane["worker"] for lane in stats["accounts"]] == ["person-detector"]
     assert stats["free_slots"] == stats["slots"]
 
 
@@ -125,8 +125,8 @@ def test_help_explains_itself():
 def test_a_worker_that_went_is_shown_as_gone_with_its_account(ring, path):
     busy(ring).release()
     ring[1].close()
-    eventually(lambda: shmring.inspect(path)["lanes"][0]["state"] == "gone")
+    eventually(lambda: shmring.inspect(path)["accounts"][0]["state"] == "gone")
     row = next(line for line in command("stat", path).stdout.splitlines() if line.startswith("person-detector"))
     assert row.split()[1:3] == ["gone", "-"]
-    lane = shmring.inspect(path)["lanes"][0]
+    lane = shmring.inspect(path)["accounts"][0]
     assert lane["offered"] == lane["delivered"] + lane["dropped"] and lane["pending"] == 0

@@ -124,8 +124,8 @@ def test_a_reader_written_from_the_page_takes_frames_and_gives_them_back(publish
         payload = reader.header["payload_offset"] + slot * reader.header["slot_stride"]
         assert bytes(reader.ring[payload:payload + descriptor["size"]]) == image.tobytes()
         reader.release(slot, number)
-    lane = publisher.stats()["lanes"][0]
-    assert (lane["name"], lane["delivered"], lane["dropped"], lane["pending"]) == ("page-reader", 7, 0, 0)
+    lane = publisher.stats()["accounts"][0]
+    assert (lane["worker"], lane["delivered"], lane["dropped"], lane["pending"]) == ("page-reader", 7, 0, 0)
     assert publisher.stats()["free_slots"] == publisher.stats()["slots"] - 1  # the newest frame is kept
 
 

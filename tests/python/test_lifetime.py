@@ -51,13 +51,13 @@ def test_a_with_block_gives_the_slot_back_at_its_end(ring):
     with taken(ring) as frame:
         assert held(ring[1]) == 1
     assert held(ring[1]) == 0
-    assert frame.seq == 1
+    assert frame.sequence == 1
 
 
 def test_a_released_frame_shows_its_numbers_but_no_pixels(ring):
     frame = taken(ring)
     frame.release()
-    assert frame.seq == 1 and frame.size == 48
+    assert frame.sequence == 1 and frame.size == 48
     for look in (lambda: frame.array, lambda: frame.planes, lambda: frame.caps, lambda: memoryview(frame), lambda: bytes(frame)):
         with pytest.raises((shmring.Invalid, BufferError), match="released"):
             look()
@@ -127,7 +127,7 @@ def test_holding_as_many_as_granted_is_a_clear_error_and_the_next_read_after_a_r
     with pytest.raises(shmring.TooManyHeld, match="holds 3 frames.*release one"):
         reader.read()
     frames.pop()
-    assert reader.read().seq == 4
+    assert reader.read().sequence == 4
 
 
 def test_frames_of_a_former_ring_are_an_error_for_a_read_that_would_wait_for_ever_and_never_make_an_event_loop_spin(ring):
@@ -135,13 +135,13 @@ def test_frames_of_a_former_ring_are_an_error_for_a_read_that_would_wait_for_eve
     frames = [taken(ring) for _ in range(3)]
     publisher.resize(200)
     publisher.publish(pattern(6, 8))
-    eventually(lambda: publisher.publish(pattern(6, 8)) and reader.read(0.01) is None and publisher.stats()["lanes"][0]["pending"])
+    eventually(lambda: publisher.publish(pattern(6, 8)) and reader.read(0.01) is None and publisher.stats()["accounts"][0]["pending"])
     assert reader.read(0.02) is None  # another thread may release one
     for refused in (reader.read, lambda: reader.read(0), lambda: asyncio.run(anext(aiter(reader)))):
         with pytest.raises(shmring.TooManyHeld, match="holds 3 frames.*release one"):
             refused()
     frames.pop()
-    assert reader.read(1).seq > 3
+    assert reader.read(1).sequence > 3
 
 
 def test_a_held_frame_costs_the_others_nothing(path):
@@ -154,8 +154,8 @@ def test_a_held_frame_costs_the_others_nothing(path):
                 assert publisher.publish(pattern(6, 8)) == number
                 if len(hoard) < 4:
                     hoard.append(hoarder.read())
-                assert brisk.read().seq == number
-            assert [frame.seq for frame in hoard] == [1, 2, 3, 4]
+                assert brisk.read().sequence == number
+            assert [frame.sequence for frame in hoard] == [1, 2, 3, 4]
 
 
 def test_frames_can_be_let_go_by_another_thread_and_in_any_order(ring):

@@ -37,14 +37,14 @@ def answer(kind, call):
 
 
 @pytest.mark.parametrize(("options", "kind", "words"), [
-    ({"path": None}, TypeError, ["path", "NoneType"]),
-    ({"path": IMAGE}, TypeError, ["path", "ndarray"]),
-    ({"path": ""}, shmring.Invalid, ["path", "empty"]),
-    ({"path": "/tmp/a\0b"}, shmring.Invalid, ["path", "zero byte"]),
-    ({"path": "/tmp/" + 200 * "x"}, shmring.Invalid, ["path", "107"]),
-    ({"policy": "newest"}, shmring.Invalid, ["policy", "drop-newest, drop-oldest, latest", "newest"]),
-    ({"policy": 3}, TypeError, ["policy", "int"]),
-    ({"policy": IMAGE}, TypeError, ["policy", "ndarray"]),
+    ({"socket_path": None}, TypeError, ["path", "NoneType"]),
+    ({"socket_path": IMAGE}, TypeError, ["path", "ndarray"]),
+    ({"socket_path": ""}, shmring.Invalid, ["path", "empty"]),
+    ({"socket_path": "/tmp/a\0b"}, shmring.Invalid, ["path", "zero byte"]),
+    ({"socket_path": "/tmp/" + 200 * "x"}, shmring.Invalid, ["path", "107"]),
+    ({"drop_policy": "newest"}, shmring.Invalid, ["policy", "drop-newest, drop-oldest, latest", "newest"]),
+    ({"drop_policy": 3}, TypeError, ["policy", "int"]),
+    ({"drop_policy": IMAGE}, TypeError, ["policy", "ndarray"]),
     ({"wake": "spin"}, shmring.Invalid, ["wake", "block, adaptive", "spin"]),
     ({"worker": 5}, TypeError, ["worker", "int"]),
     ({"worker": 64 * "w"}, shmring.Invalid, ["name", "63 bytes"]),
@@ -60,12 +60,12 @@ def answer(kind, call):
     ({"name": "x"}, TypeError, ["name"]),
 ])
 def test_a_reader_refuses_wrong_options(path, options, kind, words):
-    said = answer(kind, lambda: shmring.Reader(**{"path": path, **options}))
+    said = answer(kind, lambda: shmring.Reader(**{"socket_path": path, **options}))
     assert all(word in said for word in words), said
 
 
 @pytest.mark.parametrize(("options", "kind", "words"), [
-    ({"path": None}, TypeError, ["path", "NoneType"]),
+    ({"socket_path": None}, TypeError, ["path", "NoneType"]),
     ({"format": None}, shmring.Invalid, ["slot_size, or format with width and height"]),
     ({"format": "RGB24"}, shmring.Invalid, ["GRAY8, RGB, BGR", "NV12", "I420", "GRAY16_LE", 'not "RGB24"', "slot_size"]),
     ({"format": "bgr"}, shmring.Invalid, ["BGR", "bgr"]),
@@ -78,13 +78,13 @@ def test_a_reader_refuses_wrong_options(path, options, kind, words):
     ({"slot_size": 1 << 33}, shmring.Invalid, ["slot size", str(1 << 32)]),
     ({"slot_size": -5}, shmring.Invalid, ["slot_size", "-5"]),
     ({"caps": "video/x-raw\0"}, shmring.Invalid, ["caps", "zero byte"]),
-    ({"policy": "newest"}, shmring.Invalid, ["drop-newest, drop-oldest, latest"]),
+    ({"drop_policy": "newest"}, shmring.Invalid, ["drop-newest, drop-oldest, latest"]),
     ({"max_readers": 64}, shmring.Invalid, ["max-readers", "63"]),
     ({"max_readers": "4"}, TypeError, ["max_readers", "str"]),
     ({"reader": 4}, TypeError, ["reader"]),
 ])
 def test_a_publisher_refuses_wrong_options(path, options, kind, words):
-    said = answer(kind, lambda: shmring.Publisher(**{"path": path, "format": "BGR", "width": 64, "height": 48, **options}))
+    said = answer(kind, lambda: shmring.Publisher(**{"socket_path": path, "format": "BGR", "width": 64, "height": 48, **options}))
     assert all(word in said for word in words), said
 
 
@@ -140,7 +140,7 @@ def test_after_every_wrong_call_all_goes_on(publisher, reader):
             publisher.publish(IMAGE, **wrong)
     publisher.publish(data=IMAGE, pts=np.int64(5), flags=shmring.Flag.GAP, dts=None, size=None)
     frame = reader.read()
-    assert (frame.seq, frame.pts, frame.dts, frame.flags) == (1, 5, None, shmring.Flag.GAP)
+    assert (frame.sequence, frame.pts, frame.dts, frame.flags) == (1, 5, None, shmring.Flag.GAP)
     del frame
     assert publisher.stats()["loaned"] == 0
 

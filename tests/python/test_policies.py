@@ -18,18 +18,18 @@ def balanced(lane):
 @pytest.mark.parametrize("asked_by", ["reader", "publisher"])
 def test_a_worker_that_sleeps_through_ten_frames_finds(path, policy, seen, asked_by):
     default, own = (policy, None) if asked_by == "publisher" else ("drop-newest", policy)
-    with shmring.Publisher(path, format="GRAY8", width=8, height=6, policy=default, depth=3) as publisher:
+    with shmring.Publisher(path, format="GRAY8", width=8, height=6, drop_policy=default, depth=3) as publisher:
         with shmring.Reader(path, own, "sleeper") as reader:
             attach(reader)
             for _ in range(10):
                 publisher.publish(pattern(6, 8))
             frames = []
             while (frame := reader.read(0)) is not None:
-                frames.append(frame.seq)
+                frames.append(frame.sequence)
             assert frames == seen
-            lane = publisher.stats()["lanes"][0]
-            assert (lane["policy"], lane["offered"], lane["delivered"], lane["dropped"]) == (policy, 10, len(seen), 10 - len(seen))
-            assert reader.stats()["policy"] == policy
+            lane = publisher.stats()["accounts"][0]
+            assert (lane["drop_policy"], lane["offered"], lane["delivered"], lane["dropped"]) == (policy, 10, len(seen), 10 - len(seen))
+            assert reader.stats()["drop_policy"] == policy
 
 
 def test_accounts_of_workers_of_all_kinds_balance(path, spawn):
@@ -41,9 +41,9 @@ def test_accounts_of_workers_of_all_kinds_balance(path, spawn):
         with shmring.Reader(path, policy, f"{policy} {pause}") as reader:
             print("ready")
             for frame in reader:
-                assert frame.seq > last, "repeated or out of order"
-                assert frame.array.min() == frame.array.max() == frame.seq % 256, "torn"
-                last, taken = frame.seq, taken + 1
+                assert frame.sequence > last, "repeated or out of order"
+                assert frame.array.min() == frame.array.max() == frame.sequence % 256, "torn"
+                last, taken = frame.sequence, taken + 1
                 time.sleep(pause)
             print(taken)
     """
@@ -62,7 +62,7 @@ def test_accounts_of_workers_of_all_kinds_balance(path, spawn):
         publisher.end()
         taken = {name: int(child.line()) for name, child in workers.items()}
         assert all(child.end() == ("", 0) for child in workers.values())
-        lanes = {lane["name"]: lane for lane in publisher.stats()["lanes"]}
+        lanes = {lane["worker"]: lane for lane in publisher.stats()["accounts"]}
         assert set(lanes) == set(workers)
         for name, lane in lanes.items():
             assert balanced(lane), lane
@@ -81,7 +81,7 @@ def test_a_stopped_worker_costs_the_publisher_no_frame_and_finds_the_newest_when
                 print("ready")
                 while True:
                     with reader.read() as frame:
-                        print(frame.seq)
+                        print(frame.sequence)
         """)
         with shmring.Reader(path, worker="other") as other:
             attach(other)
@@ -91,8 +91,8 @@ def test_a_stopped_worker_costs_the_publisher_no_frame_and_finds_the_newest_when
             eventually(lambda: open(f"/proc/{child.pid}/stat", encoding="utf-8").read().split()[2] == "T")
             for number in range(1, 201):
                 assert publisher.publish(pattern(6, 8)) == number
-                assert other.read().seq == number
+                assert other.read().sequence == number
             child.signal(signal.SIGCONT)
             assert child.line() == "200"
-            lane = next(lane for lane in publisher.stats()["lanes"] if lane["name"] == "stopped")
+            lane = next(lane for lane in publisher.stats()["accounts"] if lane["worker"] == "stopped")
             assert balanced(lane) and lane["dropped"] >= 198

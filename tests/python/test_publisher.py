@@ -184,7 +184,7 @@ def test_with_no_slot_free_the_frame_is_dropped_and_counted(path):
         stats = publisher.stats()
         assert stats["sequence"] == 10
         assert stats["no_slot"] == numbers.count(None)
-        lane = stats["lanes"][0]
+        lane = stats["accounts"][0]
         assert lane["offered"] == lane["delivered"] + lane["dropped"] + lane["pending"] == 10
 
 
@@ -215,7 +215,7 @@ def test_the_latency_reaches_the_readers(publisher, reader):
 
 def test_threads_may_publish_at_once(publisher, reader):
     seen = []
-    taking = threading.Thread(target=lambda: seen.extend(frame.seq for frame in reader))
+    taking = threading.Thread(target=lambda: seen.extend(frame.sequence for frame in reader))
     taking.start()
     threads = [threading.Thread(target=lambda: [publisher.publish(IMAGE) for _ in range(200)]) for _ in range(4)]
     for thread in threads:
@@ -224,7 +224,7 @@ def test_threads_may_publish_at_once(publisher, reader):
         thread.join()
     publisher.end()
     taking.join()
-    lane = publisher.stats()["lanes"][0]
+    lane = publisher.stats()["accounts"][0]
     assert publisher.stats()["sequence"] == 800
     assert lane["delivered"] == len(seen) and lane["offered"] == lane["delivered"] + lane["dropped"]
 
@@ -239,7 +239,7 @@ def test_the_socket_has_the_permissions_asked_for(tmp_path):
     ({}, "slot_size, or format"),
     ({"format": "YUY3", "width": 8, "height": 8}, "YUY3"),
     ({"format": "BGR", "width": 0, "height": 8}, "0x8"),
-    ({"slot_size": 10, "policy": "any"}, "drop-newest"),
+    ({"slot_size": 10, "drop_policy": "any"}, "drop-newest"),
     ({"slot_size": 10, "max_readers": 1000}, "63"),
     ({"slot_size": 10, "depth": 0}, "256"),
 ])
@@ -327,3 +327,12 @@ def test_caps_have_the_frame_rate(path, framerate, caps):
 def test_a_frame_rate_that_is_none_is_refused(path, framerate):
     with pytest.raises(shmring.Invalid, match="frames a second"):
         shmring.Publisher(path, format="BGR", width=8, height=6, framerate=framerate)
+
+
+def test_former_names_of_options_and_of_the_sequence_are_taken(path):
+    with shmring.Publisher(path=path, policy="latest", format="GRAY8", width=8, height=6) as publisher:
+        with shmring.Reader(path=path, policy="drop-oldest") as reader:
+            publisher.publish(np.zeros((6, 8), np.uint8))
+            frame = reader.read(10)
+            assert frame.seq == frame.sequence == 1
+            assert reader.stats()["drop_policy"] == "drop-oldest"

@@ -13,12 +13,12 @@ READER = """
     with shmring.Reader(sys.argv[1], worker="phoenix") as reader:
         print("ready")
         for frame in reader:
-            print(frame.seq)
+            print(frame.sequence)
 """
 
 
 def lane(publisher, name):
-    return next((lane for lane in publisher.stats()["lanes"] if lane["name"] == name), None)
+    return next((lane for lane in publisher.stats()["accounts"] if lane["worker"] == name), None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -28,7 +28,7 @@ def test_a_reader_goes_on_with_the_next_publisher(path, publisher_process, numbe
             child = publisher_process()
             eventually(lambda: reader.read(0.01) is None and reader.stats()["publisher_pid"] == child.pid)
             publish(child)
-            assert reader.read().seq == 1
+            assert reader.read().sequence == 1
             assert reader.stats()["attachments"] == attachment
             child.signal(number)
             child.process.wait()
@@ -41,7 +41,7 @@ def test_frames_published_before_the_death_are_still_read(path, publisher_proces
         for _ in range(4):
             publish(child)
         child.kill()
-        assert [reader.read().seq for _ in range(4)] == [1, 2, 3, 4]
+        assert [reader.read().sequence for _ in range(4)] == [1, 2, 3, 4]
 
 
 def test_without_reconnect_the_death_of_the_publisher_is_an_error(path, publisher_process):
@@ -119,7 +119,7 @@ def test_a_dead_publisher_s_socket_file_is_replaced(path, publisher_process):
 def test_without_a_name_a_reader_goes_by_its_program_and_process(path):
     with shmring.Publisher(path, slot_size=10) as publisher, shmring.Reader(path) as reader:
         attach(reader)
-        assert publisher.stats()["lanes"][0]["name"].endswith(f"-{os.getpid()}")
+        assert publisher.stats()["accounts"][0]["worker"].endswith(f"-{os.getpid()}")
 
 
 @pytest.mark.parametrize(("options", "sentence"), [
@@ -154,13 +154,13 @@ def test_a_worker_that_is_killed_and_comes_back_is_not_given_its_last_frame_agai
         import sys, time, shmring
         reader = shmring.Reader(sys.argv[1], worker="detector")
         for frame in reader:
-            print(frame.seq)
+            print(frame.sequence)
     """
     with shmring.Publisher(path, slot_size=1, max_readers=2) as publisher:
         publisher.publish(b"x")
         for number in (1, 2, 3):
             worker = spawn(path, code=code)
-            eventually(lambda number=number: (lanes := publisher.stats()["lanes"]) and lanes[0]["generation"] == number)
+            eventually(lambda number=number: (lanes := publisher.stats()["accounts"]) and lanes[0]["generation"] == number)
             if number > 1:
                 publisher.publish(b"x")
             assert worker.line() == str(number)

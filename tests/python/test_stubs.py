@@ -58,7 +58,7 @@ def test_figures_have_the_keys_of_their_stubs(path):
         attach(reader)
         ring, own = publisher.stats(), reader.stats()
     assert set(ring) == members(CLASSES["_RingStats"])
-    assert set(ring["lanes"][0]) == members(CLASSES["_LaneStats"])
+    assert set(ring["accounts"][0]) == members(CLASSES["_ReaderAccount"])
     assert set(own) == members(CLASSES["_ReaderStats"])
     assert set(own["age"]) == members(CLASSES["_Times"])
 

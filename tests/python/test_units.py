@@ -19,7 +19,7 @@ PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/guides/operating.md"
 CAMERA = "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=50/1"
 WORKER = """
 import sys, shmring
-with shmring.Reader(sys.argv[1], policy="latest", worker="worker") as reader:
+with shmring.Reader(sys.argv[1], drop_policy="latest", worker="worker") as reader:
     for frame in reader:
         print(reader.stats()["publisher_pid"], flush=True)
 """

@@ -62,7 +62,7 @@ def test_a_read_waits_for_a_publisher_that_does_not_exist_yet(path, reader):
     waiting = Waiting(reader.read)
     with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
         send(publisher)
-        assert waiting.outcome().seq == 1
+        assert waiting.outcome().sequence == 1
         assert reader.connected
 
 
@@ -71,7 +71,7 @@ def test_a_read_without_a_timeout_waits_longer_than_one_slice(publisher, reader)
     time.sleep(0.35)
     assert waiting.result is None
     send(publisher)
-    assert waiting.outcome().seq == 1
+    assert waiting.outcome().sequence == 1
 
 
 @pytest.mark.parametrize("wrong", [-1, float("nan"), "soon"])
@@ -95,7 +95,7 @@ def test_the_timeout_is_the_one_argument_by_place_or_by_name(publisher, reader, 
 def test_for_ever_can_be_said_as_infinity(publisher, reader):
     attach(reader)
     send(publisher)
-    assert reader.read(float("inf")).seq == 1
+    assert reader.read(float("inf")).sequence == 1
 
 
 def test_other_threads_run_while_one_waits(publisher, reader):
@@ -107,7 +107,7 @@ def test_other_threads_run_while_one_waits(publisher, reader):
     assert waiting.result is None
     assert count > 1000  # with the GIL held by the waiting thread it would be none at all
     send(publisher)
-    assert waiting.outcome().seq == 1
+    assert waiting.outcome().sequence == 1
 
 
 def test_threads_may_share_a_reader_and_each_frame_goes_to_one_of_them(publisher, reader):
@@ -115,14 +115,14 @@ def test_threads_may_share_a_reader_and_each_frame_goes_to_one_of_them(publisher
     waiting = [Waiting(reader.read) for _ in range(4)]
     for _ in range(4):
         send(publisher)
-    assert sorted(thread.outcome().seq for thread in waiting) == [1, 2, 3, 4]
+    assert sorted(thread.outcome().sequence for thread in waiting) == [1, 2, 3, 4]
 
 
 def test_latest_skips_to_the_newest(publisher, reader):
     attach(reader)
     for _ in range(5):
         send(publisher)
-    assert reader.latest().seq == 5
+    assert reader.latest().sequence == 5
     assert reader.latest(0) is None
 
 
@@ -146,7 +146,7 @@ def test_close_from_another_thread_ends_the_wait(publisher, reader):
 
 def test_close_from_another_thread_ends_a_loop(publisher, reader):
     attach(reader)
-    waiting = Waiting(lambda: [frame.seq for frame in reader])
+    waiting = Waiting(lambda: [frame.sequence for frame in reader])
     send(publisher)
     eventually(lambda: reader.stats()["taken"] == 1)
     reader.close()
@@ -172,7 +172,7 @@ def test_interrupt_ends_every_wait_until_it_is_taken_back(publisher, reader):
         reader.read(0)
     reader.interrupt(False)
     send(publisher)
-    assert reader.read().seq == 1
+    assert reader.read().sequence == 1
 
 
 def test_the_end_comes_after_the_last_frame_and_ends_a_loop(publisher, reader):
@@ -180,7 +180,7 @@ def test_the_end_comes_after_the_last_frame_and_ends_a_loop(publisher, reader):
     for _ in range(3):
         send(publisher)
     publisher.end()
-    assert [frame.seq for frame in reader] == [1, 2, 3]
+    assert [frame.sequence for frame in reader] == [1, 2, 3]
     for _ in range(2):
         with pytest.raises(shmring.End):
             reader.read()
@@ -195,13 +195,13 @@ def test_a_second_loop_after_the_end_waits_for_the_next_stream_and_ends_again_wi
                 attach(reader)
                 send(publisher)
                 publisher.end()
-                assert [frame.seq for frame in reader] == [1]
+                assert [frame.sequence for frame in reader] == [1]
                 began = time.monotonic()
                 for _ in range(2):
                     assert list(reader) == []
                 assert time.monotonic() - began >= 0.9  # each waited for a next stream
                 send(publisher)
-                assert next(reader).seq == 2
+                assert next(reader).sequence == 2
                 publisher.end()
                 assert list(reader) == []
 
@@ -221,7 +221,7 @@ def test_a_publisher_that_closes_without_an_end_ends_no_loop(path):
         for _ in range(3):
             with shmring.Publisher(path, format="GRAY8", width=8, height=6) as publisher:
                 send(publisher)
-                assert next(reader).seq == 1
+                assert next(reader).sequence == 1
         assert reader.read(0.2) is None
 
 
@@ -264,7 +264,7 @@ def test_a_signal_handler_runs_during_a_wait_and_the_wait_goes_on(path, spawn, p
         signal.signal(signal.SIGUSR1, lambda *_: print("signalled"))
         reader = shmring.Reader(sys.argv[1])
         print("waits")
-        print(reader.read().seq)
+        print(reader.read().sequence)
     """)
     assert child.line() == "waits"
     eventually(lambda: publisher.stats()["readers"] == 1)
@@ -287,7 +287,7 @@ def test_the_descriptor_is_readable_when_a_frame_is_there_and_quiet_when_not(pub
     for number in range(1, 4):
         send(publisher)
         assert readable(None)
-        assert reader.read(0).seq == number
+        assert reader.read(0).sequence == number
         eventually(quiet)
     publisher.end()
     assert readable(None)

@@ -83,7 +83,7 @@ class Camera:
             self._stop.wait(max(0.0, due - time.monotonic()))
 
     def lane(self, name="recorder"):
-        return next(lane for lane in self._publisher.stats()["lanes"] if lane["name"] == name)
+        return next(lane for lane in self._publisher.stats()["accounts"] if lane["worker"] == name)
 
     def end(self, stream=False):
         """The camera is gone; with `stream`, its stream came to its end before."""

@@ -40,9 +40,9 @@ def test_structures_of_the_elements_become_what_json_knows():
     Gst.init(None)
     inner = Gst.Structure.from_string("lane, worker=(string)w, age=(guint64)18446744073709551615")[0]
     outer = Gst.Structure.new_empty("stats")
-    outer.set_value("lanes", Gst.ValueArray([inner, inner]))
+    outer.set_value("accounts", Gst.ValueArray([inner, inner]))
     lane = {"worker": "w", "age": 2**64 - 1}
-    assert capture.plain(outer) == {"lanes": [lane, lane]}
+    assert capture.plain(outer) == {"accounts": [lane, lane]}
 
 
 @pytest.fixture

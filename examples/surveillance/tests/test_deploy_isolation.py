@@ -100,7 +100,7 @@ def lane(shared, name="motion"):
         told = shmring.inspect(str(shared / "front.sock"))
     except shmring.Error:
         return None
-    return next((one for one in told["lanes"] if one["name"] == name), None)
+    return next((one for one in told["accounts"] if one["worker"] == name), None)
 
 
 def takes_frames(shared, name="motion"):

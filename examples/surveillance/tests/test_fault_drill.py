@@ -42,12 +42,12 @@ restarts = 1000
 """
 LIGHT = ["python3", "-c", """
 import os, shmring
-with shmring.Reader(os.environ["SHMRING_PATH"], worker=os.environ["WORKER_NAME"], policy=os.environ["WORKER_POLICY"]) as reader:
+with shmring.Reader(os.environ["SHMRING_PATH"], worker=os.environ["WORKER_NAME"], drop_policy=os.environ["WORKER_POLICY"]) as reader:
     for frame in reader:
         frame.array.max()
 """]
 CRASHES = ["python3", "-c", "raise SystemExit(3)"]
-VIEWER = ["sh", "-c", "exec gst-launch-1.0 -q shmringsrc socket-path=$SHMRING_PATH worker=$WORKER_NAME drop-policy=latest ! fakesink"]
+VIEWER = ["sh", "-c", "exec gst-launch-1.0 -q shmringsrc socket-path=$SHMRING_PATH worker=$WORKER_NAME drop-drop_policy=latest ! fakesink"]
 LASTING = ("motion", "viewer", "light", "weak", "recorder")  # that should live in the end
 STARTED = (*LASTING, "broken", "extra", "capture")
 

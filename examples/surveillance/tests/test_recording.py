@@ -157,14 +157,14 @@ def test_old_segments_make_room_for_new_ones(camera, recorder):
 def test_a_stopped_recorder_costs_the_others_nothing(camera, recorder, tmp_path):
     made = recorder({"depth": 4})
     made.recording()
-    with shmring.Reader(str(tmp_path / "ring"), policy="drop-newest", worker="other", depth=16) as reader:
-        first = reader.read(10).seq
+    with shmring.Reader(str(tmp_path / "ring"), drop_policy="drop-newest", worker="other", depth=16) as reader:
+        first = reader.read(10).sequence
         made.send_signal(signal.SIGSTOP)
         got, end = first, time.monotonic() + 2
         while time.monotonic() < end:
             with reader.read(10) as frame:
-                assert frame.seq == got + 1
-                got = frame.seq
+                assert frame.sequence == got + 1
+                got = frame.sequence
     assert got - first > 50 and camera.lane()["dropped"] > 20 and camera.lane("other")["dropped"] == 0
     made.send_signal(signal.SIGCONT)
     said = made.until(lambda report: report["missed"] > 20)

@@ -61,8 +61,8 @@ def test_a_disk_that_others_fill_costs_no_frame_of_the_ring_and_recording_goes_o
         tmp_path, disk, camera, recorder):
     made = recorder({"max-size": "1 MB"}, SHORT)
     made.recording()
-    with shmring.Reader(str(tmp_path / "ring"), policy="drop-newest", worker="other", depth=16) as reader:
-        first = last = reader.read(10).seq
+    with shmring.Reader(str(tmp_path / "ring"), drop_policy="drop-newest", worker="other", depth=16) as reader:
+        first = last = reader.read(10).sequence
         ballast = disk / "ballast"
         with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
             while True:
@@ -70,7 +70,7 @@ def test_a_disk_that_others_fill_costs_no_frame_of_the_ring_and_recording_goes_o
         end = time.monotonic() + 60
         while not (said := [one for one in made.listen()[-1:] if one["disk"] == "full" and one["frames_lost"] > 20]):
             assert time.monotonic() < end, made.listen()[-1:]
-            last = reader.read(10).seq
+            last = reader.read(10).sequence
         made.trigger(camera.number)
         made.until(lambda report: report["clips_refused"] + report["clips_failed"] >= 1)
         assert not [path for path in (disk / "clips").iterdir() if path.suffix != ".part"]

@@ -30,10 +30,10 @@ GOOD = {"web": {"listen": "127.0.0.1:0", "names": ["a.example"]}, "ring": {"stal
                     "clips": {"before": "5 s", "per-hour": 10},
                     "worker": [{"name": "w", "command": ["sleep", "1"], "nice": 3, "max-drop-rate": 0.1, "max-frame-age": 1.0}]}]}
 LANE = {"worker": "one", "state": "ok", "previous-state": "waiting", "reason": "it reads", "generation": 1, "offered": 9, "delivered": 5,
-        "dropped": 3, "pending": 1, "age-p50": 100, "age-p99": 2000, "lane-state": "active", "pid": 77, "drop-rate": 0.1}
+        "dropped": 3, "pending": 1, "age-p50": 100, "age-p99": 2000, "reader-state": "active", "pid": 77, "drop-rate": 0.1}
 STATS = {"kind": "stats", "last": False, "recorder": LANE | {"worker": "r"},
-         "ring": {"lanes": [LANE], "dropped-no-slot": 3, "slots": 4, "slots-free": 1, "slots-owned": 2, "slots-loaned": 1,
-                  "offences": {"seals": 0}},
+         "ring": {"accounts": [LANE], "dropped-no-slot": 3, "slots": 4, "slots-free": 1, "slots-owned": 2, "slots-loaned": 1,
+                  "violations": {"seals": 0}},
          "supply": {"received": 9, "published": 8, "inbox-drops": 1, "branches": [LANE | {"worker": "b"}]}}
 HEALTH = {"kind": "health", "worker": "one", "state": "stuck", "previous-state": "ok", "reason": "no progress"}
 FRAME = {"kind": "frame", "seq": 5, "age": 0.1, "work": 0.2, "missed": 1, "alone": 1, "found": 2}

@@ -18,15 +18,15 @@ typedef struct shmring_publisher shmring_publisher;
 
 typedef struct shmring_publisher_options {
   size_t struct_size;
-  const char* path;      /* of the socket; its folder must exist; at most 107 bytes */
-  uint32_t perms;        /* permission bits of the socket file: who may connect (0600) */
-  uint64_t slot_size;    /* the largest frame, bytes (1 to 2^32) */
-  uint32_t slots;        /* 0 = 1 + loans + max_readers × (depth + max_held) */
-  uint32_t loans;        /* frames that may be filled, or shared in this process, at once (2) */
-  uint32_t max_readers;  /* 1 = exclusive; at most SHMRING_MAX_READERS */
-  uint32_t depth;        /* the most frames that a reader may ask to have wait for it (5; 1 to 256) */
-  uint32_t max_held;     /* the most frames that a reader may ask to hold at once (4; 1 to 256) */
-  shmring_policy policy; /* for readers that do not ask */
+  const char* socket_path;    /* of the socket; its folder must exist; at most 107 bytes */
+  uint32_t perms;             /* permission bits of the socket file: who may connect (0600) */
+  uint64_t slot_size;         /* the largest frame, bytes (1 to 2^32) */
+  uint32_t slots;             /* 0 = 1 + loans + max_readers × (depth + max_held) */
+  uint32_t loans;             /* frames that may be filled, or shared in this process, at once (2) */
+  uint32_t max_readers;       /* 1 = exclusive; at most SHMRING_MAX_READERS */
+  uint32_t depth;             /* the most frames that a reader may ask to have wait for it (5; 1 to 256) */
+  uint32_t max_held;          /* the most frames that a reader may ask to hold at once (4; 1 to 256) */
+  shmring_policy drop_policy; /* for readers that do not ask */
 } shmring_publisher_options;
 #define SHMRING_PUBLISHER_OPTIONS_INIT \
   { sizeof(shmring_publisher_options), NULL, 0600, 0, 0, 2, 1, 5, 4, SHMRING_DROP_NEWEST }
@@ -73,7 +73,7 @@ SHMRING_API shmring_status shmring_publisher_end(shmring_publisher* publisher);
 
 /* The ring's figures, and up to `capacity` lanes (attached now, then gone); *count receives how many there are. `lanes` may be NULL. */
 SHMRING_API shmring_status shmring_publisher_stats(shmring_publisher* publisher, shmring_ring_stats* ring,
-                                                   shmring_lane_stats* lanes, size_t capacity, size_t* count);
+                                                   shmring_reader_account* lanes, size_t capacity, size_t* count);
 
 #ifdef __cplusplus
 }

@@ -19,9 +19,9 @@ typedef struct shmring_frame shmring_frame;
 
 typedef struct shmring_reader_options {
   size_t struct_size;
-  const char* path;      /* of the publisher's socket; the publisher need not be there yet */
-  const char* name;      /* the worker's name, UTF-8, 1 to 63 bytes; NULL: the program's name and process number */
-  shmring_policy policy; /* SHMRING_POLICY_DEFAULT: as the publisher set */
+  const char* socket_path;    /* of the publisher's socket; the publisher need not be there yet */
+  const char* worker;         /* the worker's name, UTF-8, 1 to 63 bytes; NULL: the program's name and process number */
+  shmring_policy drop_policy; /* SHMRING_POLICY_DEFAULT: as the publisher set */
   shmring_wake wake;
   uint32_t depth;         /* frames that may wait (0: as many as the publisher grants; `latest` is always 1) */
   uint32_t max_held;      /* frames held at once, of all rings together (0: as many as the publisher grants) */
@@ -69,7 +69,7 @@ typedef struct shmring_reader_stats {
   uint64_t attachments; /* how often a publisher was found */
   uint32_t held;
   uint32_t publisher_pid;
-  shmring_policy policy; /* granted; the next three too */
+  shmring_policy drop_policy; /* granted; the next three too */
   shmring_wake wake;
   uint32_t depth;
   uint32_t max_held;

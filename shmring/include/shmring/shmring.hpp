@@ -69,7 +69,7 @@ class Format {
 
 struct Stats {
   shmring_ring_stats ring{};
-  std::vector<shmring_lane_stats> lanes;
+  std::vector<shmring_reader_account> accounts;
 };
 
 namespace detail {
@@ -79,17 +79,17 @@ inline std::uint64_t wait(std::chrono::nanoseconds timeout) {
   return timeout.count() > 0 ? static_cast<std::uint64_t>(timeout.count()) : 0;
 }
 
-// Calls until the array of lanes was large enough.
+// Calls until the array of accounts was large enough.
 template <class Call>
 Stats stats(Call call) {
   Stats all;
   std::size_t count = 16;
   do {
-    all.lanes.resize(count);
+    all.accounts.resize(count);
     all.ring.struct_size = sizeof all.ring;
-    check(call(&all.ring, all.lanes.data(), all.lanes.size(), &count));
-  } while (count > all.lanes.size());
-  all.lanes.resize(count);
+    check(call(&all.ring, all.accounts.data(), all.accounts.size(), &count));
+  } while (count > all.accounts.size());
+  all.accounts.resize(count);
   return all;
 }
 
@@ -126,9 +126,9 @@ class Frame {
 };
 
 struct ReaderOptions {
-  std::string path;
-  std::string name = {};  // empty: the program's name and process number
-  shmring_policy policy = SHMRING_POLICY_DEFAULT;
+  std::string socket_path;
+  std::string worker = {};  // empty: the program's name and process number
+  shmring_policy drop_policy = SHMRING_POLICY_DEFAULT;
   shmring_wake wake = SHMRING_WAKE_BLOCK;
   std::uint32_t depth = 0;     // 0: as granted
   std::uint32_t max_held = 0;  // 0: as granted
@@ -140,9 +140,9 @@ class Reader {
  public:
   explicit Reader(const ReaderOptions& options) {
     shmring_reader_options raw = SHMRING_READER_OPTIONS_INIT;
-    raw.path = options.path.c_str();
-    raw.name = options.name.empty() ? nullptr : options.name.c_str();
-    raw.policy = options.policy;
+    raw.socket_path = options.socket_path.c_str();
+    raw.worker = options.worker.empty() ? nullptr : options.worker.c_str();
+    raw.drop_policy = options.drop_policy;
     raw.wake = options.wake;
     raw.depth = options.depth;
     raw.max_held = options.max_held;
@@ -218,7 +218,7 @@ class Loan {
 };
 
 struct PublisherOptions {
-  std::string path;
+  std::string socket_path;
   std::uint64_t slot_size = 0;  // 0: as the format's frames
   std::uint32_t max_readers = 1;
   std::uint32_t depth = 5;
@@ -226,14 +226,14 @@ struct PublisherOptions {
   std::uint32_t slots = 0;  // 0: as many as the others come to
   std::uint32_t loans = 2;
   std::uint32_t perms = 0600;
-  shmring_policy policy = SHMRING_DROP_NEWEST;
+  shmring_policy drop_policy = SHMRING_DROP_NEWEST;
 };
 
 class Publisher {
  public:
   explicit Publisher(const PublisherOptions& options, const Format& format = Format()) {
     shmring_publisher_options raw = SHMRING_PUBLISHER_OPTIONS_INIT;
-    raw.path = options.path.c_str();
+    raw.socket_path = options.socket_path.c_str();
     raw.slot_size = options.slot_size != 0 ? options.slot_size : format.frame_size();
     raw.max_readers = options.max_readers;
     raw.depth = options.depth;
@@ -241,7 +241,7 @@ class Publisher {
     raw.slots = options.slots;
     raw.loans = options.loans;
     raw.perms = options.perms;
-    raw.policy = options.policy;
+    raw.drop_policy = options.drop_policy;
     check(shmring_publisher_open(&raw, &publisher_));
     const shmring_status status = shmring_publisher_set_format(publisher_, &format.get());
     if (status == SHMRING_OK) return;

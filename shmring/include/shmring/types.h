@@ -276,11 +276,11 @@ typedef struct shmring_times {
   uint64_t max;
 } shmring_times;
 
-typedef enum shmring_lane_state SHMRING_INT {
-  SHMRING_LANE_ACTIVE = 0,
-  SHMRING_LANE_RETIRED = 1, /* gets no frames; what it took is still its own */
-  SHMRING_LANE_GONE = 2     /* nobody has this name now; its counters stay */
-} shmring_lane_state;
+typedef enum shmring_reader_state SHMRING_INT {
+  SHMRING_READER_ACTIVE = 0,
+  SHMRING_READER_RETIRED = 1, /* gets no frames; what it took is still its own */
+  SHMRING_READER_GONE = 2     /* nobody has this name now; its counters stay */
+} shmring_reader_state;
 
 /* Why a publisher sent a peer away; the places of shmring_ring_stats.violations. */
 typedef enum shmring_violation SHMRING_INT {
@@ -294,10 +294,10 @@ typedef enum shmring_violation SHMRING_INT {
 #define SHMRING_VIOLATIONS 8 /* places in the table; the last ones are free */
 
 /* One reader as the publisher sees it. offered = delivered + dropped + pending, over all its generations. */
-typedef struct shmring_lane_stats {
-  char name[SHMRING_NAME_SIZE];
-  shmring_lane_state state;
-  shmring_policy policy;
+typedef struct shmring_reader_account {
+  char worker[SHMRING_NAME_SIZE];
+  shmring_reader_state state;
+  shmring_policy drop_policy;
   shmring_wake wake;
   uint32_t pid;
   uint32_t depth;
@@ -320,7 +320,7 @@ typedef struct shmring_lane_stats {
   shmring_times age;    /* publish to take, as the reader says */
   shmring_times hold;   /* take to release, as the reader says */
   char reason[96];      /* why the lane was retired, or empty */
-} shmring_lane_stats;
+} shmring_reader_account;
 
 /* The ring as a whole. free_slots + owned + loaned = slots. */
 typedef struct shmring_ring_stats {
@@ -331,8 +331,8 @@ typedef struct shmring_ring_stats {
   uint32_t owned;  /* queued for, or held by, at least one reader, or the newest frame kept for those who come */
   uint32_t loaned; /* being filled, or published and still shared with others in the publisher's process */
   uint32_t max_readers;
-  uint32_t lanes; /* attached now */
-  uint32_t rings; /* generations of the ring that still live: 1, or more while old frames are held */
+  uint32_t readers; /* attached now */
+  uint32_t rings;   /* generations of the ring that still live: 1, or more while old frames are held */
   uint64_t slot_size;
   uint64_t memory;    /* bytes of shared memory */
   uint64_t sequence;  /* frames offered to the ring */

@@ -52,8 +52,8 @@ class Flag(enum.IntFlag):
 class Reader(_shmring.Reader):
     """A worker's way to a publisher's frames. It need not be there yet: reading waits for it, and for the next one after its death.
 
-    path           Of the publisher's socket.
-    policy         "latest", "drop-oldest" or "drop-newest": which frames a slow worker misses. None: as the publisher set.
+    socket_path    Of the publisher's socket.
+    drop_policy    "latest", "drop-oldest" or "drop-newest": which frames a slow worker misses. None: as the publisher set.
     worker         The name in everybody's statistics; the program's name and process number if none is given.
     depth          Frames that may wait, 0: as many as the publisher grants.
     max_held       Frames that may be held at once, 0: as many as the publisher grants.
@@ -61,12 +61,15 @@ class Reader(_shmring.Reader):
     wake           "block", or "adaptive": spins for a moment when a frame is due, one such reader a ring.
     reconnect      False: reading raises Disconnected when the publisher is gone, and a path where none can be is an error.
     writable_copies  True: the arrays of frames are copies that can be written to and kept, for scripts that draw with OpenCV.
+
+    `path` and `policy` are former names of socket_path and drop_policy.
     """
 
-    def __init__(self, path, policy=None, worker=None, *, depth=0, max_held=0, max_frame_age=0.0, wake="block",
-                 reconnect=True, writable_copies=False):
-        path = _path_of(path)
-        super().__init__(path=path, policy=policy, worker=worker or _worker_name(), depth=depth, max_held=max_held,
+    def __init__(self, socket_path=None, drop_policy=None, worker=None, *, depth=0, max_held=0, max_frame_age=0.0, wake="block",
+                 reconnect=True, writable_copies=False, path=None, policy=None):
+        path = _path_of(socket_path if path is None else path)
+        super().__init__(socket_path=path, drop_policy=drop_policy if policy is None else policy,
+                         worker=worker or _worker_name(), depth=depth, max_held=max_held,
                          max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, writable_copies=writable_copies)
         if reconnect:
             _warn_of_path(path)
@@ -93,9 +96,9 @@ class Reader(_shmring.Reader):
         self.close()
 
 
-def inspect(path, timeout=1.0):
+def inspect(socket_path, timeout=1.0):
     """The figures of a live ring, from outside: takes no lane, maps nothing."""
-    return _shmring.inspect(_path_of(path), timeout)
+    return _shmring.inspect(_path_of(socket_path), timeout)
 
 
 def _worker_name():

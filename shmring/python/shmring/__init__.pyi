@@ -63,7 +63,7 @@ class _ReaderStats(TypedDict):
     attachments: int
     held: int
     publisher_pid: int
-    policy: str
+    drop_policy: str
     wake: str
     depth: int
     max_held: int
@@ -72,10 +72,10 @@ class _ReaderStats(TypedDict):
     hold: _Times
     protocol_violations: int
 
-class _LaneStats(TypedDict):
-    name: str
+class _ReaderAccount(TypedDict):
+    worker: str
     state: str
-    policy: str
+    drop_policy: str
     wake: str
     pid: int
     depth: int
@@ -121,7 +121,7 @@ class _RingStats(TypedDict):
     last_published_at: int
     caps: str
     readers: int
-    lanes: list[_LaneStats]
+    accounts: list[_ReaderAccount]
 
 class Frame:
     """One frame, in memory shared with the publisher. Its slot goes back when it and every array made from it are gone."""
@@ -134,8 +134,11 @@ class Frame:
     def planes(self) -> tuple[_Array, ...]:
         """One array a plane: NV12 has (height, width) and (height / 2, width / 2, 2), I420 has three."""
     @property
-    def seq(self) -> int:
+    def sequence(self) -> int:
         """Counts every frame offered to the ring, from 1; gaps are frames that this reader never gets."""
+    @property
+    def seq(self) -> int:
+        """The same as sequence."""
     @property
     def pts(self) -> int | None: ...
     @property
@@ -175,8 +178,8 @@ class Frame:
 class Reader:
     def __init__(
         self,
-        path: _Path,
-        policy: _Policy | None = None,
+        socket_path: _Path | None = None,
+        drop_policy: _Policy | None = None,
         worker: str | None = None,
         *,
         depth: int = 0,
@@ -185,6 +188,8 @@ class Reader:
         wake: _Wake = "block",
         reconnect: bool = True,
         writable_copies: bool = False,
+        path: _Path | None = None,
+        policy: _Policy | None = None,
     ) -> None: ...
     @overload
     def read(self, timeout: None = None) -> Frame: ...
@@ -237,7 +242,7 @@ class Publisher:
 
     def __init__(
         self,
-        path: _Path,
+        socket_path: _Path | None = None,
         *,
         slot_size: int = 0,
         format: str | None = None,
@@ -245,13 +250,15 @@ class Publisher:
         height: int = 0,
         caps: str | None = None,
         framerate: float | Fraction | None = None,
-        policy: _Policy = "drop-newest",
+        drop_policy: _Policy = "drop-newest",
         max_readers: int = 1,
         depth: int = 5,
         max_held: int = 4,
         slots: int = 0,
         loans: int = 2,
         perms: int = 0o600,
+        path: _Path | None = None,
+        policy: _Policy | None = None,
     ) -> None: ...
     def publish(
         self,
@@ -305,5 +312,5 @@ class gather(Iterator[tuple[Frame, ...]]):
     def missing(self) -> list[int]: ...
     def __next__(self) -> tuple[Frame, ...]: ...
 
-def inspect(path: _Path, timeout: float = 1.0) -> _RingStats:
+def inspect(socket_path: _Path, timeout: float = 1.0) -> _RingStats:
     """The figures of a live ring, from outside: takes no lane, maps nothing."""

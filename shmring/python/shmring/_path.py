@@ -13,7 +13,7 @@ def path_of(path):
     try:
         return os.fsencode(path)
     except TypeError:
-        raise TypeError(f"path is that of the publisher's socket, a string or a pathlib.Path, not {type(path).__name__}") from None
+        raise TypeError(f"socket_path is that of the publisher's socket, a string or a pathlib.Path, not {type(path).__name__}") from None
 
 
 def warn_of_path(path):

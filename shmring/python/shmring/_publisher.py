@@ -11,27 +11,29 @@ from ._shmring import Publisher as _Publisher
 class Publisher(_Publisher):
     """A ring of frames that others read. It never waits for a reader.
 
-    path         Of the socket that it makes; the folder must be there.
+    socket_path  Of the socket that it makes; the folder must be there.
     format       The pixel format as GStreamer calls it ("BGR"), with width and height. None: frames of any size up to slot_size.
     slot_size    Bytes of the largest frame; 0: those of a frame of the format.
     framerate    Frames a second of a format, as a number or a fractions.Fraction; None: it varies.
     caps         GStreamer caps as text, for what is no raw video.
-    policy       "latest", "drop-oldest" or "drop-newest": for readers that do not ask.
+    drop_policy  "latest", "drop-oldest" or "drop-newest": for readers that do not ask.
     max_readers  How many may read at once.
     depth        The most frames that a reader may ask to have wait for it.
     max_held     The most frames that a reader may ask to hold at once.
     slots        0: as many as all that needs.
     loans        Frames that may be filled at once.
     perms        Permission bits of the socket: who may read.
+
+    `path` and `policy` are former names of socket_path and drop_policy.
     """
 
     __module__ = "shmring"
 
-    def __init__(self, path, *, slot_size=0, format=None, width=0, height=0, caps=None, framerate=None, policy="drop-newest",
-                 max_readers=1, depth=5, max_held=4, slots=0, loans=2, perms=0o600):
-        super().__init__(path=path_of(path), slot_size=slot_size, format=format, width=width, height=height, caps=caps,
-                         framerate=_fraction(framerate), policy=policy, max_readers=max_readers, depth=depth, max_held=max_held,
-                         slots=slots, loans=loans, perms=perms)
+    def __init__(self, socket_path=None, *, slot_size=0, format=None, width=0, height=0, caps=None, framerate=None,
+                 drop_policy="drop-newest", max_readers=1, depth=5, max_held=4, slots=0, loans=2, perms=0o600, path=None, policy=None):
+        super().__init__(socket_path=path_of(socket_path if path is None else path), slot_size=slot_size, format=format, width=width,
+                         height=height, caps=caps, framerate=_fraction(framerate), drop_policy=drop_policy if policy is None else policy,
+                         max_readers=max_readers, depth=depth, max_held=max_held, slots=slots, loans=loans, perms=perms)
 
     def set_format(self, format=None, width=0, height=0, *, caps=None, framerate=None):
         """What the frames from now on are; makes a new ring where they need larger slots."""

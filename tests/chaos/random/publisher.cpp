@@ -26,14 +26,14 @@ class Publishing {
     if (plan.one_cpu) stay_on_one_cpu();
     const std::string path = board_.path(plan.path);
     shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
-    options.path = path.c_str();
+    options.socket_path = path.c_str();
     options.slot_size = capacity_ = plan.slot_size;
     options.slots = plan.slots;
     options.loans = plan.loans;
     options.max_readers = plan.max_readers;
     options.depth = plan.depth;
     options.max_held = plan.max_held;
-    options.policy = static_cast<shmring_policy>(plan.policy);
+    options.drop_policy = static_cast<shmring_policy>(plan.policy);
     me_.rings = 1;
     me_.pid = static_cast<std::uint32_t>(::getpid());
     if (const auto status = shmring_publisher_open(&options, &publisher_); status != SHMRING_OK)
@@ -290,7 +290,7 @@ class Publishing {
       if (!last) ::usleep(random.below(30'000));
       shmring_ring_stats ring{};
       ring.struct_size = sizeof ring;
-      std::vector<shmring_lane_stats> lanes(SHMRING_MAX_READERS);
+      std::vector<shmring_reader_account> lanes(SHMRING_MAX_READERS);
       std::size_t count = 0;
       if (shmring_publisher_stats(publisher_, &ring, lanes.data(), lanes.size(), &count) != SHMRING_OK) continue;
       lanes.resize(std::min(count, lanes.size()));

@@ -65,9 +65,9 @@ class Reading {
   void open() {
     const ReaderPlan& plan = me_.plan;
     shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.path = path_.c_str();
-    options.name = name_.c_str();
-    options.policy = static_cast<shmring_policy>(plan.policy);
+    options.socket_path = path_.c_str();
+    options.worker = name_.c_str();
+    options.drop_policy = static_cast<shmring_policy>(plan.policy);
     options.wake = static_cast<shmring_wake>(plan.wake);
     options.depth = plan.depth;
     options.max_held = plan.max_held;
@@ -190,8 +190,8 @@ class Reading {
       hand_.take(frame, origin);
       if (board_.fault()) return;
       // One that is interrupted skips no further.
-      const bool newer = figures_.policy == SHMRING_LATEST ||
-                         (figures_.policy == SHMRING_DROP_OLDEST && what == "latest" && !interrupted());
+      const bool newer = figures_.drop_policy == SHMRING_LATEST ||
+                         (figures_.drop_policy == SHMRING_DROP_OLDEST && what == "latest" && !interrupted());
       judge(what, origin, newer && origin.publisher < publishers ? newest[origin.publisher] : 0);
     } else {
       judge_refusal(what, status, text, before, publisher, publisher < publishers ? ends[publisher] : 0);
@@ -272,12 +272,12 @@ class Reading {
     // It may be told late of an end before the ring was changed, and of one that is over, while the next frame evicts the last one.
     const Last& last = last_[number];
     if (ends == publisher.ends && mark == publisher.end_mark && publisher.begun == sequence_of(mark) &&
-        figures_.policy != SHMRING_DROP_NEWEST && !flushed_ && me_.plan.max_frame_age_ms == 0 &&
+        figures_.drop_policy != SHMRING_DROP_NEWEST && !flushed_ && me_.plan.max_frame_age_ms == 0 &&
         last.ring == ring_of(mark) && last.sequence < sequence_of(mark))
       fail("the end came before frame " + std::to_string(sequence_of(mark)) + " of " + publisher_name(number) +
            ", the last one taken is " + std::to_string(last.sequence) + "; it holds " + std::to_string(figures_.held) +
-           " of " + std::to_string(figures_.max_held) + ", policy " + std::to_string(figures_.policy) + ", depth " +
-           std::to_string(figures_.depth) + ", taken unseen " + std::to_string(unseen_));
+           " of " + std::to_string(figures_.max_held) + ", policy " + std::to_string(figures_.drop_policy) +
+           ", depth " + std::to_string(figures_.depth) + ", taken unseen " + std::to_string(unseen_));
     ++me_.from[number].ends;
     ++ends_;
   }

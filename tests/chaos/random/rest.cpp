@@ -37,7 +37,7 @@ void Round::come_to_rest() {
     await(name + " has no reader and gets every slot back but the newest frame's", [&] {
       if (!look(path)) return false;
       const shmring_ring_stats& ring = path.seen->ring();
-      return ring.lanes == 0 && ring.rings == 1 && ring.loaned == 0 && ring.free_slots + 1 == ring.slots;
+      return ring.readers == 0 && ring.rings == 1 && ring.loaned == 0 && ring.free_slots + 1 == ring.slots;
     });
     close_publisher(path);
   }
@@ -114,8 +114,8 @@ std::string Round::unsettled(Path& path) const {
       if (workers_[i].there) return reader_name(i) + " is not known";
       continue;
     }
-    const shmring_lane_stats& lane = found->second;
-    if ((workers_[i].there && lane.state != SHMRING_LANE_ACTIVE) || lane.pending != 0 || lane.held != 0)
+    const shmring_reader_account& lane = found->second;
+    if ((workers_[i].there && lane.state != SHMRING_READER_ACTIVE) || lane.pending != 0 || lane.held != 0)
       return reader_name(i) + " has state " + std::to_string(lane.state) + ", pending " + std::to_string(lane.pending) +
              ", held " + std::to_string(lane.held) + ", reason '" + lane.reason + "'";
   }
@@ -147,7 +147,7 @@ void Round::check_account(Path& path) {
   for (std::uint32_t i = 0; i < workers_.size(); ++i) {
     const auto found = path.seen->lanes().find(reader_name(i));
     if (found == path.seen->lanes().end()) continue;
-    const shmring_lane_stats& lane = found->second;
+    const shmring_reader_account& lane = found->second;
     const Received& from = board_->reader[i].from[path.publisher];
     const std::string who = reader_name(i) + ", attached " + std::to_string(lane.generation) + " times: ";
     if (from.blurred == 0) expect(who + "delivered (against what it took)", from.taken, lane.delivered);

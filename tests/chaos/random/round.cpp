@@ -278,7 +278,7 @@ void Round::close_publisher(Path& path) {
 void Round::rival(std::uint32_t number) {
   const std::string path = board_->path(number);
   shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
-  options.path = path.c_str();
+  options.socket_path = path.c_str();
   options.slot_size = 64;
   shmring_publisher* publisher = nullptr;
   const auto status = shmring_publisher_open(&options, &publisher);
@@ -351,7 +351,7 @@ bool Round::look(Path& path) {
     return false;
   shmring_ring_stats ring{};
   ring.struct_size = sizeof ring;
-  std::vector<shmring_lane_stats> lanes(SHMRING_MAX_READERS);
+  std::vector<shmring_reader_account> lanes(SHMRING_MAX_READERS);
   std::size_t count = 0;
   const auto status =
       shmring_observer_stats(path.observer, 100 * kMillisecond, &ring, lanes.data(), lanes.size(), &count);

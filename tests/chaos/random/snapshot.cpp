@@ -18,17 +18,17 @@ constexpr Figure<shmring_ring_stats> kOfTheRing[] = {
     {"no_slot", &shmring_ring_stats::no_slot},   {"too_large", &shmring_ring_stats::too_large},
     {"copied", &shmring_ring_stats::copied},     {"refused_readers", &shmring_ring_stats::refused_readers},
 };
-constexpr Figure<shmring_lane_stats> kOfALane[] = {
-    {"offered", &shmring_lane_stats::offered},
-    {"delivered", &shmring_lane_stats::delivered},
-    {"dropped", &shmring_lane_stats::dropped},
-    {"stale", &shmring_lane_stats::stale},
-    {"bells", &shmring_lane_stats::wakeups},
-    {"last_taken_seq", &shmring_lane_stats::last_taken_sequence},
-    {"last_offered_at", &shmring_lane_stats::last_offered_at},
+constexpr Figure<shmring_reader_account> kOfALane[] = {
+    {"offered", &shmring_reader_account::offered},
+    {"delivered", &shmring_reader_account::delivered},
+    {"dropped", &shmring_reader_account::dropped},
+    {"stale", &shmring_reader_account::stale},
+    {"wakeups", &shmring_reader_account::wakeups},
+    {"last_taken_seq", &shmring_reader_account::last_taken_sequence},
+    {"last_offered_at", &shmring_reader_account::last_offered_at},
 };
 
-std::string equation(const shmring_lane_stats& l) {
+std::string equation(const shmring_reader_account& l) {
   return "offered " + std::to_string(l.offered) + ", delivered " + std::to_string(l.delivered) + ", dropped " +
          std::to_string(l.dropped) + ", pending " + std::to_string(l.pending);
 }
@@ -39,7 +39,7 @@ void Snapshots::fail(const std::string& text) {
   board_.fail(publisher_name(publisher_) + ", " + whose_ + ", look " + std::to_string(count_) + ": " + text);
 }
 
-void Snapshots::check(const shmring_ring_stats& ring, std::span<const shmring_lane_stats> lanes) {
+void Snapshots::check(const shmring_ring_stats& ring, std::span<const shmring_reader_account> lanes) {
   ++count_;
   if (ring.free_slots + ring.owned + ring.loaned != ring.slots)
     fail("free " + std::to_string(ring.free_slots) + " + owned " + std::to_string(ring.owned) + " + loaned " +
@@ -52,9 +52,9 @@ void Snapshots::check(const shmring_ring_stats& ring, std::span<const shmring_la
     if (i != SHMRING_VIOLATION_SILENCE && ring.violations[i] != 0)
       fail("all readers are honest, but one was sent away for '" +
            std::string(shmring_violation_name(static_cast<shmring_violation>(i))) + "'");
-  std::map<std::string, shmring_lane_stats> now;
+  std::map<std::string, shmring_reader_account> now;
   for (const auto& lane : lanes) {
-    if (!now.emplace(lane.name, lane).second) fail(std::string(lane.name) + " is listed twice");
+    if (!now.emplace(lane.worker, lane).second) fail(std::string(lane.worker) + " is listed twice");
     check_lane(lane, ring);
   }
   for (const auto& [name, lane] : lanes_)
@@ -63,8 +63,8 @@ void Snapshots::check(const shmring_ring_stats& ring, std::span<const shmring_la
   lanes_ = std::move(now);
 }
 
-void Snapshots::check_lane(const shmring_lane_stats& lane, const shmring_ring_stats& ring) {
-  const std::string name = lane.name;
+void Snapshots::check_lane(const shmring_reader_account& lane, const shmring_ring_stats& ring) {
+  const std::string name = lane.worker;
   if (lane.offered != lane.delivered + lane.dropped + lane.pending)
     fail(name + ": offered is not delivered + dropped + pending: " + equation(lane));
   std::uint32_t number = 0;
@@ -80,12 +80,12 @@ void Snapshots::check_lane(const shmring_lane_stats& lane, const shmring_ring_st
          " handles, reason '" + lane.reason + "'");
   if (lane.reason[0] != '\0' && reader.deaths == publisher.deaths_before[number])
     fail(name + ": its process lives, and the lane's reason is '" + lane.reason + "'");
-  if (lane.state == SHMRING_LANE_ACTIVE && lane.reason[0] != '\0')
+  if (lane.state == SHMRING_READER_ACTIVE && lane.reason[0] != '\0')
     fail(name + ": attached, and yet there is a reason: '" + lane.reason + "'");
 
   const auto before = lanes_.find(name);
   if (before == lanes_.end()) return;
-  const shmring_lane_stats& then = before->second;
+  const shmring_reader_account& then = before->second;
   for (const auto& figure : kOfALane)
     if (lane.*figure.value < then.*figure.value)
       fail(name + ": " + figure.name + " went back from " + std::to_string(then.*figure.value) + " to " +

@@ -16,21 +16,21 @@ class Snapshots {
       : board_(board), publisher_(publisher), whose_(std::move(whose)) {}
 
   // Faults go to the board.
-  void check(const shmring_ring_stats& ring, std::span<const shmring_lane_stats> lanes);
+  void check(const shmring_ring_stats& ring, std::span<const shmring_reader_account> lanes);
   bool any() const { return count_ != 0; }
   const shmring_ring_stats& ring() const { return ring_; }
-  const std::map<std::string, shmring_lane_stats>& lanes() const { return lanes_; }
+  const std::map<std::string, shmring_reader_account>& lanes() const { return lanes_; }
 
  private:
-  void check_lane(const shmring_lane_stats& lane, const shmring_ring_stats& ring);
+  void check_lane(const shmring_reader_account& lane, const shmring_ring_stats& ring);
   void fail(const std::string& text);
 
   Board& board_;
   const std::uint32_t publisher_;
   const std::string whose_;
   std::uint64_t count_ = 0;
-  shmring_ring_stats ring_{};                        // the last ones
-  std::map<std::string, shmring_lane_stats> lanes_;  // by name
+  shmring_ring_stats ring_{};                            // the last ones
+  std::map<std::string, shmring_reader_account> lanes_;  // by name
 };
 
 }  // namespace chaos

@@ -163,12 +163,12 @@ TEST(Wire, ReadsFiguresOfAnOlderAndANewerBuild) {
   for (const int more : {-16, 0, 16}) {
     auto head = make<Stats>();
     head.ring_size = static_cast<std::uint32_t>(static_cast<int>(sizeof(shmring_ring_stats)) + more);
-    head.lane_size = static_cast<std::uint32_t>(static_cast<int>(sizeof(shmring_lane_stats)) + more);
+    head.lane_size = static_cast<std::uint32_t>(static_cast<int>(sizeof(shmring_reader_account)) + more);
     head.lane_count = 2;
     shmring_ring_stats ring{};
     ring.slots = 12;
-    shmring_lane_stats lane{};
-    set_text(lane.name, "worker");
+    shmring_reader_account lane{};
+    set_text(lane.worker, "worker");
     std::vector<std::byte> bytes(sizeof head + head.ring_size + 2 * head.lane_size, std::byte{0xEE});
     std::memcpy(bytes.data(), &head, sizeof head);
     std::memcpy(bytes.data() + sizeof head, &ring, std::min<std::size_t>(sizeof ring, head.ring_size));
@@ -176,10 +176,10 @@ TEST(Wire, ReadsFiguresOfAnOlderAndANewerBuild) {
       std::memcpy(bytes.data() + sizeof head + head.ring_size + i * head.lane_size, &lane,
                   std::min<std::size_t>(sizeof lane, head.lane_size));
     shmring_ring_stats got{};
-    std::vector<shmring_lane_stats> lanes(2);
+    std::vector<shmring_reader_account> lanes(2);
     EXPECT_EQ(parse_stats(bytes, got, lanes), 2u) << more;
     EXPECT_EQ(got.slots, 12u);
-    EXPECT_STREQ(lanes[1].name, "worker");
+    EXPECT_STREQ(lanes[1].worker, "worker");
     for (std::size_t n = sizeof head; n < bytes.size(); n += 97)
       EXPECT_FALSE(parse_stats(std::span(bytes).first(n), got, lanes));
   }
@@ -188,36 +188,36 @@ TEST(Wire, ReadsFiguresOfAnOlderAndANewerBuild) {
 TEST(Wire, ReadsFiguresFullOfGarbageIntoValuesThatExist) {
   auto head = make<Stats>();
   head.ring_size = sizeof(shmring_ring_stats);
-  head.lane_size = sizeof(shmring_lane_stats);
+  head.lane_size = sizeof(shmring_reader_account);
   head.lane_count = 1;
   std::vector<std::byte> bytes(sizeof head + head.ring_size + head.lane_size, std::byte{0xFF});
   std::memcpy(bytes.data(), &head, sizeof head);
   shmring_ring_stats ring;
-  std::vector<shmring_lane_stats> lanes(1);
+  std::vector<shmring_reader_account> lanes(1);
   ASSERT_EQ(parse_stats(bytes, ring, lanes), 1u);
-  EXPECT_EQ(lanes[0].state, SHMRING_LANE_GONE);
-  EXPECT_EQ(lanes[0].policy, SHMRING_POLICY_DEFAULT);
+  EXPECT_EQ(lanes[0].state, SHMRING_READER_GONE);
+  EXPECT_EQ(lanes[0].drop_policy, SHMRING_POLICY_DEFAULT);
   EXPECT_EQ(lanes[0].wake, SHMRING_WAKE_BLOCK);
-  EXPECT_LT(std::strlen(lanes[0].name), sizeof lanes[0].name);
+  EXPECT_LT(std::strlen(lanes[0].worker), sizeof lanes[0].worker);
 }
 
 TEST(Wire, ShowsNoByteOfFiguresThatATerminalWouldObey) {
   auto head = make<Stats>();
   shmring_ring_stats said{};
-  shmring_lane_stats lane{};
+  shmring_reader_account lane{};
   head.ring_size = sizeof said;
   head.lane_size = sizeof lane;
   head.lane_count = 1;
   std::strcpy(said.caps, "video/\x1b[2Jx-raw");
-  std::strcpy(lane.name, "worker\n\xff");
+  std::strcpy(lane.worker, "worker\n\xff");
   auto bytes = bytes_of(head, sizeof said + sizeof lane);
   std::memcpy(bytes.data() + sizeof head, &said, sizeof said);
   std::memcpy(bytes.data() + sizeof head + sizeof said, &lane, sizeof lane);
   shmring_ring_stats ring;
-  std::vector<shmring_lane_stats> lanes(1);
+  std::vector<shmring_reader_account> lanes(1);
   ASSERT_TRUE(parse_stats(bytes, ring, lanes));
   EXPECT_STREQ(ring.caps, "video/?[2Jx-raw");
-  EXPECT_STREQ(lanes[0].name, "worker??");
+  EXPECT_STREQ(lanes[0].worker, "worker??");
 }
 
 TEST(Wire, RefusesFiguresThatClaimMoreThanCame) {

@@ -24,12 +24,12 @@ class CApi : public testing::Test {
  protected:
   void SetUp() override {
     shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
-    o.path = path.c_str();
+    o.socket_path = path.c_str();
     o.slot_size = 1000;
     ASSERT_EQ(shmring_publisher_open(&o, &publisher), SHMRING_OK) << shmring_last_error();
     shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
-    r.path = path.c_str();
-    r.name = "worker";
+    r.socket_path = path.c_str();
+    r.worker = "worker";
     ASSERT_EQ(shmring_reader_open(&r, &reader), SHMRING_OK) << shmring_last_error();
   }
   void TearDown() override {
@@ -116,9 +116,9 @@ TEST_F(CApi, RefusesNullEverywhereAndSaysSo) {
 // Garbage where the size of the structure belongs must not become a path.
 TEST_F(CApi, RefusesOptionsThatEndBeforeTheirPath) {
   shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
-  o.path = path.c_str();
+  o.socket_path = path.c_str();
   shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
-  r.path = path.c_str();
+  r.socket_path = path.c_str();
   shmring_publisher* other_publisher;
   shmring_reader* other_reader;
   o.struct_size = r.struct_size = sizeof(std::size_t);
@@ -137,7 +137,7 @@ TEST_F(CApi, NamesTheMacroWhereAStructureWasNotInitialised) {
   shmring_frame_info info{};
   shmring_publisher* other_publisher;
   shmring_reader* other_reader;
-  o.path = r.path = path.c_str();
+  o.socket_path = r.socket_path = path.c_str();
   EXPECT_EQ(shmring_publisher_open(&o, &other_publisher), SHMRING_INVALID);
   EXPECT_TRUE(says("SHMRING_PUBLISHER_OPTIONS_INIT")) << shmring_last_error();
   EXPECT_EQ(shmring_reader_open(&r, &other_reader), SHMRING_INVALID);
@@ -158,12 +158,12 @@ TEST_F(CApi, NamesTheMacroWhereAStructureWasNotInitialised) {
 
 TEST_F(CApi, NamesTheValuesThatAreAllowedWhereOneIsNot) {
   shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
-  r.path = path.c_str();
-  r.policy = static_cast<shmring_policy>(99);
+  r.socket_path = path.c_str();
+  r.drop_policy = static_cast<shmring_policy>(99);
   shmring_reader* other;
   EXPECT_EQ(shmring_reader_open(&r, &other), SHMRING_INVALID);
   EXPECT_NE(std::string(shmring_last_error()).find("SHMRING_LATEST"), std::string::npos) << shmring_last_error();
-  r.policy = SHMRING_LATEST;
+  r.drop_policy = SHMRING_LATEST;
   r.wake = static_cast<shmring_wake>(99);
   EXPECT_EQ(shmring_reader_open(&r, &other), SHMRING_INVALID);
   EXPECT_NE(std::string(shmring_last_error()).find("SHMRING_WAKE_ADAPTIVE"), std::string::npos) << shmring_last_error();
@@ -178,7 +178,7 @@ TEST_F(CApi, TellsAPathWhereNoPublisherCanBe) {
     EXPECT_EQ(shmring_reader_check_path(wrong.c_str()), SHMRING_INVALID) << wrong;
     EXPECT_NE(std::string(shmring_last_error()).find(wrong), std::string::npos) << shmring_last_error();
     shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
-    r.path = wrong.c_str();
+    r.socket_path = wrong.c_str();
     r.reconnect = false;
     shmring_reader* other;
     EXPECT_EQ(shmring_reader_open(&r, &other), SHMRING_INVALID) << wrong;
@@ -188,10 +188,10 @@ TEST_F(CApi, TellsAPathWhereNoPublisherCanBe) {
 
 TEST_F(CApi, ReadsOptionsOfAnOlderProgramAndFillsNoMoreThanItKnows) {
   shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
-  r.struct_size = offsetof(shmring_reader_options, policy);
-  r.path = path.c_str();
-  r.name = "older";
-  r.policy = static_cast<shmring_policy>(99);  // not part of what it knows
+  r.struct_size = offsetof(shmring_reader_options, drop_policy);
+  r.socket_path = path.c_str();
+  r.worker = "older";
+  r.drop_policy = static_cast<shmring_policy>(99);  // not part of what it knows
   shmring_reader* older;
   ASSERT_EQ(shmring_reader_open(&r, &older), SHMRING_OK) << shmring_last_error();
   shmring_reader_close(older);
@@ -281,7 +281,7 @@ TEST_F(CApi, ShowsARingToAnObserver) {
   ASSERT_EQ(shmring_observer_open(path.c_str(), kPatience, &observer), SHMRING_OK) << shmring_last_error();
   ASSERT_EQ(write(), SHMRING_OK);
   shmring_ring_stats stats{};
-  shmring_lane_stats lanes[4];
+  shmring_reader_account lanes[4];
   std::size_t count = 99;
   ASSERT_EQ(shmring_observer_stats(observer, kPatience, &stats, lanes, 4, &count), SHMRING_OK);
   EXPECT_EQ(stats.published, 1u);
@@ -293,7 +293,7 @@ TEST_F(CApi, SaysWhyMemoryIsNotToBeHad) {
   const support::TempDir other;
   const std::string elsewhere = other.file("ring");
   shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
-  o.path = elsewhere.c_str();
+  o.socket_path = elsewhere.c_str();
   o.slot_size = 1ull << 32;
   o.slots = 200;
   shmring_publisher* huge;

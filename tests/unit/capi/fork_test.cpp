@@ -35,7 +35,7 @@ class Handles : public testing::Test {
  protected:
   shmring_status open_publisher(std::uint32_t loans = 8) {
     shmring_publisher_options o = SHMRING_PUBLISHER_OPTIONS_INIT;
-    o.path = path.c_str();
+    o.socket_path = path.c_str();
     o.slot_size = kSize;
     o.loans = loans;
     o.max_readers = 2;
@@ -43,8 +43,8 @@ class Handles : public testing::Test {
   }
   shmring_status open_reader() {
     shmring_reader_options o = SHMRING_READER_OPTIONS_INIT;
-    o.path = path.c_str();
-    o.name = "worker";
+    o.socket_path = path.c_str();
+    o.worker = "worker";
     return shmring_reader_open(&o, &reader);
   }
   shmring_status write() {
@@ -197,7 +197,7 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
     shmring_ring_stats stats{};
     stats.struct_size = sizeof stats;
     EXPECT_EQ(shmring_observer_stats(observer, kPatience, &stats, nullptr, 0, nullptr), SHMRING_OK);
-    return stats.lanes == 1;
+    return stats.readers == 1;
   }));
   shmring_observer_close(observer);
   shmring_publisher_discard(publisher, &mine);

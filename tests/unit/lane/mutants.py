@@ -62,7 +62,7 @@ MUTANTS = {
                                        "Ops::store(taken_, false, std::memory_order_relaxed)"),
     "spin_lock entered by looking first": (SPIN_LOCK, "return !Ops::exchange(taken_, true, std::memory_order_acquire);",
                                            "if (Ops::load(taken_, std::memory_order_acquire)) return false;\n"
-                                       "    Ops::store(taken_, true, std::memory_order_release);\n    return true;"),
+                                           "    Ops::store(taken_, true, std::memory_order_release);\n    return true;"),
     "slot given back without release": (FREED_SLOTS, "std::uint64_t{1} << (slot % 64), std::memory_order_release)",
                                         "std::uint64_t{1} << (slot % 64), std::memory_order_relaxed)"),
     "returns taken without acquire": (FREED_SLOTS, "std::uint64_t{0}, std::memory_order_acquire)", "std::uint64_t{0}, std::memory_order_relaxed)"),

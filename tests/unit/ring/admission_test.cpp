@@ -61,7 +61,7 @@ TEST_F(Admission, GrantsWhatIsAskedForUpToTheConfiguration) {
   o.depth = 2;
   o.max_held = 1;
   const auto modest = attach(o);
-  o.name = "greedy";
+  o.worker = "greedy";
   o.depth = 200;
   o.max_held = 200;
   const auto greedy = attach(o);
@@ -115,12 +115,12 @@ TEST_F(Admission, WhatAReaderHoldsAfterItLeftIsItsOwnUntilItLetsGo) {
     checked(*frame);
     ASSERT_EQ(checked(held), 1u);
   }
-  EXPECT_EQ(lane("first").state, SHMRING_LANE_RETIRED);
+  EXPECT_EQ(lane("first").state, SHMRING_READER_RETIRED);
   held = Frame();
   EXPECT_TRUE(support::eventually([&] {
     publish();
     second->flush();
-    return lane("first").state == SHMRING_LANE_GONE;
+    return lane("first").state == SHMRING_READER_GONE;
   }));
 }
 

@@ -279,7 +279,7 @@ TEST_F(Changes, AnAccountGoesOnUnderTheSameName) {
     publish();  // stays pending: dropped when the reader leaves
     EXPECT_EQ(lane("worker").generation, generation);
   }
-  EXPECT_TRUE(support::eventually([&] { return lane("worker").state == SHMRING_LANE_GONE; }));
+  EXPECT_TRUE(support::eventually([&] { return lane("worker").state == SHMRING_READER_GONE; }));
   const auto l = lane("worker");
   // Each attachment but the first began with the newest frame.
   EXPECT_EQ(l.offered, 4u * 4 + 3);
@@ -360,7 +360,7 @@ TEST_F(Changes, MovingToANewRingIsNoNewAttachmentAndKeepsTheAccount) {
   }));
   EXPECT_EQ(lane("worker").generation, 1u);
   EXPECT_GE(lane("worker").delivered, 4u);
-  EXPECT_EQ(lane("worker").state, SHMRING_LANE_ACTIVE);
+  EXPECT_EQ(lane("worker").state, SHMRING_READER_ACTIVE);
   expect_balance();
 }
 
@@ -530,10 +530,10 @@ TEST_F(Changes, AFolderThatVanishesForAMomentIsWaitedFor) {
   const std::string folder = dir.file("d");
   std::filesystem::create_directory(folder);
   auto o = publisher_options();
-  o.path = folder + "/ring";
+  o.socket_path = folder + "/ring";
   publisher = open(o);
   auto r = reader_options("worker");
-  r.path = o.path;
+  r.socket_path = o.socket_path;
   const auto reader = attach(r);
   for (const bool anew : {false, true}) {  // it comes back, or another one takes its place
     std::filesystem::rename(folder, dir.file("e"));
@@ -541,7 +541,7 @@ TEST_F(Changes, AFolderThatVanishesForAMomentIsWaitedFor) {
     publish();
     EXPECT_NE(next(*reader), 0u);
     if (!anew) std::filesystem::rename(dir.file("e"), folder);
-    r.name = anew ? "later" : "sooner";
+    r.worker = anew ? "later" : "sooner";
     attach(r);
   }
 }
@@ -585,7 +585,7 @@ TEST_F(Changes, ManyNamesAreForgottenOldestFirstAndThoseOfTheLivingNever) {
   const auto living = attach("living");
   publish();
   for (int i = 0; i < 100; ++i) attach("visitor-" + std::to_string(i));
-  EXPECT_LE(publisher->stats().lanes.size(), 66u);
+  EXPECT_LE(publisher->stats().accounts.size(), 66u);
   EXPECT_EQ(lane("living").generation, 2u);
   EXPECT_GE(lane("living").offered, 1u);
   EXPECT_EQ(lane("visitor-99").generation, 1u);

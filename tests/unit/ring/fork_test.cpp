@@ -44,7 +44,7 @@ TEST_F(Fork, AChildOfAReaderCannotReadAndItsEndIsNotTheReaders) {
   EXPECT_EQ(child.wait()->code, 0);
   publish();
   EXPECT_EQ(checked(*reader->read(kPatience)), 1u);
-  EXPECT_EQ(lane("worker").state, SHMRING_LANE_ACTIVE);
+  EXPECT_EQ(lane("worker").state, SHMRING_READER_ACTIVE);
 }
 
 TEST_F(Fork, AChildOfAPublisherCannotPublishAndItsEndIsNotThePublishers) {

@@ -13,7 +13,7 @@ class Moving : public RingFixture, public testing::WithParamInterface<shmring_po
   static constexpr std::uint32_t kDepth = 5;
   std::unique_ptr<Reader> attach_with_policy() {
     auto o = reader_options("worker");
-    o.policy = GetParam();
+    o.drop_policy = GetParam();
     o.depth = kDepth;
     return attach(o);
   }
@@ -108,7 +108,7 @@ TEST_P(Moving, AReaderThatClosesOnItsWayGivesItsPlaceBack) {
   ASSERT_TRUE(publisher->resize(5000));
   for (std::uint32_t i = 0; i < kDepth; ++i) ASSERT_EQ(publish(5000), SHMRING_OK);
   reader.reset();
-  EXPECT_TRUE(support::eventually([&] { return lane("worker").state == SHMRING_LANE_GONE; }));
+  EXPECT_TRUE(support::eventually([&] { return lane("worker").state == SHMRING_READER_GONE; }));
   EXPECT_TRUE(all_slots_back());
   EXPECT_EQ(publisher->readers(), 0u);
   EXPECT_EQ(lane("worker").dropped, 5u);
@@ -122,7 +122,7 @@ TEST_P(Moving, AnotherReaderOfItsNameDoesNotGetWhatWaitedForIt) {
   ASSERT_TRUE(publisher->resize(5000));
   for (int i = 0; i < 2; ++i) ASSERT_EQ(publish(5000), SHMRING_OK);
   auto o = reader_options("worker");
-  o.policy = GetParam();
+  o.drop_policy = GetParam();
   o.depth = 2;
   const auto other = open(o);
   EXPECT_EQ(read_until(*other, 2), all(2, 2));

@@ -20,13 +20,13 @@ TEST_F(ObserverTest, SeesWhatThePublisherSees) {
   const auto observer = *Observer::open(path, kPatience);
   const auto seen = *observer->stats(kPatience);
   EXPECT_EQ(seen.ring.sequence, 3u);
-  EXPECT_EQ(seen.ring.lanes, 2u);
+  EXPECT_EQ(seen.ring.readers, 2u);
   EXPECT_STREQ(seen.ring.caps, "image/jpeg");
   EXPECT_EQ(seen.ring.publisher_pid, static_cast<std::uint32_t>(::getpid()));
-  ASSERT_EQ(seen.lanes.size(), 2u);
-  EXPECT_STREQ(seen.lanes[0].name, "a");
-  EXPECT_EQ(seen.lanes[0].delivered, 1u);
-  EXPECT_EQ(seen.lanes[1].pending, 3u);
+  ASSERT_EQ(seen.accounts.size(), 2u);
+  EXPECT_STREQ(seen.accounts[0].worker, "a");
+  EXPECT_EQ(seen.accounts[0].delivered, 1u);
+  EXPECT_EQ(seen.accounts[1].pending, 3u);
 }
 
 TEST_F(ObserverTest, TakesNoLaneAlsoOnAnExclusiveRing) {
@@ -59,10 +59,10 @@ TEST_F(ObserverTest, SeesSixtyThreeLanesAndThoseThatWent) {
   std::vector<std::unique_ptr<Reader>> readers;
   for (int i = 0; i < SHMRING_MAX_READERS; ++i) readers.push_back(attach("reader-" + std::to_string(i)));
   const auto seen = *(*Observer::open(path, kPatience))->stats(kPatience);
-  EXPECT_EQ(seen.ring.lanes, 63u);
-  ASSERT_EQ(seen.lanes.size(), 64u);
-  EXPECT_STREQ(seen.lanes.back().name, "gone");
-  EXPECT_EQ(seen.lanes.back().state, SHMRING_LANE_GONE);
+  EXPECT_EQ(seen.ring.readers, 63u);
+  ASSERT_EQ(seen.accounts.size(), 64u);
+  EXPECT_STREQ(seen.accounts.back().worker, "gone");
+  EXPECT_EQ(seen.accounts.back().state, SHMRING_READER_GONE);
 }
 
 }  // namespace

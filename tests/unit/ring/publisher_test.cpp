@@ -26,7 +26,7 @@ TEST_F(PublisherTest, RefusesOptionsOutOfRangeWithTheFigure) {
   EXPECT_NE(text([](auto& o) { o.loans = 0; }).find("loans 0"), std::string::npos);
   EXPECT_NE(text([](auto& o) { o.slot_size = 0; }).find("slot size 0"), std::string::npos);
   EXPECT_NE(text([](auto& o) { o.slots = 4; }).find("4 slots are too few"), std::string::npos);
-  EXPECT_NE(text([](auto& o) { o.path = ""; }).find("empty"), std::string::npos);
+  EXPECT_NE(text([](auto& o) { o.socket_path = ""; }).find("empty"), std::string::npos);
   EXPECT_NE(text([](auto& o) { o.max_readers = 63, o.depth = 256, o.max_held = 256; }).find("more than 16384"),
             std::string::npos);
   EXPECT_TRUE(dir.names().empty());

@@ -24,12 +24,12 @@ TEST_F(ReaderTest, RefusesOptionsOutOfRange) {
     change(o);
     return Reader::open(o).status();
   };
-  EXPECT_EQ(status([](auto& o) { o.path = std::string(200, 'x'); }), SHMRING_INVALID);
-  EXPECT_EQ(status([](auto& o) { o.name = "a\nb"; }), SHMRING_INVALID);
+  EXPECT_EQ(status([](auto& o) { o.socket_path = std::string(200, 'x'); }), SHMRING_INVALID);
+  EXPECT_EQ(status([](auto& o) { o.worker = "a\nb"; }), SHMRING_INVALID);
   EXPECT_EQ(status([](auto& o) { o.depth = 257; }), SHMRING_INVALID);
   EXPECT_EQ(status([](auto& o) { o.max_held = 257; }), SHMRING_INVALID);
   for (const int wrong : {3, 254, 256, -1}) {
-    EXPECT_EQ(status([&](auto& o) { o.policy = static_cast<shmring_policy>(wrong); }), SHMRING_INVALID) << wrong;
+    EXPECT_EQ(status([&](auto& o) { o.drop_policy = static_cast<shmring_policy>(wrong); }), SHMRING_INVALID) << wrong;
     EXPECT_EQ(status([&](auto& o) { o.wake = static_cast<shmring_wake>(wrong); }), SHMRING_INVALID) << wrong;
   }
 }
@@ -37,7 +37,7 @@ TEST_F(ReaderTest, RefusesOptionsOutOfRange) {
 TEST_F(ReaderTest, HasANameIfItIsGivenNone) {
   open_publisher();
   const auto reader = attach(reader_options(""));
-  EXPECT_NE(std::string(publisher->stats().lanes.at(0).name).find(std::to_string(::getpid())), std::string::npos);
+  EXPECT_NE(std::string(publisher->stats().accounts.at(0).worker).find(std::to_string(::getpid())), std::string::npos);
 }
 
 TEST_F(ReaderTest, StartedFirstWaitsForThePublisher) {
@@ -116,14 +116,14 @@ TEST_F(ReaderTest, IsInterruptedAlsoWhileNoPublisherIsThere) {
 TEST_F(ReaderTest, PoliciesDecideWhichFramesWait) {
   open_publisher();
   auto o = reader_options("newest");
-  o.policy = SHMRING_DROP_NEWEST;
+  o.drop_policy = SHMRING_DROP_NEWEST;
   const auto drops_newest = attach(o);
-  o.name = "oldest";
-  o.policy = SHMRING_DROP_OLDEST;
+  o.worker = "oldest";
+  o.drop_policy = SHMRING_DROP_OLDEST;
   o.depth = 3;
   const auto drops_oldest = attach(o);
-  o.name = "latest";
-  o.policy = SHMRING_LATEST;
+  o.worker = "latest";
+  o.drop_policy = SHMRING_LATEST;
   const auto latest = attach(o);
   for (int i = 0; i < 20; ++i) publish();
   for (const std::uint64_t expected : {1, 2, 3, 4, 5, 0}) EXPECT_EQ(next(*drops_newest), expected);
@@ -154,7 +154,7 @@ TEST_F(ReaderTest, HoldsAsManyFramesAsItWasGrantedAndSaysSo) {
 TEST_F(ReaderTest, AHeldFrameStaysWholeWhateverIsPublished) {
   open_publisher();
   auto o = reader_options("worker");
-  o.policy = SHMRING_LATEST;
+  o.drop_policy = SHMRING_LATEST;
   const auto reader = attach(o);
   publish();
   const Frame held = *reader->read(kPatience);
@@ -247,7 +247,7 @@ TEST_F(ReaderTest, FlushingEveryFrameIsNoReasonToDoubtThePublisher) {
 TEST_F(ReaderTest, CountsTheNumbersItNeverSees) {
   open_publisher();
   auto o = reader_options("worker");
-  o.policy = SHMRING_LATEST;
+  o.drop_policy = SHMRING_LATEST;
   const auto reader = attach(o);
   publish();
   EXPECT_EQ(next(*reader), 1u);

@@ -24,15 +24,15 @@ class RingFixture : public testing::Test {
  protected:
   PublisherOptions publisher_options() const {
     PublisherOptions o;
-    o.path = path;
+    o.socket_path = path;
     o.slot_size = kFrameSize;
     o.max_readers = 8;
     return o;
   }
   ReaderOptions reader_options(const std::string& name) const {
     ReaderOptions o;
-    o.path = path;
-    o.name = name;
+    o.socket_path = path;
+    o.worker = name;
     return o;
   }
 
@@ -54,7 +54,7 @@ class RingFixture : public testing::Test {
     EXPECT_TRUE(support::eventually([&] {
       const auto looked = reader->read(0);
       EXPECT_TRUE(looked || looked.status() == SHMRING_TIMEOUT) << looked.error().text;
-      return reader->connected() && active(options.name);
+      return reader->connected() && active(options.worker);
     }));
     return reader;
   }
@@ -86,13 +86,13 @@ class RingFixture : public testing::Test {
   }
 
   bool active(const std::string& name) const {
-    for (const auto& lane : publisher->stats().lanes)
-      if (lane.state == SHMRING_LANE_ACTIVE && (name.empty() || lane.name == name)) return true;
+    for (const auto& lane : publisher->stats().accounts)
+      if (lane.state == SHMRING_READER_ACTIVE && (name.empty() || lane.worker == name)) return true;
     return false;
   }
-  shmring_lane_stats lane(const std::string& name) const {
-    for (const auto& lane : publisher->stats().lanes)
-      if (lane.name == name) return lane;
+  shmring_reader_account lane(const std::string& name) const {
+    for (const auto& lane : publisher->stats().accounts)
+      if (lane.worker == name) return lane;
     ADD_FAILURE() << "no lane " << name;
     return {};
   }
@@ -100,7 +100,7 @@ class RingFixture : public testing::Test {
   void expect_balance() const {
     const auto stats = publisher->stats();
     EXPECT_EQ(stats.ring.free_slots + stats.ring.owned + stats.ring.loaned, stats.ring.slots);
-    for (const auto& l : stats.lanes) EXPECT_EQ(l.offered, l.delivered + l.dropped + l.pending) << l.name;
+    for (const auto& l : stats.accounts) EXPECT_EQ(l.offered, l.delivered + l.dropped + l.pending) << l.worker;
   }
   // Waits until the publisher has all slots back but the newest frame's.
   bool all_slots_back() const {

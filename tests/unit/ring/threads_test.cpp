@@ -17,7 +17,7 @@ class Threads : public testing::Test {
  protected:
   Threads() {
     PublisherOptions o;
-    o.path = dir.file("ring");
+    o.socket_path = dir.file("ring");
     o.slot_size = 256;
     o.max_readers = 3;
     o.loans = 4;
@@ -26,8 +26,8 @@ class Threads : public testing::Test {
   ~Threads() override { stop(); }
   std::unique_ptr<Reader> reader(const char* name) const {
     ReaderOptions o;
-    o.path = dir.file("ring");
-    o.name = name;
+    o.socket_path = dir.file("ring");
+    o.worker = name;
     return *Reader::open(o);
   }
   void publish() {
