@@ -74,7 +74,7 @@ inline std::string text(const GstStructure* structure, const char* field) {
 // The figures of one reader in the stats of a sink.
 inline Owned<GstStructure> lane_of(GstElement* sink, const std::string& worker) {
   const auto stats = stats_of(sink);
-  const GValue* lanes = gst_structure_get_value(stats.get(), "lanes");
+  const GValue* lanes = gst_structure_get_value(stats.get(), "accounts");
   for (guint i = 0; i < gst_value_array_get_size(lanes); ++i) {
     const GstStructure* lane = gst_value_get_structure(gst_value_array_get_value(lanes, i));
     if (text(lane, "worker") == worker) return adopt(gst_structure_copy(lane));
