@@ -218,7 +218,7 @@ void install_properties(GObjectClass* klass) {
    * `dropped-too-large` + `dropped-malformed`; `copied` of the published (the others were written in place), `streamed` of these past the
    * caches; `slots` = `slots-free` + `slots-owned` + `slots-loaned`; `slot-size`, `memory` (bytes), `rings`, `readers`,
    * `refused-readers`, `protocol_violations`, `last-published-at`; all #guint64. `violations` is a structure: how many peers were sent
-   * away for each way to break the rules. `lanes` is a #GST_TYPE_ARRAY with a structure for each reader that is or was
+   * away for each way to break the rules. `accounts` is a #GST_TYPE_ARRAY with a structure for each reader that is or was
    * there: the fields of the message `frame-health`, and `reader-state`, `pid`, `drop-policy`, `wake`, `depth`,
    * `max-held`, `wakeups`, `last-taken-at`.
    */
