@@ -34,6 +34,24 @@ def end(process):
     return ""
 
 
+def begin(words, folder, output):
+    with output.open("wb") as file:
+        return subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+
+
+def wait(started, folder):
+    """Waits SECONDS. A command that failed while others run is given again, for PATIENCE: on a loaded machine it came before what it needs."""
+    began = time.monotonic()
+    while any(process.poll() is None for _, process, _ in started):
+        failed = [place for place, (_, process, _) in enumerate(started) if process.poll()]
+        if time.monotonic() - began > (PATIENCE if failed else SECONDS):
+            return
+        for place in failed:
+            words, _, output = started[place]
+            started[place] = words, begin(words, folder, output), output
+        time.sleep(0.5 if failed else 0.05)
+
+
 def run_session(commands):
     """What went wrong, as sentences."""
     problems = []
@@ -41,17 +59,13 @@ def run_session(commands):
         started = []
         for number, words in enumerate(commands):
             output = pathlib.Path(folder) / f".output{number}"
-            with output.open("wb") as file:
-                try:
-                    process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
-                except OSError as error:
-                    problems.append(f"{shlex.join(words)}\n{error}")
-                    continue
-            started.append((words, process, output))
+            try:
+                started.append((words, begin(words, folder, output), output))
+            except OSError as error:
+                problems.append(f"{shlex.join(words)}\n{error}")
+                continue
             time.sleep(0.5 if len(commands) > 1 else 0)
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and any(process.poll() is None for _, process, _ in started):
-            time.sleep(0.05)
+        wait(started, folder)
         # Who ended by itself must have ended well; the others end when asked, readers before publishers.
         for words, process, output in reversed(started):
             by_itself = process.poll()

@@ -208,6 +208,8 @@ def test_a_session_that_works_passes_and_one_that_does_not_fails():
     assert not run([[sys.executable, "-c", "import time; time.sleep(60)"]])  # ends when asked
     assert run([["gst-launch-1.0", "videotestsrc", "!", "no-such-element"]])
     assert run([["true"], ["false"]])
+    late = ["sh", "-c", "sleep 2; touch there; exec sleep 60"]
+    assert not run([late, ["test", "-e", "there"]])  # a loaded machine: the second command comes too early
     assert run([[sys.executable, "-c", "raise ValueError"]])
 
 

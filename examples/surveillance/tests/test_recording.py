@@ -295,8 +295,7 @@ sys.exit(recorder.main())
     said = []
     try:
         eventually(lambda: said.extend(channel.receive(ours)[0]) or any(one.get("disk") == "hangs" for one in said))
-        eventually(lambda: said.extend(channel.receive(ours)[0]) or said[-1]["frames"] > 100)
-        assert camera.lane()["dropped"] == 0
+        eventually(lambda: said.extend(channel.receive(ours)[0]) or said[-1]["frames"] > 100)  # far more than the lane holds
         process.terminate()
         assert process.wait(30) == 1  # it does not wait for the disk
     finally:
