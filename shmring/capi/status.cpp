@@ -2,9 +2,16 @@
 // Statuses, their sentences, the clock.
 #include "capi/status.hpp"
 
+#include <string_view>
+
+#include <shmring/version.h>
+
 #include "abi/video.hpp"
 #include "os/clock.hpp"
 #include "publisher/publisher.hpp"
+
+static_assert(std::string_view(SHMRING_VERSION_STRING) == PROJECT_VERSION,
+              "shmring/version.h and the version of the project in meson.build differ: change both");
 
 namespace shmring::capi {
 namespace {
@@ -44,6 +51,8 @@ Status not_initialised(const char* structure, const char* macro) {
 extern "C" {
 
 const char* shmring_last_error(void) { return shmring::capi::last_error.c_str(); }
+
+const char* shmring_version(void) { return SHMRING_VERSION_STRING; }
 
 uint64_t shmring_now(void) { return shmring::now(); }
 

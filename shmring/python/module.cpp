@@ -2,6 +2,8 @@
 // The extension module shmring._shmring: the C API with Python's manners. What users import is shmring/__init__.py.
 #include <pybind11/pybind11.h>
 
+#include <shmring/version.h>
+
 #include "arguments.hpp"
 #include "errors.hpp"
 #include "fork_guard.hpp"
@@ -24,5 +26,5 @@ PYBIND11_MODULE(_shmring, module) {
   module.def("inspect", inspect);
   module.def("check_path",
              [](const py::object& path) { check(shmring_reader_check_path(string_of(path, "path").c_str())); });
-  module.attr("__version__") = SHMRING_VERSION;
+  module.attr("__version__") = SHMRING_VERSION_STRING;
 }

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <shmring/inspect.h>
+#include <shmring/version.h>
 
 #include "stats_output.hpp"
 
@@ -71,7 +72,7 @@ int show(const std::string& path, bool json, double watch) {
 
 int main(int argc, char** argv) {
   CLI::App app("Looks at rings of frames in shared memory.", "shmring");
-  app.set_version_flag("--version", SHMRING_VERSION);
+  app.set_version_flag("--version", shmring_version());
   app.require_subcommand(1);
 
   std::string path;

@@ -18,5 +18,6 @@
 #include <shmring/publisher.h>
 #include <shmring/reader.h>
 #include <shmring/types.h>
+#include <shmring/version.h>
 
 #endif

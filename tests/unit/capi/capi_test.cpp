@@ -266,6 +266,13 @@ TEST_F(CApi, NamesEveryStatus) {
   EXPECT_STREQ(shmring_status_name(static_cast<shmring_status>(15)), "unknown");
 }
 
+TEST_F(CApi, SaysItsVersionAsTheHeadersDo) {
+  EXPECT_STREQ(shmring_version(), SHMRING_VERSION_STRING);
+  EXPECT_EQ(std::to_string(SHMRING_VERSION_MAJOR) + "." + std::to_string(SHMRING_VERSION_MINOR) + "." +
+                std::to_string(SHMRING_VERSION_MICRO),
+            shmring_version());
+}
+
 TEST_F(CApi, EndsAndDisconnects) {
   shmring_frame* frame;
   ASSERT_EQ(write(), SHMRING_OK);
