@@ -34,24 +34,25 @@ void HealthProperties::install(GObjectClass* klass, guint first, Worker worker) 
   };
   if (worker == Worker::own)
     add(kWorker, g_param_spec_string("worker", "Worker",
-                                     "Name of the worker in health reports: UTF-8, 1 to 63 bytes "
+                                     "Name of the worker in health reports, 1 to 63 bytes of UTF-8 "
                                      "(NULL = the name of this object)",
                                      nullptr, kFlags));
   add(kStallTimeout, time("stall-timeout", "Stall timeout",
-                          "A worker that has work and finishes none for so long is stuck, one that gets no frame "
-                          "for so long is starved (ns, 0 = never)",
+                          "Time without progress before a worker is reported stuck (it has work) or starved (it "
+                          "has none), in ns (0 = disabled)",
                           defaults.stall_timeout));
-  add(kMaxFrameAge, time("max-frame-age", "Maximum frame age",
-                         "A worker whose frames are older than this is slow (ns, 0 = off)", defaults.max_frame_age));
+  add(kMaxFrameAge,
+      time("max-frame-age", "Maximum frame age",
+           "Frame age above which a worker is reported slow, in ns (0 = disabled)", defaults.max_frame_age));
   add(kMaxDropRate, g_param_spec_double("max-drop-rate", "Maximum drop rate",
-                                        "A worker that loses a larger share of its frames than this within "
-                                        "stall-timeout is slow (1 = off)",
+                                        "Share of frames dropped within stall-timeout above which a worker is "
+                                        "reported slow (1 = disabled)",
                                         0, 1, defaults.max_drop_rate, kFlags));
   add(kInterval,
-      time("interval", "Interval", "Time between periodic health messages (ns, 0 = only when the state changes)",
+      time("interval", "Interval", "Time between periodic health messages, in ns (0 = only when the state changes)",
            defaults.interval));
   add(kPostMessages,
-      g_param_spec_boolean("post-messages", "Post messages", "Post frame-health element messages on the bus",
+      g_param_spec_boolean("post-messages", "Post messages", "Post element messages named frame-health on the bus",
                            defaults.post_messages, kFlags));
 }
 
@@ -65,7 +66,7 @@ bool HealthProperties::set(guint id, const GValue* value) {
       else if (valid_worker_name(name))
         worker_ = name;
       else
-        g_warning("A worker's name is UTF-8 without control characters and has 1 to 63 bytes: ignored");
+        g_warning("worker: the name \"%s\" is ignored: use 1 to 63 bytes of UTF-8 without control characters", name);
       return true;
     }
     case kStallTimeout:

@@ -121,7 +121,10 @@ void FrameHealth::begin_run() {
 bool FrameHealth::play() {
   watch_.set_timing(true);
   if (monitor_.start()) return true;
-  GST_ELEMENT_ERROR(element_, RESOURCE, FAILED, ("No thread could be started to watch over the worker."), (nullptr));
+  GST_ELEMENT_ERROR(
+      element_, RESOURCE, FAILED,
+      ("Cannot start the thread that monitors the worker: the limit of threads may be reached (ulimit -u)."),
+      (nullptr));
   return false;
 }
 

@@ -98,13 +98,13 @@ static void gst_frame_health_class_init(GstFrameHealthClass* klass) {
    */
   g_object_class_install_property(
       object_class, FrameHealth::kStats,
-      g_param_spec_boxed("stats", "Statistics", "The fields of the frame-health message as they are now",
-                         GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+      g_param_spec_boxed("stats", "Statistics", "Current fields of the frame-health message", GST_TYPE_STRUCTURE,
+                         static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   gst_element_class_add_static_pad_template(element_class, &sink_template);
   gst_element_class_add_static_pad_template(element_class, &source_template);
   gst_element_class_set_static_metadata(element_class, "Frame health", "Filter/Analyzer",
-                                        "Reports the health of the worker behind it on the bus",
+                                        "Measures the worker downstream and posts its health on the bus",
                                         "The gst-frame-supplier authors");
 }
 

@@ -65,9 +65,9 @@ struct Impl {
 #define GST_TYPE_LATEST_FRAME_WAKE (gst_latest_frame_wake_get_type())
 static GType gst_latest_frame_wake_get_type() {
   static const GEnumValue values[] = {
-      {static_cast<gint>(Wake::block), "Sleep until a frame comes", "block"},
-      {static_cast<gint>(Wake::adaptive), "Be awake when the next frame is due, so that handing it in wakes nobody",
-       "adaptive"},
+      {static_cast<gint>(Wake::block), "Block until a frame arrives", "block"},
+      {static_cast<gint>(Wake::adaptive),
+       "Spin briefly when the next frame is due, so that upstream need not wake the thread", "adaptive"},
       {0, nullptr, nullptr}};
   static const GType type = g_enum_register_static("GstLatestFrameWake", values);
   return type;
@@ -152,8 +152,10 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
   Impl& impl = impl_of(element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     if (!impl.fanout->start()) {
-      GST_ELEMENT_ERROR(element, RESOURCE, FAILED, ("No thread to distribute frames from; is the limit reached?"),
-                        (nullptr));
+      GST_ELEMENT_ERROR(
+          element, RESOURCE, FAILED,
+          ("Cannot start the thread that distributes frames: the limit of threads may be reached (ulimit -u)."),
+          (nullptr));
       return GST_STATE_CHANGE_FAILURE;
     }
     impl.active = true;
@@ -247,8 +249,8 @@ static void gst_latest_frame_class_init(GstLatestFrameClass* klass) {
   g_object_class_install_property(
       object_class, kWake,
       g_param_spec_enum(
-          "wake", "Wake", "How the distribution thread waits for the next frame", GST_TYPE_LATEST_FRAME_WAKE,
-          static_cast<gint>(Wake::block),
+          "wake", "Wake", "Method by which the distribution thread waits for the next frame",
+          GST_TYPE_LATEST_FRAME_WAKE, static_cast<gint>(Wake::block),
           static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
   /**
    * GstLatestFrame:stats:
@@ -262,8 +264,8 @@ static void gst_latest_frame_class_init(GstLatestFrameClass* klass) {
    */
   g_object_class_install_property(
       object_class, kStats,
-      g_param_spec_boxed("stats", "Statistics", "What went through the fan-out and what became of it",
-                         GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+      g_param_spec_boxed("stats", "Statistics", "Counters of the element and of each branch", GST_TYPE_STRUCTURE,
+                         static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto* element_class = GST_ELEMENT_CLASS(klass);
   element_class->request_new_pad = GST_DEBUG_FUNCPTR(request_pad);
@@ -273,8 +275,8 @@ static void gst_latest_frame_class_init(GstLatestFrameClass* klass) {
   gst_element_class_add_static_pad_template_with_gtype(element_class, &source_template, GST_TYPE_LATEST_FRAME_PAD);
   gst_element_class_set_static_metadata(
       element_class, "Latest-frame fan-out", "Generic/Connector",
-      "Hands the newest frame to each branch and waits for none of them: what a branch misses is overwritten",
-      "gst-frame-supplier authors");
+      "Hands the newest frame to each branch and never waits for one; a slow branch skips frames",
+      "The gst-frame-supplier authors");
   gst_type_mark_as_plugin_api(GST_TYPE_LATEST_FRAME_WAKE, static_cast<GstPluginAPIFlags>(0));
   gst_type_mark_as_plugin_api(GST_TYPE_LATEST_FRAME_PAD, static_cast<GstPluginAPIFlags>(0));
 }

@@ -93,7 +93,7 @@ static void gst_latest_frame_pad_class_init(GstLatestFramePadClass* klass) {
    */
   g_object_class_install_property(
       object_class, kStats,
-      g_param_spec_boxed("stats", "Statistics", "What became of the frames offered to this branch", GST_TYPE_STRUCTURE,
+      g_param_spec_boxed("stats", "Statistics", "Counters and health of this branch", GST_TYPE_STRUCTURE,
                          static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto* pad_class = GST_PAD_CLASS(klass);

@@ -5,30 +5,30 @@
 namespace supplier {
 namespace {
 
-constexpr GEnumValue kDropNewest{
-    SHMRING_DROP_NEWEST, "First in, first out: the new frame is dropped while depth frames wait", "drop-newest"};
-constexpr GEnumValue kDropOldest{SHMRING_DROP_OLDEST, "The oldest waiting frame gives way", "drop-oldest"};
-constexpr GEnumValue kLatest{SHMRING_LATEST, "One frame waits, always the newest", "latest"};
+constexpr GEnumValue kDropNewest{SHMRING_DROP_NEWEST, "Drop the new frame while depth frames are queued",
+                                 "drop-newest"};
+constexpr GEnumValue kDropOldest{SHMRING_DROP_OLDEST, "Drop the oldest queued frame", "drop-oldest"};
+constexpr GEnumValue kLatest{SHMRING_LATEST, "Queue the newest frame only", "latest"};
 constexpr GEnumValue kEnd{0, nullptr, nullptr};
 
 const GEnumValue kPolicies[] = {kDropNewest, kDropOldest, kLatest, kEnd};
 const GEnumValue kReaderPolicies[] = {
-    kDropNewest, kDropOldest, kLatest, {SHMRING_POLICY_DEFAULT, "As the publisher sets it", "publisher"}, kEnd};
+    kDropNewest, kDropOldest, kLatest, {SHMRING_POLICY_DEFAULT, "Drop policy of the publisher", "publisher"}, kEnd};
 const GEnumValue kWakes[] = {
-    {SHMRING_WAKE_BLOCK, "Sleep until a frame comes", "block"},
-    {SHMRING_WAKE_ADAPTIVE, "Sleep until just before the next frame is due, then spin briefly", "adaptive"},
+    {SHMRING_WAKE_BLOCK, "Block until a frame arrives", "block"},
+    {SHMRING_WAKE_ADAPTIVE, "Block until just before the next frame is due, then spin briefly", "adaptive"},
     kEnd};
 const GEnumValue kOnDisconnects[] = {
     {static_cast<int>(OnDisconnect::wait), "Wait for the next publisher", "wait"},
     {static_cast<int>(OnDisconnect::eos), "End the stream", "eos"},
     {static_cast<int>(OnDisconnect::error), "Post an error", "error"},
     {static_cast<int>(OnDisconnect::repeat),
-     "Wait for the next publisher, and meanwhile repeat the last picture or give silence, marked GAP", "repeat"},
+     "Wait for the next publisher; until then repeat the last picture or push silence, flagged GAP", "repeat"},
     kEnd};
 const GEnumValue kForwardEos[] = {
-    {static_cast<int>(ForwardEos::automatic), "Unless upstream is live", "auto"},
-    {static_cast<int>(ForwardEos::always), "Unless the pipeline posted an error before", "always"},
-    {static_cast<int>(ForwardEos::never), "Readers never get an end of the stream", "never"},
+    {static_cast<int>(ForwardEos::automatic), "Forward EOS unless upstream is live", "auto"},
+    {static_cast<int>(ForwardEos::always), "Forward EOS unless the pipeline posted an error", "always"},
+    {static_cast<int>(ForwardEos::never), "Never forward EOS", "never"},
     kEnd};
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// shmringsink's face to GObject: properties and virtual functions; what they do is in sink.cpp.
+// GObject class of shmringsink: properties and virtual functions. The behaviour is in sink.cpp.
 /**
  * SECTION:element-shmringsink
  * @title: shmringsink
@@ -162,27 +162,27 @@ void install_properties(GObjectClass* klass) {
    * Path of the socket by which readers find the ring, at most 107 bytes. Its folder must exist; a file that a
    * publisher left behind when it was killed is replaced. To share it with a container, share the folder.
    */
-  add(kSocketPath, g_param_spec_string("socket-path", "Socket path",
-                                       "Path of the socket by which readers find the ring", nullptr, set_before_start));
+  add(kSocketPath, g_param_spec_string("socket-path", "Socket path", "Path of the socket that readers connect to",
+                                       nullptr, set_before_start));
   /**
    * GstShmRingSink:perms:
    *
-   * Permissions of the socket: whoever may write to it may read frames.
+   * Permission bits of the socket. A process that may write to the socket may read frames.
    */
   add(kPerms,
-      g_param_spec_uint("perms", "Permissions", "Permissions of the socket: who may connect (384 = 0600: this user)", 0,
+      g_param_spec_uint("perms", "Permissions", "Permission bits of the socket (384 = 0600: this user may connect)", 0,
                         0777, defaults.perms, set_before_start));
-  add(kDepth, g_param_spec_uint("depth", "Depth", "The most frames that may wait for a reader", 1, 256, defaults.depth,
+  add(kDepth, g_param_spec_uint("depth", "Depth", "Maximum number of queued frames per reader", 1, 256, defaults.depth,
                                 set_before_start));
-  add(kMaxHeld, g_param_spec_uint("max-held", "Maximum held", "The most frames that a reader may hold at once", 1, 256,
-                                  defaults.max_held, set_before_start));
+  add(kMaxHeld, g_param_spec_uint("max-held", "Maximum held", "Maximum number of frames that a reader may hold at once",
+                                  1, 256, defaults.max_held, set_before_start));
   /**
    * GstShmRingSink:slots:
    *
-   * Room for so many frames in the ring. By default enough for every reader that may come to have all it may ask for.
+   * Number of frame slots in the ring. The default is enough for #GstShmRingSink:max-readers readers with full queues.
    */
-  add(kSlots, g_param_spec_uint("slots", "Slots", "Room for frames in the ring (0 = enough for all readers)", 0, 16384,
-                                defaults.slots, set_before_start));
+  add(kSlots, g_param_spec_uint("slots", "Slots", "Number of frame slots in the ring (0 = enough for max-readers)", 0,
+                                16384, defaults.slots, set_before_start));
   /**
    * GstShmRingSink:slot-size:
    *
@@ -193,24 +193,24 @@ void install_properties(GObjectClass* klass) {
    */
   add(kSlotSize,
       g_param_spec_uint64("slot-size", "Slot size",
-                          "Size of the largest frame in bytes (0 = from caps or the first frame, and growing)", 0,
+                          "Size of the largest frame in bytes (0 = from caps or the first frame, grows on demand)", 0,
                           G_GUINT64_CONSTANT(1) << 32, defaults.slot_size, set_before_start));
   /**
    * GstShmRingSink:max-slot-size:
    *
    * Limit of the slots' growth where #GstShmRingSink:slot-size is 0. Raw video is not bounded by it, only by its caps.
    */
-  add(kMaxSlotSize, g_param_spec_uint64(
-                        "max-slot-size", "Maximum slot size",
-                        "Size in bytes up to which slots grow with the frames, other than raw video, if slot-size is 0",
-                        1, G_GUINT64_CONSTANT(1) << 32, supplier::Sink::kMaxSlotSize, set_before_start));
-  add(kMaxReaders, g_param_spec_uint("max-readers", "Maximum readers", "How many readers may attach (1 = exclusive)", 1,
-                                     SHMRING_MAX_READERS, defaults.max_readers, set_before_start));
-  add(kDropPolicy,
-      g_param_spec_enum("drop-policy", "Drop policy", "What a reader loses when it is slow, unless it asks otherwise",
-                        supplier::policy_type(), defaults.drop_policy, set_before_start));
-  add(kNumClients,
-      g_param_spec_uint("num-clients", "Number of clients", "Readers attached now", 0, SHMRING_MAX_READERS, 0, shown));
+  add(kMaxSlotSize,
+      g_param_spec_uint64("max-slot-size", "Maximum slot size",
+                          "Largest slot size in bytes that slot-size=0 may grow to, except for raw video", 1,
+                          G_GUINT64_CONSTANT(1) << 32, supplier::Sink::kMaxSlotSize, set_before_start));
+  add(kMaxReaders,
+      g_param_spec_uint("max-readers", "Maximum readers", "Maximum number of attached readers (1 = exclusive)", 1,
+                        SHMRING_MAX_READERS, defaults.max_readers, set_before_start));
+  add(kDropPolicy, g_param_spec_enum("drop-policy", "Drop policy", "Drop policy for readers that do not request one",
+                                     supplier::policy_type(), defaults.drop_policy, set_before_start));
+  add(kNumClients, g_param_spec_uint("num-clients", "Number of clients", "Number of attached readers", 0,
+                                     SHMRING_MAX_READERS, 0, shown));
   /**
    * GstShmRingSink:stats:
    *
@@ -223,7 +223,7 @@ void install_properties(GObjectClass* klass) {
    * `max-held`, `wakeups`, `last-taken-at`.
    */
   add(kStats,
-      g_param_spec_boxed("stats", "Statistics", "Figures of the ring and of each reader", GST_TYPE_STRUCTURE, shown));
+      g_param_spec_boxed("stats", "Statistics", "Counters of the ring and of each reader", GST_TYPE_STRUCTURE, shown));
   /**
    * GstShmRingSink:worker-limits:
    *
@@ -232,10 +232,9 @@ void install_properties(GObjectClass* klass) {
    * of the four. It counts at once, also for readers that come later.
    */
   // Without a spec of its elements: GStreamer 1.22 cannot parse an array of structures with one.
-  add(kWorkerLimits,
-      gst_param_spec_array(
-          "worker-limits", "Worker limits", "Limits of health of single readers", nullptr,
-          static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
+  add(kWorkerLimits, gst_param_spec_array("worker-limits", "Worker limits", "Per-reader health limits", nullptr,
+                                          static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                                   GST_PARAM_MUTABLE_PLAYING)));
   /**
    * GstShmRingSink:forward-eos:
    *
@@ -244,10 +243,11 @@ void install_properties(GObjectClass* klass) {
    * do what their `on-disconnect` says when this publisher is gone. After an ERROR message in the pipeline EOS is never
    * told.
    */
-  add(kForwardEos, g_param_spec_enum("forward-eos", "Forward EOS", "When EOS ends the readers",
-                                     supplier::forward_eos_type(), static_cast<int>(supplier::ForwardEos::automatic),
-                                     static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                                                              GST_PARAM_MUTABLE_PLAYING)));
+  add(kForwardEos,
+      g_param_spec_enum(
+          "forward-eos", "Forward EOS", "Condition under which EOS ends the stream of the readers",
+          supplier::forward_eos_type(), static_cast<int>(supplier::ForwardEos::automatic),
+          static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
   supplier::HealthProperties::install(klass, kHealth, supplier::HealthProperties::Worker::none);
 }
 
@@ -288,7 +288,7 @@ GstStateChangeReturn change_state(GstElement* self, GstStateChange transition) {
 }  // namespace
 
 static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
-  GST_DEBUG_CATEGORY_INIT(gst_shm_ring_sink_debug, "shmringsink", 0, "publishes frames to other processes");
+  GST_DEBUG_CATEGORY_INIT(gst_shm_ring_sink_debug, "shmringsink", 0, "shared memory ring sink");
   auto* object = G_OBJECT_CLASS(klass);
   object->set_property = set_property;
   object->get_property = get_property;
@@ -302,9 +302,10 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
   element->send_event = send_event;
   element->change_state = change_state;
   gst_element_class_add_static_pad_template(element, &sink_template);
-  gst_element_class_set_static_metadata(element, "Shared memory ring sink", "Sink",
-                                        "Publishes frames to other processes without ever waiting for them",
-                                        "The gst-frame-supplier authors");
+  gst_element_class_set_static_metadata(
+      element, "Shared memory ring sink", "Sink",
+      "Publishes frames to other processes through shared memory and never waits for a reader",
+      "The gst-frame-supplier authors");
   gst_type_mark_as_plugin_api(supplier::policy_type(), GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(supplier::forward_eos_type(), GstPluginAPIFlags{});
 

@@ -133,8 +133,8 @@ void install_properties(GObjectClass* klass) {
   const auto shown = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   const auto add = [klass](guint id, GParamSpec* spec) { g_object_class_install_property(klass, id, spec); };
   add(kSocketPath,
-      g_param_spec_string("socket-path", "Socket path", "Path of the publisher's socket; it need not be there yet",
-                          nullptr, set_before_start));
+      g_param_spec_string("socket-path", "Socket path", "Path of the publisher's socket (may not exist yet)", nullptr,
+                          set_before_start));
   /**
    * GstShmRingSrc:worker:
    *
@@ -143,28 +143,27 @@ void install_properties(GObjectClass* klass) {
    */
   add(kWorker,
       g_param_spec_string("worker", "Worker",
-                          "Name of this reader at the publisher: UTF-8, 1 to 63 bytes (NULL = the element's name)",
+                          "Name of this reader at the publisher, 1 to 63 bytes of UTF-8 (NULL = the element's name)",
                           nullptr, set_before_start));
-  add(kDropPolicy, g_param_spec_enum("drop-policy", "Drop policy", "What is lost when this reader is slow",
+  add(kDropPolicy, g_param_spec_enum("drop-policy", "Drop policy", "Frames to drop when this reader is slow",
                                      supplier::reader_policy_type(), SHMRING_POLICY_DEFAULT, set_before_start));
   add(kDepth,
-      g_param_spec_uint("depth", "Depth", "Frames that may wait for this reader (0 = as many as the publisher grants)",
-                        0, 256, 0, set_before_start));
+      g_param_spec_uint("depth", "Depth", "Maximum number of queued frames (0 = as many as the publisher grants)", 0,
+                        256, 0, set_before_start));
   /**
    * GstShmRingSrc:max-held:
    *
    * So many frames may be on their way downstream without a copy, less one. When all of these are kept, further frames
    * are copied, see `copied` in #GstShmRingSrc:stats.
    */
-  add(kMaxHeld,
-      g_param_spec_uint("max-held", "Maximum held", "Frames held at once (0 = as many as the publisher grants)", 0, 256,
-                        0, set_before_start));
-  add(kWake, g_param_spec_enum("wake", "Wake", "How to wait for frames", supplier::wake_type(), SHMRING_WAKE_BLOCK,
-                               set_before_start));
-  add(kMaxFrameAge,
-      g_param_spec_uint64("max-frame-age", "Maximum frame age",
-                          "Frames published longer ago than this are refused and counted as stale (ns, 0 = off)", 0,
-                          G_MAXUINT64, 0, set_before_start));
+  add(kMaxHeld, g_param_spec_uint("max-held", "Maximum held",
+                                  "Maximum number of frames held at once (0 = as many as the publisher grants)", 0, 256,
+                                  0, set_before_start));
+  add(kWake, g_param_spec_enum("wake", "Wake", "Method of waiting for frames", supplier::wake_type(),
+                               SHMRING_WAKE_BLOCK, set_before_start));
+  add(kMaxFrameAge, g_param_spec_uint64("max-frame-age", "Maximum frame age",
+                                        "Age above which a frame is dropped and counted as stale, in ns (0 = disabled)",
+                                        0, G_MAXUINT64, 0, set_before_start));
   /**
    * GstShmRingSrc:on-disconnect:
    *
@@ -173,7 +172,7 @@ void install_properties(GObjectClass* klass) {
    * `repeat` is for recorders of several streams, whose muxer would wait: raw video's last picture comes again, raw audio goes on as silence. Such
    * buffers have #GST_BUFFER_FLAG_GAP and no offset, and are `repeated` in #GstShmRingSrc:stats.
    */
-  add(kOnDisconnect, g_param_spec_enum("on-disconnect", "On disconnect", "What to do when the publisher is gone",
+  add(kOnDisconnect, g_param_spec_enum("on-disconnect", "On disconnect", "Action when the publisher disconnects",
                                        supplier::on_disconnect_type(), static_cast<int>(supplier::OnDisconnect::wait),
                                        set_before_start));
   /**
@@ -186,7 +185,7 @@ void install_properties(GObjectClass* klass) {
    * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`,
    * `hold-max` (take to release, ns), `protocol_violations` (publishers left because they broke the rules), all #guint64; `drop-policy` and `wake` as granted.
    */
-  add(kStats, g_param_spec_boxed("stats", "Statistics", "Figures of this reader", GST_TYPE_STRUCTURE, shown));
+  add(kStats, g_param_spec_boxed("stats", "Statistics", "Counters of this reader", GST_TYPE_STRUCTURE, shown));
 }
 
 // The element that this thread takes to PAUSED.
@@ -244,9 +243,10 @@ static void gst_shm_ring_src_class_init(GstShmRingSrcClass* klass) {
   element->change_state = change_state;
   element->send_event = send_event;
   gst_element_class_add_static_pad_template(element, &src_template);
-  gst_element_class_set_static_metadata(element, "Shared memory ring source", "Source",
-                                        "Reads frames that another process publishes, without copying them",
-                                        "The gst-frame-supplier authors");
+  gst_element_class_set_static_metadata(
+      element, "Shared memory ring source", "Source",
+      "Reads the frames of shmringsink in another process from shared memory without a copy",
+      "The gst-frame-supplier authors");
   gst_type_mark_as_plugin_api(supplier::reader_policy_type(), GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(supplier::wake_type(), GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(supplier::on_disconnect_type(), GstPluginAPIFlags{});

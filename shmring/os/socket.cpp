@@ -206,13 +206,14 @@ Result<Fd> connect_to(const std::string& path) {
   const sockaddr_un address = address_of(path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   if (errno == EACCES || errno == EPERM)
-    return {SHMRING_REFUSED,
-            "connecting to " + path + " is not permitted: the publisher's perms and its folder decide who may"};
+    return {SHMRING_REFUSED, "connecting to " + path +
+                                 " is not permitted: check the publisher's perms and the permissions of the folder"};
   if (errno == EAGAIN)
-    return {SHMRING_IN_USE, path + " has a publisher that lets nobody in: it may be stopped, or too many try at once"};
-  if (errno == EPROTOTYPE) return {SHMRING_SYSTEM, path + " is a socket of another kind, not a ring's"};
+    return {SHMRING_IN_USE, path + ": the publisher is not accepting connections (stopped, or its backlog is full)"};
+  if (errno == EPROTOTYPE)
+    return {SHMRING_SYSTEM, path + " is a socket of another type: give the path of a publisher's socket"};
   if (auto ok = check_place(path); !ok) return {SHMRING_DISCONNECTED, ok.error().text};
-  return {SHMRING_DISCONNECTED, "nobody publishes at " + path + ": start a publisher, or choose another path"};
+  return {SHMRING_DISCONNECTED, "no publisher at " + path + ": start one, or choose another path"};
 }
 
 bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {

@@ -38,8 +38,9 @@ constexpr std::size_t kMaxDepartures = 16;
 constexpr int kQueuedMessages = 512;  // more than a socket's buffer takes
 
 const char* const kClosedUnexpectedly = "its connection closed unexpectedly";
-constexpr Violation kNonsense{SHMRING_VIOLATION_MESSAGE, "it sent a message that does not belong there"};
-constexpr Violation kDescriptors{SHMRING_VIOLATION_DESCRIPTORS, "it sent descriptors, which nobody asked for"};
+constexpr Violation kUnexpectedMessage{SHMRING_VIOLATION_MESSAGE, "it sent an unexpected message"};
+constexpr Violation kDescriptors{SHMRING_VIOLATION_DESCRIPTORS,
+                                 "it sent file descriptors, which the protocol does not allow"};
 
 }  // namespace
 
@@ -295,7 +296,7 @@ Control::Served Control::serve(Connection& c) {
       c.goes_on = bye && bye->reason == wire::Goodbye::again;
       end_lane(c, "");
     } else {
-      convict(c, kNonsense);
+      convict(c, kUnexpectedMessage);
     }
     if (next == Next::close) {
       drop(c.serial);

@@ -22,13 +22,14 @@
 
 namespace shmring {
 
-// Why a peer is sent away: how it is counted, and what it and the figures are told.
+// Reason for a disconnect: the counter it adds to, and the text for the peer and the stats.
 struct Violation {
   shmring_violation kind;
   const char* sentence;
 };
-inline constexpr Violation kWrongTail{SHMRING_VIOLATION_TAIL, "it moved its tail to where no frame is"};
-inline constexpr Violation kSlowWakeups{SHMRING_VIOLATION_WAKEUPS, "ringing its bell costs the publisher too much"};
+inline constexpr Violation kWrongTail{SHMRING_VIOLATION_TAIL, "it moved its tail outside the queued frames"};
+inline constexpr Violation kSlowWakeups{SHMRING_VIOLATION_WAKEUPS,
+                                        "waking this reader repeatedly took more than 200 µs of CPU time"};
 
 struct Lane : std::enable_shared_from_this<Lane> {
   enum class Stage : std::uint8_t {

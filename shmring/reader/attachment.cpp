@@ -15,9 +15,9 @@ constexpr std::size_t kPrepared = 16;  // slots; the publisher gives the ones it
 }  // namespace
 
 Result<Attachment*> Attachment::make(const wire::Welcome& welcome, const Fd& ring_fd, const Fd& lane_fd) {
-  if (!ring_fd || !lane_fd) return {SHMRING_PROTOCOL, "the publisher's welcome brought no memory"};
+  if (!ring_fd || !lane_fd) return {SHMRING_PROTOCOL, "WELCOME carried no memory descriptors"};
   if (welcome.ring_size > kMaxRingSize || welcome.depth > kMaxDepth || welcome.max_held > kMaxHeld)
-    return {SHMRING_PROTOCOL, "the publisher's welcome contradicts itself"};
+    return {SHMRING_PROTOCOL, "WELCOME is inconsistent"};
   auto ring = map_read_only(ring_fd, welcome.ring_size, true);
   if (!ring) return ring.error();
   auto geometry = RingGeometry::from_header(*reinterpret_cast<const RingHeader*>(ring->data()), ring->size());
@@ -26,7 +26,7 @@ Result<Attachment*> Attachment::make(const wire::Welcome& welcome, const Fd& rin
   const std::uint64_t lane_size = LaneGeometry::make(geometry->slot_count).total_size;
   if (welcome.lane >= geometry->lane_count || welcome.lane_size != lane_size ||
       sizeof(LaneBlock) + 4ull * welcome.depth > geometry->lane_stride)
-    return {SHMRING_PROTOCOL, "the publisher's welcome does not fit its ring"};
+    return {SHMRING_PROTOCOL, "WELCOME does not match the ring's header"};
   auto lane = map_read_write(lane_fd, lane_size);
   if (!lane) return lane.error();
   SHMRING_CRASH_POINT(lane_mapped);

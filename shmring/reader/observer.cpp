@@ -25,7 +25,8 @@ Result<std::size_t> await(int socket, std::span<std::byte> buffer, wire::Type wa
       if (const auto refused = wire::parse_refused(buffer.first(got.size)))
         return {static_cast<Status>(refused->status), refused->text};
     if (got.kind == Received::Kind::broken || got.kind == Received::Kind::message)
-      return {SHMRING_PROTOCOL, "this is the socket of another kind of program: give the path of a publisher's socket"};
+      return {SHMRING_PROTOCOL,
+              "this socket does not belong to a shmring publisher: give the path of a publisher's socket"};
     const std::uint64_t spent = now() - start;
     if (timeout != SHMRING_WAIT_FOREVER && spent >= timeout)
       return {SHMRING_TIMEOUT, "the publisher does not answer: it may be stopped"};
@@ -58,7 +59,7 @@ Result<RingStats> Observer::stats(std::uint64_t timeout) {
   RingStats stats;
   stats.accounts.resize(SHMRING_MAX_READERS + 64);
   const auto lanes = wire::parse_stats(std::span(buffer).first(*got), stats.ring, stats.accounts);
-  if (!lanes) return {SHMRING_PROTOCOL, "the publisher's figures are broken"};
+  if (!lanes) return {SHMRING_PROTOCOL, "the publisher sent a malformed STATS message"};
   stats.accounts.resize(std::min(*lanes, stats.accounts.size()));
   return stats;
 }

@@ -184,12 +184,12 @@ struct Reader::Impl {
     if (got.lost_descriptors) {
       detach();
       locator.retry_later();
-      return {SHMRING_SYSTEM, "what the publisher at " + options.socket_path +
-                                  " sent did not all arrive: this process may open no more files (ulimit -n)"};
+      return {SHMRING_SYSTEM, "descriptors from the publisher at " + options.socket_path +
+                                  " were lost: this process may open no more files; raise ulimit -n"};
     }
     if (got.kind == Received::Kind::message && !wire::parse_bye(bytes))
       return leave_violator(options.socket_path +
-                            " is the socket of another kind of program: give the path of a publisher's socket");
+                            " does not belong to a shmring publisher: give the path of a publisher's socket");
     if (got.kind == Received::Kind::broken)
       return leave_violator("protocol violation by the process at " + options.socket_path +
                             ": a message is too long or has too many descriptors");
@@ -198,7 +198,7 @@ struct Reader::Impl {
     return {SHMRING_TIMEOUT};
   }
 
-  // Whoever breaks the rules once is believed nothing more.
+  // Disconnects after a protocol violation; what the publisher sent afterwards is ignored.
   [[gnu::cold, gnu::noinline]] Outcome leave_violator(std::string text) {
     detach();
     locator.retry_later();

@@ -182,7 +182,7 @@ std::string to_text(const std::string& path, const Figures& figures, std::uint64
   text += fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} malformed, {} copied{}\n",
                       ring.sequence, ring.published, ring.no_slot, ring.too_large, ring.malformed, ring.copied,
                       ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
-  text += fmt::format("readers  {} of {}, {} refused, {} broke the rules{}\n", ring.readers, ring.max_readers,
+  text += fmt::format("readers  {} of {}, {} refused, {} protocol violations{}\n", ring.readers, ring.max_readers,
                       ring.refused_readers, ring.protocol_violations, violations(ring));
   if (figures.lanes.empty()) return text;
   std::vector<Row> rows = {{"WORKER", "STATE", "PID", "POLICY", "PENDING", "HELD", "OFFERED", "DELIVERED", "DROPPED",

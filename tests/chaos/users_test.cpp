@@ -109,7 +109,7 @@ TEST_P(TwoUsers, WhoIsNotInTheGroupIsToldThatTheModeDecides) {
     });
     const auto ending = stranger.wait();
     EXPECT_TRUE(ending && ending->success()) << stranger.output();
-    EXPECT_NE(stranger.output().find("is not permitted: the publisher's perms"), std::string::npos)
+    EXPECT_NE(stranger.output().find("is not permitted: check the publisher's perms"), std::string::npos)
         << stranger.output();
   }
 }

@@ -289,7 +289,7 @@ TEST(Connecting, SaysWhyItFailed) {
   ASSERT_EQ(::listen(stream.get(), 1), 0);
   const auto refused = connect_to(dir.file("stream"));
   EXPECT_EQ(refused.status(), SHMRING_SYSTEM);
-  EXPECT_NE(refused.error().text.find("another kind"), std::string::npos);
+  EXPECT_NE(refused.error().text.find("another type"), std::string::npos);
 }
 
 TEST(Messages, ArriveWholeWithTheirDescriptors) {
