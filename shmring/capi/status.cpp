@@ -8,6 +8,7 @@
 
 #include "abi/video.hpp"
 #include "os/clock.hpp"
+#include "os/log.hpp"
 #include "publisher/publisher.hpp"
 
 static_assert(std::string_view(SHMRING_VERSION_STRING) == PROJECT_VERSION,
@@ -53,6 +54,10 @@ extern "C" {
 const char* shmring_last_error(void) { return shmring::capi::last_error.c_str(); }
 
 const char* shmring_version(void) { return SHMRING_VERSION_STRING; }
+
+void shmring_set_log(shmring_log_callback callback, void* user, shmring_log_level level) {
+  shmring::set_log(callback, user, level);
+}
 
 uint64_t shmring_now(void) { return shmring::now(); }
 

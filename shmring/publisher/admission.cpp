@@ -7,6 +7,7 @@
 
 #include "lane/crash_point.hpp"
 #include "os/clock.hpp"
+#include "os/log.hpp"
 #include "publisher/control.hpp"
 
 namespace shmring {
@@ -19,6 +20,7 @@ constexpr Violation kSealed{SHMRING_VIOLATION_SEALS, "it kept its lane's memory 
 
 Control::Next Control::refuse(Connection& c, Status status, const std::string& text) {
   ++refused_readers_;
+  log(SHMRING_LOG_INFO, options_.socket_path, ": a peer (process ", c.peer.process.pid, ") is refused: ", text);
   auto refused = wire::make<wire::Refused>();
   refused.status = status;
   wire::set_text(refused.text, text);
@@ -42,6 +44,7 @@ Control::Next Control::on_hello(Connection& c, const wire::Hello& hello) {
   welcome.depth = welcome.max_held = 1;
   if (!send_message(c.fd(), welcome)) return Next::close;
   c.stage = Connection::Stage::observing;
+  log(SHMRING_LOG_DEBUG, options_.socket_path, ": process ", c.peer.process.pid, " observes the ring");
   c.deadline = 0;
   return Next::keep;
 }
@@ -195,6 +198,8 @@ Control::Next Control::on_mapped(Connection& c) {
     c.ring->want(*c.lane, Lane::Stage::draining);
     c.ring->settle(now());
     send_message(c.fd(), bye);
+    log(SHMRING_LOG_DEBUG, options_.socket_path, ": reader '", c.lane->grant.name, "' (process ", c.lane->process.pid,
+        ") takes the frames that wait for it in a former ring");
     return Next::keep;
   }
   // One that was sent here from the former ring is the same as before.
@@ -206,6 +211,9 @@ Control::Next Control::on_mapped(Connection& c) {
   else
     ring_->want(*c.lane, Lane::Stage::active);
   SHMRING_CRASH_POINT(lane_added);
+  log(SHMRING_LOG_INFO, options_.socket_path, ": reader '", c.lane->grant.name, "' (process ", c.lane->process.pid,
+      ") attached, attachment ", name.generation, " of this name: depth ", c.lane->grant.depth, ", max-held ",
+      c.lane->grant.max_held);
   count_readers();
   return Next::keep;
 }

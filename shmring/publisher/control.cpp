@@ -18,6 +18,7 @@
 
 #include "lane/crash_point.hpp"
 #include "os/clock.hpp"
+#include "os/log.hpp"
 
 namespace shmring {
 namespace {
@@ -71,6 +72,7 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error.status != SHMRING_OK) return error;
   ::pthread_setname_np(control->thread_.native_handle(), "shmring-control");
+  log(SHMRING_LOG_INFO, options.socket_path, ": listening, slots of ", control->ring_->geometry().slot_size, " bytes");
   return control;
 }
 
@@ -227,6 +229,7 @@ void Control::handle(std::uint64_t tag) {
 void Control::rest_listener() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
   listener_rests_until_ = now() + kListenerRest;
+  log(SHMRING_LOG_WARNING, options_.socket_path, ": no descriptors or memory for another connection, accepting pauses");
 }
 
 void Control::accept_all() {
@@ -265,6 +268,7 @@ void Control::make_room_for_greeting() {
   }
   if (silent < kMaxGreeting) return;
   ++violations_[SHMRING_VIOLATION_SILENCE];
+  log(SHMRING_LOG_DEBUG, options_.socket_path, ": a silent connection makes room for the next");
   drop(oldest->first);
 }
 
@@ -310,6 +314,8 @@ Control::Served Control::serve(Connection& c) {
 // It is told, where it can be; what is left of the connection is the caller's to drop.
 void Control::convict(Connection& c, const Violation& violation) {
   ++violations_[violation.kind];
+  log(SHMRING_LOG_WARNING, options_.socket_path, ": process ", c.peer.process.pid,
+      " is disconnected for a protocol violation: ", violation.sentence);
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::retired;
   wire::set_text(bye.text, violation.sentence);
@@ -331,6 +337,11 @@ void Control::end_lane(Connection& c, const std::string& reason) {
       name.left_at = name.gone_at;
     else
       give_up_places(c.lane->grant.name, c.lane->process.pid);
+    log(SHMRING_LOG_INFO, options_.socket_path, ": reader '", c.lane->grant.name, "' (process ", c.lane->process.pid,
+        ") left: ",
+        !reason.empty() ? reason
+        : c.goes_on     ? "it moves to the new ring"
+                        : "it closed its connection");
     count_readers();
   }
   if (c.lane->pidfd && readable(c.lane->pidfd.get())) c.ring->want(*c.lane, Lane::Stage::freed);
@@ -404,8 +415,11 @@ void Control::judge(Departures::iterator departed) {
   const Departure& departure = departed->second;
   if (!readable(departure.pidfd.get())) return;
   const auto name = names_.find(departure.name);
+  const std::string reason = reason_of_end(departure.pidfd, departure.process);
+  log(SHMRING_LOG_INFO, options_.socket_path, ": reader '", departure.name, "' (process ", departure.process.pid,
+      ") is gone: ", reason.empty() ? "its process ended" : reason);
   if (name != names_.end() && name->second.generation == departure.generation)
-    wire::set_text(name->second.total.reason, reason_of_end(departure.pidfd, departure.process));
+    wire::set_text(name->second.total.reason, reason);
   forget(departed);
 }
 
@@ -512,6 +526,7 @@ void Control::mind_path() {
   path_taken_ = false;
   listener_rests_until_ = 0;
   if (!watch(listener_.fd(), EPOLLIN, kListenerTag)) listener_rests_until_ = t + kListenerRest;
+  log(SHMRING_LOG_WARNING, options_.socket_path, ": the socket file was removed, it is made again");
   notice_ = options_.socket_path + ", the socket file of this publisher, was removed: it is made again";
 }
 

@@ -7,6 +7,7 @@
 
 #include "lane/crash_point.hpp"
 #include "os/clock.hpp"
+#include "os/log.hpp"
 #include "publisher/control.hpp"
 
 namespace shmring {
@@ -32,6 +33,8 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
   const std::lock_guard lock(mutex_);
   old_rings_.push_back(ring_);
   const std::shared_ptr<Ring> former = std::exchange(ring_, std::move(ring));
+  log(SHMRING_LOG_INFO, options_.socket_path, ": the ring was replaced, slots of ", former->geometry().slot_size,
+      " bytes by slots of ", ring_->geometry().slot_size, "; former rings still held: ", old_rings_.size());
   keep_places(*former);
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::again;
@@ -147,6 +150,8 @@ void Control::mind_place(Ring& ring, Lane& lane, std::uint64_t t) {
   wire::set_text(name.total.reason,
                  ended ? reason_of_end(lane.pidfd, lane.process) : std::string("it did not come to the new ring"));
   name.gone_at = t;
+  log(SHMRING_LOG_INFO, options_.socket_path, ": the place kept for reader '", lane.grant.name,
+      "' is given up: ", std::string_view(name.total.reason));
   give_up(ring, lane);
 }
 

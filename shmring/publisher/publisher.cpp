@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "lane/crash_point.hpp"
 #include "os/clock.hpp"
 #include "os/fork_guard.hpp"
+#include "os/log.hpp"
 #include "publisher/control.hpp"
 #include "publisher/copier.hpp"
 #include "publisher/ring.hpp"
@@ -105,6 +107,13 @@ struct Publisher::Impl {
     return {SHMRING_INVALID, "the frame is dropped: its " + std::to_string(info.size) +
                                  " bytes and its planes hold no " + (layout ? layout->name : "picture") + " of " +
                                  std::to_string(f.width) + "x" + std::to_string(f.height)};
+  }
+
+  // A log line for the 1st, 2nd, 4th, 8th … of them.
+  [[gnu::cold, gnu::noinline]] void log_too_large(std::uint64_t size, std::uint64_t room) const {
+    if (const std::uint64_t count = too_large.get(); std::has_single_bit(count))
+      log(SHMRING_LOG_WARNING, options.socket_path, ": a frame of ", size, " bytes does not fit a slot of ", room, ", ",
+          count, " so far");
   }
 
   // A frame that nobody gets is still offered: it has a number, and every lane's account has it.
@@ -221,7 +230,11 @@ Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
   };
   auto ring = make();
   if (ring.status() == SHMRING_NO_MEMORY && p.control->give_up_former_places()) ring = make();
-  if (!ring) return ring.error();
+  if (!ring) {
+    log(SHMRING_LOG_WARNING, p.options.socket_path, ": no ring with slots of ", slot_size,
+        " bytes: ", ring.error().text);
+    return ring.error();
+  }
   p.former.emplace_back(before);
   {
     const std::lock_guard lock(p.shared.spin_lock);
@@ -300,6 +313,7 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
   std::byte* to = lent->bytes().data();
   if (info.size > lent->bytes().size()) {
     impl_->drop_for_all(impl_->too_large);
+    impl_->log_too_large(info.size, lent->bytes().size());
     return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " +
                                    std::to_string(lent->bytes().size()) + ": set slot-size to the largest frame"};
   }

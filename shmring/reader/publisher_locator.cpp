@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "os/clock.hpp"
+#include "os/log.hpp"
 #include "os/socket.hpp"
 
 namespace shmring {
@@ -87,6 +88,7 @@ Result<Fd> PublisherLocator::connect() {
   if (connected) {
     set_timer(kLongest);
   } else {
+    if (reason_ != connected.error().text) log(SHMRING_LOG_DEBUG, "searching: ", connected.error().text);
     reason_ = connected.error().text;
     retry_later();
   }

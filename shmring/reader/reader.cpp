@@ -13,6 +13,7 @@
 #include "lane/crash_point.hpp"
 #include "os/clock.hpp"
 #include "os/doorbell.hpp"
+#include "os/log.hpp"
 #include "os/socket.hpp"
 #include "reader/attachment.hpp"
 #include "reader/end_of_stream.hpp"
@@ -200,6 +201,7 @@ struct Reader::Impl {
 
   // Disconnects after a protocol violation; what the publisher sent afterwards is ignored.
   [[gnu::cold, gnu::noinline]] Outcome leave_violator(std::string text) {
+    log(SHMRING_LOG_WARNING, text);
     detach();
     locator.retry_later();
     const std::lock_guard lock(mutex);
@@ -215,6 +217,7 @@ struct Reader::Impl {
     if (passes && refused_since == 0) refused_since = t;
     if (passes && t - refused_since < kRefusalGrace) return {SHMRING_TIMEOUT};
     refused_since = 0;
+    log(SHMRING_LOG_INFO, "'", options.worker, "' was refused: ", text);
     return {status, std::move(text)};
   }
 
@@ -257,6 +260,9 @@ struct Reader::Impl {
     newest = 0;
     spurious_wakeups = 0;
     phase = Phase::attached;
+    const auto& granted = attachment->granted();
+    log(SHMRING_LOG_INFO, options.socket_path, ": '", options.worker, "' attached to process ", granted.publisher_pid,
+        ": depth ", granted.depth, ", max-held ", granted.max_held);
     return {};
   }
 
@@ -321,6 +327,8 @@ struct Reader::Impl {
     if (!attachment->empty()) return {};
     if (end.unreported()) return report_end();
     if (leaving) {
+      log(SHMRING_LOG_INFO, options.socket_path, ": '", options.worker, "' ",
+          moving ? "moves to the publisher's new ring" : "lost its publisher", ", last sequence ", newest);
       if (newest == 0) locator.retry_later();  // not even a frame: no reason to hurry
       detach(moving ? wire::Goodbye::again : wire::Goodbye::closing);
       return moving ? Outcome{} : gone();

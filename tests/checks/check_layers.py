@@ -18,7 +18,7 @@ PUBLIC = r"shmring/(shmring|types|publisher|reader|inspect|version)\.hp?p?"
 
 # The client's threads wait on descriptors; memory, connections and files are made and mapped by transport only.
 WAITING = r"poll\.h|sys/(epoll|eventfd|timerfd|inotify|socket|random)\.h|unistd\.h|signal\.h|pthread\.h"
-PURE = r"os/(clock|spin_lock)\.hpp"  # the one clock of all layers, and what waits without the kernel
+PURE = r"os/(clock|log|spin_lock)\.hpp"  # the one clock and the log of all layers, and what waits without the kernel
 
 # folder: what it may include (all of the name), and what not although it matches. The most specific folder rules.
 ELEMENT = [r"base/.*", r"(abi|lane|publisher|reader)/.*", PURE, PUBLIC, GSTREAMER, STANDARD, r"pthread\.h"]  # threads have names

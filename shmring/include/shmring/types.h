@@ -358,6 +358,20 @@ SHMRING_API const char* shmring_status_name(shmring_status status);
 SHMRING_API const char* shmring_violation_name(shmring_violation violation);
 /* The layout of a pixel format, valid for ever; NULL for SHMRING_BYTES and for numbers that this library does not know. */
 SHMRING_API const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format);
+/* The library's log: who attaches, is refused or leaves and why; no line for single frames. Each level has those before it, too. */
+typedef enum shmring_log_level SHMRING_INT {
+  SHMRING_LOG_NONE = 0,
+  SHMRING_LOG_ERROR = 1,
+  SHMRING_LOG_WARNING = 2, /* frames are lost, a peer broke the protocol */
+  SHMRING_LOG_INFO = 3,    /* readers and publishers come and go, rings are replaced */
+  SHMRING_LOG_DEBUG = 4    /* the steps between */
+} shmring_log_level;
+/* Called from any thread of the library, often with its locks held: it must neither call back into the library for the same handle nor call
+ * shmring_set_log(), and should return soon. `text` is one line without its end, valid during the call. */
+typedef void (*shmring_log_callback)(shmring_log_level level, const char* text, void* user);
+/* Sets where lines of up to `level` go; NULL: to stderr. Any thread may call it; when it returns, the former callback runs no more. Before the
+ * first call the environment variable SHMRING_LOG (error, warning, info or debug) sets the level for stderr; without it nothing is logged. */
+SHMRING_API void shmring_set_log(shmring_log_callback callback, void* user, shmring_log_level level);
 /* Now on CLOCK_MONOTONIC, ns. */
 SHMRING_API uint64_t shmring_now(void);
 /* Fills `format` for raw video of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
