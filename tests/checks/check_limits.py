@@ -20,9 +20,9 @@ LIMITS = [
     ("docs/performance.md", r"Queued frames: (\d+) a reader", 1, "kMaxDepth"),
     ("docs/performance.md", r"Slots: ([\d,]+) a ring", 1, "kMaxSlots"),
     ("docs/performance.md", r"A frame: (\d+) GiB", GIB, "kMaxSlotSize", "layout.hpp"),
-    ("docs/elements/shmringsrc.md", r"UTF-8, 1 to (\d+) bytes", 1, "SHMRING_NAME_SIZE - 1"),
-    ("docs/elements/framehealth.md", r"UTF-8, 1 to (\d+) bytes", 1, "SHMRING_NAME_SIZE - 1"),
-    ("docs/elements/latestframe.md", r"UTF-8, 1 to (\d+) bytes", 1, "SHMRING_NAME_SIZE - 1"),
+    ("docs/elements/shmringsrc.md", r"1 to (\d+) bytes of UTF-8", 1, "SHMRING_NAME_SIZE - 1"),
+    ("docs/elements/framehealth.md", r"1 to (\d+) bytes of UTF-8", 1, "SHMRING_NAME_SIZE - 1"),
+    ("docs/elements/latestframe.md", r"1 to (\d+) bytes of UTF-8", 1, "SHMRING_NAME_SIZE - 1"),
     # Sizes.
     ("docs/elements/shmringsink.md", r"in all (\d+) KiB a frame", KIB, "SHMRING_METADATA_SIZE"),
     ("docs/adr/0034-metadata.md", r"The last (\d+) KiB of the format area", KIB, "SHMRING_METADATA_SIZE"),
