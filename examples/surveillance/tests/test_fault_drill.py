@@ -47,7 +47,7 @@ with shmring.Reader(os.environ["SHMRING_PATH"], worker=os.environ["WORKER_NAME"]
         frame.array.max()
 """]
 CRASHES = ["python3", "-c", "raise SystemExit(3)"]
-VIEWER = ["sh", "-c", "exec gst-launch-1.0 -q shmringsrc socket-path=$SHMRING_PATH worker=$WORKER_NAME drop-drop_policy=latest ! fakesink"]
+VIEWER = ["sh", "-c", "exec gst-launch-1.0 -q shmringsrc socket-path=$SHMRING_PATH worker=$WORKER_NAME drop-policy=latest ! fakesink"]
 LASTING = ("motion", "viewer", "light", "weak", "recorder")  # that should live in the end
 STARTED = (*LASTING, "broken", "extra", "capture")
 
