@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The one clock of all figures: the ring's.
+// The clock of all times: the ring's.
 #pragma once
 
 #include <cstdint>

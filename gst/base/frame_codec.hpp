@@ -20,7 +20,7 @@ namespace supplier {
 
 constexpr std::uint64_t kSmallestGuess = 64 * 1024;  // bytes of a frame whose size caps do not tell
 
-// What caps say about every frame of a stream.
+// Format of a stream's frames, from caps.
 class StreamFormat {
  public:
   StreamFormat() = default;

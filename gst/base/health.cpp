@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How a worker's state follows from its counters and the time.
+// Derives a worker's state from its counters and the time.
 #include "base/health.hpp"
 
 #include <algorithm>

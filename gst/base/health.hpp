@@ -23,7 +23,7 @@ enum class WorkerState {
 };
 const char* state_name(WorkerState state);
 
-// What is still good enough. One set everywhere; HealthProperties makes them properties.
+// Limits of a healthy worker; HealthProperties makes them properties.
 struct Limits {
   std::uint64_t stall_timeout = 30'000'000'000;  // 0: never stuck, never starved
   std::uint64_t max_frame_age = 0;               // 0: off
@@ -65,7 +65,7 @@ struct Observation {
 struct Verdict {
   WorkerState state = WorkerState::waiting;
   WorkerState previous = WorkerState::waiting;          // as last told
-  std::string reason = "it has finished no frame yet";  // with its figures
+  std::string reason = "it has finished no frame yet";  // with its numbers
   double drop_rate = 0;                                 // over the last stall timeout
   std::uint64_t at = 0;                                 // when it was judged; 0: never
 };

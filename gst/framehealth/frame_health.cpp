@@ -133,7 +133,7 @@ GstClockTime FrameHealth::running_time(GstBuffer* buffer) const {
   return gst_segment_to_running_time(&segment_, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
 }
 
-// Read when somebody looks and not for every frame, whatever clock the pipeline has.
+// Read on request and not for every frame, whatever clock the pipeline has.
 std::int64_t FrameHealth::clock_offset() const {
   const auto clock = adopt(gst_element_get_clock(element_));
   const GstClockTime base_time = gst_element_get_base_time(element_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The counting and timing of one point of a pipeline.
+// Counts and times the frames at one point of a pipeline.
 #include "frame_watch.hpp"
 
 namespace supplier {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What passes one point of a pipeline, counted and timed: written by the streaming thread without a lock, read by
-// anybody.
+// Counts and times the frames at one point of a pipeline: written by the streaming thread without a lock, read by any
+// thread.
 #pragma once
 
 #include <atomic>

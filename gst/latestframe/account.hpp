@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What became of every frame that was offered to a branch. Nothing is written per frame that the branch does not take:
+// Counts the outcome of every frame offered to a branch. Nothing is written per frame that the branch does not take:
 // what it missed is the difference of two numbers.
 #pragma once
 
@@ -8,7 +8,7 @@
 namespace supplier::latestframe {
 
 // Always: offered = delivered + dropped + pending.
-struct Figures {
+struct FrameCounts {
   std::uint64_t offered = 0;
   std::uint64_t delivered = 0;  // taken by the branch
   std::uint64_t dropped = 0;    // it will never see them
@@ -55,18 +55,18 @@ class Account {
     seen_ = newest;
   }
 
-  Figures read(std::uint64_t newest) const {
+  FrameCounts read(std::uint64_t newest) const {
     const std::uint64_t unseen = open_ && newest > seen_ ? newest - seen_ : 0;
-    Figures figures;
-    figures.delivered = delivered_;
-    figures.pending = unseen ? 1 : 0;
+    FrameCounts counts;
+    counts.delivered = delivered_;
+    counts.pending = unseen ? 1 : 0;
     const std::uint64_t missed = unseen ? unseen - 1 : 0;
-    figures.dropped = dropped_ + discarded_ + missed;
-    figures.discarded = discarded_;
-    figures.stale = stale_;
-    figures.consecutive_drops = in_a_row_ + missed;
-    figures.offered = figures.delivered + figures.dropped + figures.pending;
-    return figures;
+    counts.dropped = dropped_ + discarded_ + missed;
+    counts.discarded = discarded_;
+    counts.stale = stale_;
+    counts.consecutive_drops = in_a_row_ + missed;
+    counts.offered = counts.delivered + counts.dropped + counts.pending;
+    return counts;
   }
 
  private:

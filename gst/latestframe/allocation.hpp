@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What all branches together wish of upstream's buffers, from their answers to ALLOCATION. Pure.
+// Merges the branches' answers to ALLOCATION into one for upstream. Pure.
 #pragma once
 
 #include <memory>

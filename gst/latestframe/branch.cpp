@@ -320,7 +320,7 @@ void Branch::open(const Newest& newest) {
   resend_ = true;
 }
 
-// Not while it is unlinked, has ended, rests, or does not take the caps.
+// False while unlinked, ended, idle or after refused caps.
 [[gnu::hot]] bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
   if (refused_caps_) {
     const GstEvent* caps = newest.item ? newest.item->stream_state->caps : refused_caps_.get();
@@ -525,22 +525,22 @@ Watched Branch::watched() const {
   seen.waits = waits_.summary();
   const Newest& newest = home_->newest();
   std::lock_guard hold(home_->newest().lock);
-  const Figures figures = cursor_.account().read(newest.number);
+  const FrameCounts counts = cursor_.account().read(newest.number);
   seen.generation = std::max<std::uint64_t>(generation_, 1);
-  seen.offered = figures.offered;
-  seen.delivered = figures.delivered;
-  seen.dropped = figures.dropped;
-  seen.discarded = figures.discarded;
-  seen.pending = figures.pending;
+  seen.offered = counts.offered;
+  seen.delivered = counts.delivered;
+  seen.dropped = counts.dropped;
+  seen.discarded = counts.discarded;
+  seen.pending = counts.pending;
   seen.held = held_ ? 1 : 0;
-  seen.stale = figures.stale;
-  seen.consecutive_drops = figures.consecutive_drops;
-  seen.last_offered_at = figures.offered ? newest.at : 0;
+  seen.stale = counts.stale;
+  seen.consecutive_drops = counts.consecutive_drops;
+  seen.last_offered_at = counts.offered ? newest.at : 0;
   seen.last_consumed_at = last_consumed_at_;
   seen.last_consumed_sequence = last_consumed_sequence_;
-  if (held_ || (busy_ && figures.pending))
+  if (held_ || (busy_ && counts.pending))
     seen.unfinished_since = busy_since_;
-  else if (figures.pending)
+  else if (counts.pending)
     seen.unfinished_since = newest.at;
   seen.expecting =
       cursor_.account().is_open() && newest.number != 0 && newest.end.serial == 0 && epoch_ == newest.epoch;

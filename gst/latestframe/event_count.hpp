@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Sleeping on a word and waking those who do: one system call each way, and none when nobody sleeps.
+// Waits on a word and wakes the waiters: one system call each, and none when no thread waits.
 #pragma once
 
 #include <linux/futex.h>

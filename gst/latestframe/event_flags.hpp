@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What kind of event or query it is. GStreamer's own macros mix two enumerations, which C++20 objects to.
+// Type flags of events and queries. GStreamer's own macros mix two enumerations, which C++20 objects to.
 #pragma once
 
 #include <gst/gst.h>

@@ -24,7 +24,7 @@ namespace supplier::latestframe {
 
 enum class Wake { block, adaptive };
 
-// How much went through.
+// Counters of the fan-out.
 struct Flow {
   std::uint64_t received = 0;       // handed in
   std::uint64_t published = 0;      // became the newest frame
@@ -98,7 +98,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   const Owned<GstPad> sink_;
   std::atomic<Wake> wake_{Wake::block};
 
-  // Guarded by the sink pad's stream lock, which whoever calls publish() or serialized events and queries has: also on a pad
+  // Guarded by the sink pad's stream lock, which is held in publish() and in serialized events and queries, also on a pad
   // that is not active.
   ItemPool pool_;
   StreamStateRef stream_state_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What goes through the fan-out: a frame with what belongs to it. Items are counted references and are used again, so
+// An item of the fan-out: a frame and what belongs to it. Items are counted references and are used again, so
 // that nothing is allocated per frame.
 #pragma once
 

@@ -57,8 +57,8 @@ void Negotiation::caps(GstQuery* query) {
   gst_query_set_caps_result(query, common.get());
 }
 
-// True if anybody can take them: who cannot ends alone. False only if nobody can, for then upstream must look for
-// others.
+// Accepts caps that at least one branch takes: a branch that does not take them ends alone. If none does, upstream
+// must choose others.
 void Negotiation::accept_caps(GstQuery* query) {
   GstCaps* caps = nullptr;
   gst_query_parse_accept_caps(query, &caps);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What all branches share: the one slot with the newest frame, and where the stream stands.
+// State shared by all branches: the slot with the newest frame, and the position of the stream.
 #pragma once
 
 #include <mutex>

@@ -26,7 +26,7 @@ class OutOfBandSender {
   // The beginning of a flush is on its way.
   bool flushing() const;
   void flush_has_begun();  // for the branch
-  // What was not brought yet is not brought.
+  // Discards what was not sent yet.
   void forget();
 
  private:

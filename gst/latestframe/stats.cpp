@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Figures as structures.
+// Stats as structures.
 #include "latestframe/stats.hpp"
 
 namespace supplier::latestframe {

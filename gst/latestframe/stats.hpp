@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The structures that `stats` of the element and of its pads give.
+// Structures of the property `stats` of the element and of its pads.
 #pragma once
 
 #include "latestframe/fanout.hpp"

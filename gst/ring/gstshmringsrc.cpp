@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// shmringsrc's face to GObject: properties and virtual functions; what they do is in source.cpp.
+// GObject class of shmringsrc: properties and virtual functions. The behaviour is in source.cpp.
 /**
  * SECTION:element-shmringsrc
  * @title: shmringsrc
@@ -183,7 +183,7 @@ void install_properties(GObjectClass* klass) {
    * `malformed` (dropped, because they are not what their caps say) and `early` (dropped, because they are from before
    * the start, or of a time that was filled) of the taken, `repeated` (given while the publisher was away), `held` now, `depth`, `max-held`,
    * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`,
-   * `hold-max` (take to release, ns), `protocol_violations` (publishers left because they broke the rules), all #guint64; `drop-policy` and `wake` as granted.
+   * `hold-max` (take to release, ns), `protocol_violations` (disconnects after a protocol violation), all #guint64; `drop-policy` and `wake` as granted.
    */
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Counters of this reader", GST_TYPE_STRUCTURE, shown));
 }

@@ -17,7 +17,7 @@ namespace supplier {
 // Any thread.
 class LaneLimits {
  public:
-  // A GST_TYPE_ARRAY of structures. What is wrong in it is said in a sentence, and nothing changes.
+  // A GST_TYPE_ARRAY of structures. Returns an error message and changes nothing if it is invalid.
   std::optional<std::string> set(const GValue* array);
   void get(GValue* array) const;
   // The limits of this worker, where it has none of its own `common`.

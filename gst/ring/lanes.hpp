@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Lanes of a ring as workers: their health, and the figures in shmringsink's `stats`.
+// Lanes of a ring as workers: their health, and their counters in shmringsink's `stats`.
 #pragma once
 
 #include <gst/gst.h>
@@ -13,7 +13,7 @@
 
 namespace supplier {
 
-// It said goodbye: nothing is to be told of it any more.
+// The reader left with BYE: it is no longer reported.
 bool left_by_itself(const shmring_reader_account& lane);
 // `expecting`: the stream has begun and not ended.
 Observation observe(const shmring_reader_account& lane, bool expecting);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What shmringsrc gives while its publisher is away, so that downstream need not wait for this stream: GAP events, or the last
+// Output of shmringsrc while its publisher is away, so that downstream need not wait for this stream: GAP events, or the last
 // picture again.
 #pragma once
 

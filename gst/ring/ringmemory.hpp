@@ -23,7 +23,7 @@ GstMemory* memory_of(Block block, gsize offset, gsize size);
 // The loan whose whole beginning this memory is, for publishing without a copy; NULL for any other memory and for parts
 // of a loan.
 shmring::Loan* loan_of(GstMemory* memory);
-// A published frame never changes: nobody in this process may map it for writing again.
+// A published frame never changes: it can no longer be mapped for writing in this process.
 void make_read_only(GstMemory* memory);
 
 }  // namespace supplier

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What shmringsink does.
+// Behaviour of shmringsink.
 #include "ring/sink.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What shmringsink does; gstshmringsink.cpp is its face to GObject.
+// Behaviour of shmringsink; gstshmringsink.cpp is its GObject class.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What shmringsrc does.
+// Behaviour of shmringsrc.
 #include "ring/source.hpp"
 
 #include <algorithm>
@@ -148,7 +148,7 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
         flow = GST_FLOW_FLUSHING;
         return {};
       case SHMRING_TOO_MANY_HELD:
-        // Buffers of former publishers, of which the present one grants fewer. Downstream lets go of them in its own time.
+        // Buffers of former publishers, of which the present one grants fewer. Downstream releases them in its own time.
         outage_.release_slot();
         g_usleep(5000);
         break;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What shmringsrc does; gstshmringsrc.cpp is its face to GObject.
+// Behaviour of shmringsrc; gstshmringsrc.cpp is its GObject class.
 #pragma once
 
 #include <atomic>

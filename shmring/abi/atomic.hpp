@@ -15,7 +15,7 @@ using Word64 = std::atomic<std::uint64_t>;
 static_assert(Word32::is_always_lock_free && sizeof(Word32) == 4);
 static_assert(Word64::is_always_lock_free && sizeof(Word64) == 8);
 
-// Has the processor fetch the line meanwhile. Never faults, whatever the address.
+// Prefetches the line. Never faults, whatever the address.
 inline void prefetch(const void* line) { __builtin_prefetch(line, 0); }
 inline void prefetch_to_write(const void* line) { __builtin_prefetch(line, 1); }
 

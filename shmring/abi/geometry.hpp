@@ -23,10 +23,10 @@ struct RingGeometry {
   std::uint64_t payload_offset = 0;
   std::uint64_t total_size = 0;
 
-  // INVALID (with the figures) when a number is out of its range.
+  // INVALID (the message has the values) when a number is out of its range.
   static Result<RingGeometry> make(std::uint32_t slots, std::uint32_t lanes, std::uint32_t max_depth,
                                    std::uint64_t slot_size);
-  // Reads a stranger's header, once, and believes it only if every number is in range and the parts lie inside `mapped` bytes without
+  // Reads an untrusted header once. Accepts it only if every number is in range and the parts lie inside `mapped` bytes without
   // touching each other. PROTOCOL otherwise.
   static Result<RingGeometry> from_header(const RingHeader& header, std::uint64_t mapped);
 

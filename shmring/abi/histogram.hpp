@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A histogram of durations in fixed memory: eight steps an octave from 128 ns to 73 min, so a figure is good to an eighth.
+// A histogram of durations in fixed memory: eight steps an octave from 128 ns to 73 min, so a value is accurate to 12.5 %.
 // Lives in shared or private memory; zero bytes are an empty histogram. Method: the bucketing of HdrHistogram (Gil Tene).
 #pragma once
 
@@ -25,7 +25,7 @@ class Histogram {
     if (ns > max_.load(std::memory_order_relaxed)) max_.store(ns, std::memory_order_relaxed);
   }
 
-  // Any thread; what is being recorded meanwhile may or may not be in it. The memory may be a stranger's: any content is answered.
+  // Any thread; what is being recorded meanwhile may or may not be in it. The memory may be untrusted: any content gives an answer.
   shmring_times summary() const {
     std::array<std::uint32_t, kBuckets> seen;
     std::uint64_t count = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The layout of shared memory. This file is the ABI between processes; docs/abi.md is its text.
 //
-// Two kinds of memory, so that the kernel enforces who may write what:
+// Two kinds of memory, so that the kernel enforces write access:
 //
 //   ring memfd   one a publisher; it writes, every reader maps it read-only (sealed against any other mapping)
 //     +0          RingHeader       fixed after creation, but for `latency`
@@ -10,14 +10,14 @@
 //     +formats    FormatArea[]     what kind of frame it is; rewritten only when it differs from the last in this slot; and its metadata
 //     +payload    the frames, `slot_stride` each, page aligned
 //
-//   lane memfd   one a reader; that reader and the publisher write, nobody else has it
+//   lane memfd   one a reader; only that reader and the publisher map it, both write
 //     +0          LanePage         waiting, tail, ack[slot_count]
 //     +counters   LaneCounters     the reader's own account
 //
 // A frame's way: the publisher fills a slot nobody owns, writes its descriptor, stores the slot's number into an entry of each lane and
 // then that lane's head. The reader sees head > tail, reads the entry and moves tail by a compare-exchange: the slot is now its own until
-// it stores the frame's sequence into ack[slot]. Under drop-oldest and latest the publisher moves tail by the same compare-exchange: whoever
-// wins it has the slot, so a frame has one owner at every instruction. Which slot belongs to whom is kept in the publisher's private
+// it stores the frame's sequence into ack[slot]. Under drop-oldest and latest the publisher moves tail by the same compare-exchange: the side
+// that wins it has the slot, so a frame has one owner at every instruction. The owner of each slot is kept in the publisher's private
 // memory (lane/slot_refs.hpp); everything in a lane memfd is a hint that is checked, and a reader that dies anywhere leaves nothing to repair.
 //
 // Words are 32 or 64 bits, naturally aligned, little-endian; offsets are from the start of the memory; no pointers, no packing.
@@ -121,7 +121,7 @@ struct LanePage {
 static_assert(sizeof(LanePage) == kLine + 8 && offsetof(LanePage, tail) == kLine &&
               offsetof(LanePage, ack) == kLine + 8);
 
-// Written by the reader for those who watch it. Nothing is decided by it.
+// Written by the reader for monitoring only: the publisher decides nothing by it.
 struct LaneCounters {
   Word64 taken_at;
   Word64 taken_sequence;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A value, or a status with a sentence for the person who reads it.
+// A value, or a status with an error message for the user.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ using Status = shmring_status;
 struct [[nodiscard]] Error {
   Error() = default;
   // cold: the compiler moves code that leads here out of the way of what runs for every frame, which then fits few pages.
-  [[gnu::cold, gnu::noinline]] Error(Status why, std::string sentence) : status(why), text(std::move(sentence)) {}
+  [[gnu::cold, gnu::noinline]] Error(Status why, std::string message) : status(why), text(std::move(message)) {}
   Status status = SHMRING_OK;
   std::string text;
 };

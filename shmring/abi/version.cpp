@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What this build speaks. How it may change: docs/abi.md.
+// Protocol versions and features of this build. docs/abi.md says how they may change.
 #include "abi/wire.hpp"
 
 namespace shmring::wire {

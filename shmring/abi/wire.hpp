@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What the two sides say to each other over the socket (SOCK_SEQPACKET, so a message arrives whole).
+// Messages between publisher and reader over the socket (SOCK_SEQPACKET, so a message arrives whole).
 //
 //   reader                                publisher
-//     HELLO  ───────────────────────────►  who asks (peer credentials), what for, is there room?
+//     HELLO  ───────────────────────────►  checks peer credentials, role and free places
 //            ◄──────────────── WELCOME     what is granted, with descriptors: ring, lane, doorbell, the publisher's pidfd if there is one
 //     MAPPED ───────────────────────────►  seals the lane, activates it: the newest frame is its first
 //            ◄──────────────── END         the stream ended after this sequence
 //     BYE    ───────────────────────────►  or a hang-up: the lane ends; again: it leaves for the new ring
 //            ◄──────────────── BYE         closing, again (a new ring: come back), or retired (with the reason)
-//            ◄──────────────── REFUSED     instead of WELCOME: a status and a sentence
+//            ◄──────────────── REFUSED     instead of WELCOME: a status and an error message
 //   observer
 //     HELLO  ───────────────────────────►
 //     ASK    ───────────────────────────►
-//            ◄──────────────── STATS       the ring's figures, then each lane's
+//            ◄──────────────── STATS       the ring's stats, then each lane's
 //
 // Each message begins with its Head; a receiver takes the part it knows of a longer one, and refuses a shorter one.
 #pragma once
@@ -35,7 +35,7 @@ constexpr std::uint16_t kProtocol = 1;
 constexpr std::size_t kMaxMessage = 1024;
 constexpr std::size_t kMaxStats = 128 * 1024;
 
-// What a build speaks.
+// Protocol versions and features of a build.
 struct Version {
   std::uint16_t protocol_min;
   std::uint16_t protocol_max;
@@ -161,14 +161,14 @@ bool valid_name(std::string_view name);
 // A HELLO that says what `ours` speaks.
 Hello make_hello(const Version& ours, Role role);
 
-// What both sides speak.
+// Protocol version and features that both sides share.
 struct Agreement {
   std::uint16_t protocol;  // the highest that both know
   std::uint64_t features;  // that both know
 };
-// The publisher's answer to a HELLO: what to speak, or the sentence why there is nothing in common.
+// The publisher's answer to a HELLO: the protocol to speak, or an error that says why there is none.
 Result<Agreement> negotiate(const Version& ours, const Hello& hello);
-// Whether that, as WELCOME has it, is among what we offered.
+// Checks that WELCOME chose from what this side offered.
 Result<void> check_agreement(const Version& ours, const Welcome& welcome);
 
 }  // namespace shmring::wire

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The publisher as C sees it.
+// The publisher's functions of the C API.
 #include "publisher/publisher.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Reader, frames and observer as C sees them.
+// The functions of reader, frames and observer of the C API.
 #include "reader/reader.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Figures into the caller's structures, as far as those reach.
+// Copies stats into the caller's structures, as far as their struct_size reaches.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Statuses, their sentences, the clock.
+// Statuses, their error messages, the clock.
 #include "capi/status.hpp"
 
 #include <string_view>
@@ -19,7 +19,7 @@ namespace {
 thread_local std::string last_error;
 
 // For statuses that are returned without a text of their own, some of them often.
-const char* sentence_of(Status status) {
+const char* message_of(Status status) {
   if (status == SHMRING_FULL)
     return "no slot is free: frames that readers hold or loans have them all; release some, or raise slots or loans";
   return shmring_status_name(status);
@@ -28,7 +28,7 @@ const char* sentence_of(Status status) {
 
 Status fail(Status status, std::string text) {
   if (text.empty())
-    last_error.assign(sentence_of(status));  // in the place that it has
+    last_error.assign(message_of(status));  // in the place that it has
   else
     last_error = std::move(text);
   return status;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How results and exceptions become statuses at the C border.
+// Converts results and exceptions to statuses of the C API.
 #pragma once
 
 #include <exception>
@@ -11,7 +11,7 @@
 
 namespace shmring::capi {
 
-// Remembers the sentence for shmring_last_error() of this thread.
+// Stores the error message for shmring_last_error() of this thread.
 Status fail(Status status, std::string text);
 
 // The same for what was thrown; itself throws nothing.

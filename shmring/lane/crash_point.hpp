@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The places where a test has a process die, to show that dying there costs nobody else anything. Nothing is compiled of them but in
+// Steps at which a test kills a process, to show that no other process suffers. They are compiled only in
 // tests/chaos, which builds a copy of the library with SHMRING_CRASH_POINTS and defines crash_point().
 #pragma once
 
@@ -9,8 +9,8 @@
   X(ring_sealed, "a ring sealed")                                 \
   X(path_locked, "the file made that locks its path")             \
   X(path_cleared, "a dead publisher's file removed")              \
-  X(socket_bound, "the socket's file made, nobody listens yet")   \
-  X(listening, "listening, nobody accepts yet")                   \
+  X(socket_bound, "the socket's file made, not listening yet")    \
+  X(listening, "listening, not accepting yet")                    \
   X(accepted, "a connection accepted")                            \
   X(hello_heard, "HELLO understood")                              \
   X(lane_allocated, "memory of a lane made")                      \
@@ -28,8 +28,8 @@
   X(head_stored, "a head stored")                                 \
   X(lane_offered, "a frame offered to one lane of several")       \
   X(fence_passed, "all heads stored, the waiting flags not read") \
-  X(wakeup_claimed, "a waiting flag taken down, not yet rung")    \
-  X(notified, "a bell rung")                                      \
+  X(wakeup_claimed, "a waiting flag cleared, not yet notified")   \
+  X(notified, "a reader notified")                                \
   X(slot_taken_back, "an acknowledged slot taken back")           \
   X(ring_replaced, "a new ring made, readers not told")           \
   X(readers_sent_on, "readers told to come again")                \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Slots that other threads of the publisher's process give back: a bit a slot, set by any thread, taken by whoever holds the spin lock. Wait-free.
+// Slots given back by other threads of the publisher's process: one bit a slot, set by any thread, taken under the spin lock. Wait-free.
 #pragma once
 
 #include <bit>

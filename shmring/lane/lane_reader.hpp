@@ -22,7 +22,7 @@ class LaneReader {
   // exchange and the frame's lines then come at the same time, not one after the other.
   template <class Expect>
   std::uint32_t take(Expect expect) {
-    // acquire: pairs with the eviction in LaneWriter::evict_oldest. Who sees a tail that the publisher moved also sees the head that it had
+    // acquire: pairs with the eviction in LaneWriter::evict_oldest. A thread that sees a tail moved by the publisher also sees the head
     // stored before; with an older head the lane would look full of frames that were never there.
     std::uint64_t tail = Ops::load(page_.tail, std::memory_order_acquire);
     for (int round = 0; round < kRounds; ++round) {
@@ -42,7 +42,7 @@ class LaneReader {
     return take([](std::uint32_t) {});
   }
 
-  // relaxed: whoever finds something takes it with take(), which orders. That nothing is overlooked is arm()'s to see to.
+  // relaxed: take() orders what it takes, and arm() makes sure that no frame is overlooked.
   bool empty() const {
     return Ops::load(block_.head, std::memory_order_relaxed) == Ops::load(page_.tail, std::memory_order_relaxed);
   }
@@ -52,14 +52,14 @@ class LaneReader {
     Ops::store(page_.ack[slot], sequence, std::memory_order_release);
   }
 
-  // Says that we are about to sleep and answers whether we may: empty the doorbell first, arm, then sleep only if this says so.
+  // Announces that the reader will sleep. Drain the doorbell first, then arm, then sleep only if this returns true.
   bool arm() {
     Ops::store(page_.waiting, 1u, std::memory_order_relaxed);
     SHMRING_CRASH_POINT(armed);
     Ops::fence();  // pairs with the fence before LaneWriter::claim_bell
     return empty();
   }
-  // Looks first: while nobody writes the line, the publisher has it at hand.
+  // Tests before it writes: an unmodified line stays in the publisher's cache.
   void disarm() {
     if (Ops::load(page_.waiting, std::memory_order_relaxed) != 0)
       Ops::store(page_.waiting, 0u, std::memory_order_relaxed);

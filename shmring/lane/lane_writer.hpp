@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The publisher's end of one lane: queue, evict, take back. Wait-free: every loop is bounded by depth + max held.
 // Everything read from the lane page is range-checked here and nowhere else; a reader can only cheat itself.
-// Not thread-safe: guarded by the publisher's spin lock; the counters may be read by anybody.
+// Not thread-safe: guarded by the publisher's spin lock; any thread may read the counters.
 #pragma once
 
 #include <algorithm>
@@ -85,7 +85,7 @@ class LaneWriter {
     return Offer::queued;
   }
 
-  // Whether the reader sleeps, and if so, that it is to be rung now. Call after one Ops::fence() behind all heads: that fence pairs with
+  // True if the reader sleeps and must be notified now. Call after one Ops::fence() behind all heads: that fence pairs with
   // the one in LaneReader::arm; without either, both sides may miss the other's store and the reader sleeps for ever.
   bool claim_wakeup() {
     return Ops::load(page_->waiting, std::memory_order_relaxed) != 0 &&
@@ -126,9 +126,9 @@ class LaneWriter {
     return true;
   }
 
-  // The reader gets nothing more. What waits is evicted (if its tail is honest); what it took stays owned until freed.
+  // Stops delivery. Queued frames are evicted (if the tail is valid); taken frames stay owned until freed.
   void retire(SlotRefs& slot_refs) {
-    // An honest reader makes each round evict a frame or find one taken; one that makes tail flicker ends as a peer that broke the protocol after the bound.
+    // Each round evicts a frame or finds one taken. A tail that oscillates is a protocol violation after the bound.
     for (std::uint32_t round = 0; round < 2 * depth_ && absorb_taken() && queued() != 0; ++round)
       if (evict_oldest(slot_refs)) evicted_.add();
     for (; tail_ != head_.get(); ++tail_) {  // a peer that broke the protocol's queue: it may be reading any of it
@@ -162,7 +162,7 @@ class LaneWriter {
   std::uint64_t last_taken() const { return last_taken_; }
   bool owns_nothing() const { return held_.empty() && queued() == 0; }
 
-  // What the next offer and claim_bell will touch.
+  // Prefetches what the next offer and claim_bell touch.
   void prefetch_lines(bool follow) const {
     prefetch_to_write(block_);
     prefetch(&page_->waiting);
@@ -194,8 +194,8 @@ class LaneWriter {
     consecutive_drops_.add();
     return why;
   }
-  // One attempt; success means that the reader can no longer take it. release: pairs with the acquires of tail in LaneReader::take; who
-  // sees this tail sees the head before it.
+  // One attempt; success means that the reader can no longer take it. release: pairs with the acquires of tail in LaneReader::take: a
+  // thread that sees this tail sees the head before it.
   bool evict_oldest(SlotRefs& slot_refs) {
     std::uint64_t expected = tail_;
     if (!Ops::compare_exchange(page_->tail, expected, tail_ + 1, std::memory_order_release)) return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Who owns which slot. Lives in the publisher's private memory; no word that a reader can write is ever part of it.
+// References to slots: which lanes and loans hold each one. Kept in the publisher's private memory; no word that a reader can write is ever part of it.
 // Not thread-safe: guarded by the publisher's spin lock. Allocates in its constructor only.
 #pragma once
 

@@ -25,7 +25,7 @@ Result<Doorbell> Doorbell::make() {
 
 [[gnu::hot]] void Doorbell::ring() const {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full after 2^64 rings
+  [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full after 2^64 notifications
 }
 
 [[gnu::hot]] Heard drain_doorbell(int bell) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What wakes one sleeping reader: an eventfd inside an epoll instance. The publisher keeps the eventfd to itself, so nobody else can fill it
+// Wakes one sleeping reader: an eventfd inside an epoll instance. The publisher keeps the eventfd to itself, so no other process can fill it
 // or make it blocking; the reader has the instance only, which it can poll together with other descriptors.
 #pragma once
 
@@ -14,7 +14,7 @@ class Doorbell {
  public:
   static Result<Doorbell> make();
 
-  // Never waits; a doorbell that rings already goes on ringing. Any thread.
+  // Never blocks; has no effect while a notification is pending. Any thread.
   void ring() const;
   // The reader's end: readable from the next ring until drain_doorbell(). Kept here until it was sent.
   int reader_end() const { return poll_.get(); }
@@ -24,7 +24,7 @@ class Doorbell {
   Fd event_, poll_;
 };
 
-// For the reader: stops the ringing, and tells whether it rang. One that rings again meanwhile is heard.
+// For the reader: drains the doorbell and returns whether it was notified. A notification that comes meanwhile is kept.
 enum class Heard { nothing, ring, no_doorbell };
 Heard drain_doorbell(int bell);
 

@@ -53,7 +53,7 @@ std::uint64_t number_of(const std::filesystem::path& file, const std::string& wa
   return 0;
 }
 
-// What a control group still lets us have, by its files; nothing if it sets no limit. Pages of files that nobody used lately give way.
+// Memory left in a control group; nothing if it sets no limit. The kernel can reclaim inactive file pages, so they count as free.
 std::optional<std::uint64_t> left_in_group(const std::filesystem::path& dir, const char* limit_file,
                                            const char* usage_file, const char* old_file_pages) {
   const auto limit = number_in(dir / limit_file), usage = number_in(dir / usage_file);
@@ -107,7 +107,7 @@ void populate(const Mapping& m, bool write) {
   for (std::size_t at = 0; at < m.size(); at += 4096) {
     volatile std::byte* byte = m.data() + at;
     if (write)
-      *byte = std::byte{0};  // only ever called on memory that nobody else has yet
+      *byte = std::byte{0};  // only called before the memory is shared
     else
       (void)*byte;
   }
@@ -135,10 +135,11 @@ void make_huge(const Fd& fd, const Mapping& m) {
 }
 
 Result<Mapping> map(const Fd& fd, std::uint64_t size, int protection) {
-  // The place is a wish: who takes it meanwhile costs us the huge pages, nothing else.
+  // The address is a hint: if it is taken meanwhile, the mapping has no huge pages.
   void* data = ::mmap(place_for_huge_pages(size), size, protection, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return system_error("mmap");
-  ::madvise(data, size, MADV_DONTDUMP);  // a core dump with frames in it takes seconds and delays the news of the death
+  ::madvise(data, size,
+            MADV_DONTDUMP);  // frames would make a core dump slow, and readers notice the death only after it
   return Mapping(static_cast<std::byte*>(data), size);
 }
 
@@ -148,7 +149,7 @@ Result<void> check_received(const Fd& fd, std::uint64_t size, int needed_seals) 
   if (!S_ISREG(st.st_mode) || static_cast<std::uint64_t>(st.st_size) != size)
     return {SHMRING_PROTOCOL,
             "the memory received has " + std::to_string(st.st_size) + " bytes instead of " + std::to_string(size)};
-  // Whoever touches a hole pays for the page: a sparse terabyte would have us killed for lack of memory.
+  // The process that touches a hole pays for the page: a sparse terabyte would get this one killed for lack of memory.
   if (static_cast<std::uint64_t>(st.st_blocks) * 512 < size)
     return {SHMRING_PROTOCOL, "the memory received is not there: of " + std::to_string(size) + " bytes " +
                                   std::to_string(static_cast<std::uint64_t>(st.st_blocks) * 512) + " are allocated"};

@@ -46,15 +46,15 @@ struct SharedMemory {
 };
 
 enum class Seal {
-  size,        // nobody changes the size any more
-  everything,  // and nobody but those who have a writable mapping already gets one; no more seals
+  size,        // the size can no longer change
+  everything,  // and no new writable mappings, no more seals
 };
 
 // Allocates, maps writable and touches `size` zero bytes. A memory limit (cgroup, RLIMIT_FSIZE) that would kill the process later is an
-// error now, with the figures.
+// error now, with the sizes.
 Result<SharedMemory> create_memory(const char* name, std::uint64_t size);
 Result<void> seal(const Fd& fd, Seal how);
-// Has every page there again, whoever took some away; changes none.
+// Faults in every page again: the peer may have punched holes. Contents are kept.
 void repopulate(const Mapping& mapping);
 
 // For the side that receives a descriptor. PROTOCOL: it is not memory of just this size whose size is sealed, or (when `frozen`) it could

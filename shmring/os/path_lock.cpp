@@ -31,7 +31,7 @@ Result<PathLock> PathLock::take(const std::string& path, std::uint64_t patience)
   const std::string name = path + ".lock", folder = folder_of(path);
   const std::uint64_t start = now();
   for (;; ::poll(nullptr, 0, 1)) {
-    // Never written to, so whatever lies there is not harmed; and nobody makes us wait with a pipe of that name.
+    // Never written to, so an existing file is not harmed; and a pipe of that name cannot block the call.
     Fd file(::open(name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (!file) {
       const int error = errno;

@@ -32,7 +32,7 @@ std::optional<int> status_of_reaped(const Fd& pidfd) {
   return info.exit_code;
 }
 
-// The last word of /proc/PID/stat of a process that nobody has waited for yet. The kernel shows 0 to those who may not see it.
+// Last word of /proc/PID/stat (exit code) of a zombie. The kernel shows 0 without the permission to see it.
 std::optional<int> status_of_zombie(const Fd& pidfd, ProcessId process) {
   if (::geteuid() != 0 && ::geteuid() != process.uid) return {};
   const Fd file(::open(("/proc/" + std::to_string(process.pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How another process ended, asked of its handle (pidfd).
+// Exit status of another process, from its pidfd.
 #pragma once
 
 #include <cstdint>

@@ -148,7 +148,7 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms, bo
 
   Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return system_error("socket");
-  // The file gets the socket's own mode: nobody can connect before it is right.
+  // The file gets the socket's own mode: no process can connect before it is set.
   if (::fchmod(fd.get(), perms & 0777) != 0) return system_error("fchmod");
   const sockaddr_un address = address_of(path);
   const auto bind = [&] { return ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0; };
@@ -268,7 +268,7 @@ Received receive_message(int socket, std::span<std::byte> buffer) {
     }
   }
   result.size = static_cast<std::size_t>(got);
-  // An empty message and a closed connection look the same on a SEQPACKET socket; nobody of ours sends empty ones.
+  // An empty message and a closed connection look the same on a SEQPACKET socket; the protocol has no empty messages.
   result.lost_descriptors = (message.msg_flags & MSG_CTRUNC) != 0;
   const bool whole = (message.msg_flags & MSG_TRUNC) == 0 && count <= result.descriptors.size();
   result.kind = got == 0                            ? Received::Kind::closed

@@ -49,7 +49,7 @@ class Listener {
   struct stat file_;
 };
 
-// DISCONNECTED: nobody listens there (now). IN_USE: somebody does, but so many wait to be let in that there is no room for one more.
+// DISCONNECTED: no process listens there. IN_USE: one listens, but its backlog is full.
 Result<Fd> connect_to(const std::string& path);
 // INVALID: empty or longer than a socket address takes.
 Result<void> check_path(const std::string& path);
@@ -85,7 +85,7 @@ bool refuse_descriptors(int socket);
 // As before Linux 6.16, for tests.
 void force_descriptors_from_anybody(bool on);
 
-// Who is at the other end: of a reader's connection the reader; of a connection to a path whoever called listen().
+// The process at the other end: the reader of an accepted connection, or the process that called listen().
 struct Peer {
   ProcessId process;
   Fd pidfd;               // readable once the process is gone; invalid where the kernel cannot tell

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What a thread that polls asks of its processor: the time, how often it was preempted, a pause, a yield.
+// Primitives for a polling thread: time, count of preemptions, pause, yield.
 #pragma once
 
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A descriptor that came from somebody whom we do not trust, or a connection with such a one.
+// A descriptor received from an untrusted process, or a connection with one.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace shmring {
 
-// Whoever closes the last descriptor of a TCP connection with unsent data, or of a file of a file system in user space, waits as long as the
-// stranger likes; and closing a connection closes the descriptors in messages that nobody read. So a thread of its own closes it.
+// close() may block on a descriptor from an untrusted process: a TCP connection with unsent data, a file in FUSE. Closing a connection also
+// closes the descriptors in its unread messages. So a thread of its own calls close().
 class UntrustedFd {
  public:
   UntrustedFd() = default;
@@ -30,10 +30,10 @@ class UntrustedFd {
   int get() const { return fd_.get(); }
   explicit operator bool() const { return static_cast<bool>(fd_); }
   void reset() { const UntrustedFd closed = std::move(*this); }
-  // It turned out to be harmless.
+  // Marks the descriptor as safe to close at once.
   Fd trust() { return std::move(fd_); }
 
-  // How many are being closed. More than a few: somebody makes us wait on purpose, and no new strangers should be let in.
+  // Number of descriptors being closed. Above kTooMany new connections should wait: a peer blocks close() on purpose.
   static std::size_t closing();
   static constexpr std::size_t kTooMany = 16;
 

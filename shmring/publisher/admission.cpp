@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Who may come in, under which name, with how much: the handshake, on the control thread.
+// The handshake, on the control thread: accepts or refuses a reader, checks its name, grants depth and max-held.
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -182,7 +182,7 @@ Control::Next Control::on_mapped(Connection& c) {
   }
   // From here on nobody else can ever map the lane writable, or change its size.
   if (!seal(c.lane->memory.fd, Seal::everything)) {
-    convict(c, kSealed);
+    disconnect(c, kSealed);
     give_up_places(c.lane->grant.name, c.lane->process.pid);
     return Next::close;
   }

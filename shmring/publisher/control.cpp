@@ -32,7 +32,7 @@ constexpr std::size_t kMaxGreeting = 8;  // connections that have not said what 
 constexpr std::size_t kMaxNames = 64;
 constexpr int kTick = 10;                                 // ms, while something waits to be carried out
 constexpr std::uint64_t kPathLook = 1000 * kMillisecond;  // between looks whether the socket's file is there
-constexpr std::uint64_t kLook = 50 * kMillisecond;        // between looks at what those who left still hold
+constexpr std::uint64_t kLook = 50 * kMillisecond;  // between looks at the frames that detached readers still hold
 
 constexpr std::uint64_t kDepartureTime = 1000 * kMillisecond;  // from a hang-up to the end of the process
 constexpr std::size_t kMaxDepartures = 16;
@@ -150,7 +150,7 @@ void Control::round() {
   const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
   const std::lock_guard lock(mutex_);
   for (int i = 0; i < n; ++i) {
-    notify_sleepers();  // before each: a worker waits for it, whoever else keeps us busy
+    notify_sleepers();  // before each event: sleeping readers must not wait for the rest
     handle(events[static_cast<std::size_t>(i)].data.u64);
   }
   notify_sleepers();
@@ -188,13 +188,13 @@ void Control::end_rests() {
 int Control::next_timeout() const {
   if (ring_->has_changes()) return kTick;
   const bool ended = shared_.ended_after.load(std::memory_order_relaxed) != 0;
-  for (const auto& [serial, c] : connections_)  // somebody is still to be told
+  for (const auto& [serial, c] : connections_)  // some connection still has messages to send
     if (c.stage == Connection::Stage::reading && c.ring == ring_.get() &&
         (!c.told_offered || (ended && c.told_end == 0)))
       return kTick;
   std::uint64_t due = path_looked_at_ + kPathLook;
   if (listener_rests_until_ != 0) due = std::min(due, listener_rests_until_);
-  // Frames of those who left are still held: look now and then.
+  // Detached readers still hold frames: look now and then.
   if (!old_rings_.empty() || std::any_of(ring_->lanes().begin(), ring_->lanes().end(), [](const auto& lane) {
         return lane->wanted.load(std::memory_order_relaxed) != Lane::Stage::active;
       }))
@@ -233,7 +233,7 @@ void Control::rest_listener() {
 }
 
 void Control::accept_all() {
-  // Bound: whoever comes meanwhile is the next round's.
+  // Bounded: connections that arrive meanwhile wait for the next round.
   for (std::size_t i = 0; i < kMaxGreeting; ++i) {
     if (UntrustedFd::closing() >= UntrustedFd::kTooMany) return rest_listener();
     UntrustedFd socket = listener_.accept();
@@ -252,12 +252,12 @@ void Control::accept_all() {
     c.socket = std::move(socket);
     c.deadline = now() + kHandshakeTime;
     SHMRING_CRASH_POINT(accepted);
-    serve(c);  // an honest reader's HELLO is there already
+    serve(c);  // a reader's HELLO has usually arrived already
     notify_sleepers();
   }
 }
 
-// Of those who connect and say nothing the first has to leave: a crowd of them keeps nobody out.
+// Closes the oldest connection that has sent no HELLO, so that idle connections cannot lock readers out.
 void Control::make_room_for_greeting() {
   std::size_t silent = 0;
   auto oldest = connections_.end();
@@ -288,7 +288,7 @@ Control::Served Control::serve(Connection& c) {
     const auto hello = type == wire::Type::hello ? wire::parse_hello(bytes) : std::nullopt;
     Next next = Next::close;
     if (got.descriptors[0] || got.lost_descriptors) {
-      convict(c, kDescriptors);
+      disconnect(c, kDescriptors);
     } else if (hello && c.stage == Connection::Stage::greeting) {
       next = on_hello(c, *hello);
     } else if (type == wire::Type::mapped && c.stage == Connection::Stage::mapping) {
@@ -300,7 +300,7 @@ Control::Served Control::serve(Connection& c) {
       c.goes_on = bye && bye->reason == wire::Goodbye::again;
       end_lane(c, "");
     } else {
-      convict(c, kUnexpectedMessage);
+      disconnect(c, kUnexpectedMessage);
     }
     if (next == Next::close) {
       drop(c.serial);
@@ -312,15 +312,15 @@ Control::Served Control::serve(Connection& c) {
 }
 
 // It is told, where it can be; what is left of the connection is the caller's to drop.
-void Control::convict(Connection& c, const Violation& violation) {
+void Control::disconnect(Connection& c, const Violation& violation) {
   ++violations_[violation.kind];
   log(SHMRING_LOG_WARNING, options_.socket_path, ": process ", c.peer.process.pid,
-      " is disconnected for a protocol violation: ", violation.sentence);
+      " is disconnected for a protocol violation: ", violation.text);
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::retired;
-  wire::set_text(bye.text, violation.sentence);
+  wire::set_text(bye.text, violation.text);
   send_message(c.fd(), bye);
-  end_lane(c, violation.sentence);
+  end_lane(c, violation.text);
 }
 
 // What the reader holds is its own until it lets go of it, or its process is gone. Only the process's handle can say that it is: a
@@ -467,7 +467,7 @@ void Control::disconnect_violators() {
     if (c.lane && c.lane->violation.load(std::memory_order_acquire)) protocol_violations.push_back(serial);
   for (const Serial serial : protocol_violations) {
     Connection& c = connections_.at(serial);
-    convict(c, *c.lane->violation.load());
+    disconnect(c, *c.lane->violation.load());
     drop(serial);
   }
 }
@@ -520,7 +520,7 @@ void Control::mind_path() {
       notice_ = "this publisher's socket file was removed, and no reader finds it any more: " + again.error().text;
     return;
   }
-  accept_all();  // those who connected while the file was there
+  accept_all();  // connections made while the file was there
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
   listener_ = *std::move(again);
   path_taken_ = false;
@@ -543,9 +543,9 @@ std::string Control::holders_of_former_rings() {
     for (const auto& lane : ring->lanes())
       frames["'" + lane->grant.name + "' (process " + std::to_string(lane->process.pid) + ")"] += lane->owned.get();
   std::string text;
-  for (const auto& [who, count] : frames) {
+  for (const auto& [holder, count] : frames) {
     if (!text.empty()) text += ", ";
-    text += std::to_string(count) + " frames by " + who;
+    text += std::to_string(count) + " frames by " + holder;
   }
   return text;
 }

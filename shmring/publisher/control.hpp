@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The publisher's control thread: who may come, under which name, whose bell is to be rung, who is gone. It never touches the slot references
-// but through the spin lock, and only while nothing is being published; a publisher never waits for it.
+// The publisher's control thread: accepts readers, assigns names, wakes readers when several sleep, detects dead ones. It touches the slot
+// references only under the spin lock, and only while nothing is being published. A publisher never waits for it.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@
 
 namespace shmring {
 
-// What the publishing side and the control thread share.
+// State shared by the publishing threads and the control thread.
 struct PublisherShared {
   SpinLock spin_lock;
   Counter last_published_at;
@@ -45,11 +45,11 @@ class Control {
   void wake();
   // Readers of the present ring are sent to the new one. Waits for what the control thread is doing, never for a reader.
   void replace_ring(std::shared_ptr<Ring> ring);
-  // Takes back what readers released of former rings. Answers whose frames keep those that are left, for a sentence; empty: no reader's.
+  // Takes back what readers released of former rings. Returns the names of the readers that still hold frames, for an error message.
   std::string holders_of_former_rings();
   // Drops the frames that wait in former rings for readers on their way, so that those rings may go. False: none did.
   bool give_up_former_places();
-  // What there is to tell about the socket's path, once.
+  // Notice about the socket's path, returned once.
   std::string take_notice();
 
   std::uint32_t readers() const { return readers_.load(std::memory_order_relaxed); }
@@ -102,7 +102,7 @@ class Control {
     Ring* ring = nullptr;
     std::shared_ptr<Lane> lane;
   };
-  // What is to be done with a connection after a message.
+  // Next step for a connection after a message.
   enum class Next { keep, close };
   // What serve() found: perhaps more messages, none for now, or the connection's end.
   enum class Served { some, none, ended };
@@ -126,7 +126,7 @@ class Control {
   template <class Each>
   void each_reader(Each each) const;
   Next send_stats(Connection& connection);
-  void convict(Connection& connection, const Violation& violation);
+  void disconnect(Connection& connection, const Violation& violation);
   void rest_listener();
   void end_rests();
   void mind_path();
@@ -170,7 +170,7 @@ class Control {
   std::atomic<bool> stop_{false};
   std::atomic<std::uint32_t> readers_{0};
 
-  // Guards all below: the control thread, those who ask for stats, replace_ring. Never taken while publishing.
+  // Guards all below, which the control thread, stats and replace_ring share. Never taken while publishing.
   mutable std::mutex mutex_;
   std::shared_ptr<Ring> ring_;
   std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no spin lock

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The control thread's figures: each name's account over all its lanes, and what an observer is sent.
+// Stats of the control thread: the account of each name over all its lanes, and the STATS message.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -11,7 +11,7 @@
 namespace shmring {
 namespace {
 
-// What outlives a lane.
+// Counters that outlive a lane.
 void add_counters(shmring_reader_account& stats, const Lane& lane) {
   const auto account = lane.writer.account();
   stats.offered += account.offered;
@@ -33,13 +33,13 @@ void add_counters(shmring_reader_account& stats, const Lane& lane) {
   stats.consecutive_drops = lane.writer.consecutive_drops();
 }
 
-// What is of the moment.
+// Values of the moment: state, pending, held.
 void add_present(shmring_reader_account& stats, const Lane& lane) {
   const auto account = lane.writer.account();
   const std::uint32_t held =
       std::min(lane.counters->held.load(std::memory_order_relaxed), lane.grant.depth + lane.grant.max_held);
   stats.held += held;
-  // Whoever keeps its last frame while it sleeps for the next is idle, not busy.
+  // A reader that keeps its last frame while it sleeps is idle, not busy.
   const bool sleeps = lane.page->waiting.load(std::memory_order_relaxed) != 0;
   if (account.pending != 0 || (held != 0 && !sleeps))
     stats.unfinished_since = std::max({lane.busy_since.get(), lane.counters->taken_at.load(std::memory_order_relaxed),
@@ -52,7 +52,7 @@ void Control::forget_freed(Ring& ring) {
   for (const auto& lane : ring.take_freed_lanes()) {
     Name& name = name_of(lane->grant.name);
     add_counters(name.total, *lane);
-    name.total.dropped += name.total.pending;  // nobody will take it any more
+    name.total.dropped += name.total.pending;  // can no longer be taken
     name.total.pending = 0;
     name.age.add(lane->counters->age);
     name.hold.add(lane->counters->hold);

@@ -9,7 +9,7 @@ namespace shmring {
 namespace {
 
 constexpr std::uint64_t kSlowWakeup = 200'000;  // ns
-// A slow bell takes four quick ones to be forgotten, and more than three that are not are too many.
+// Scores a slow wake-up 4 and a quick one -1. A reader whose score says "more than three slow ones" is disconnected.
 constexpr std::uint32_t kSlowScore = 4, kSlowLimit = 3 * kSlowScore + 1;
 
 std::uint64_t thread_time() {
@@ -42,12 +42,12 @@ void Lane::equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared)
   memory = std::move(shared);
   page = reinterpret_cast<LanePage*>(memory.mapping.data());
   counters = reinterpret_cast<LaneCounters*>(memory.mapping.data() + geometry.counters_offset);
-  page->waiting.store(1, std::memory_order_relaxed);  // the first frame rings
+  page->waiting.store(1, std::memory_order_relaxed);  // the first frame notifies
 }
 
 // A reader can make its doorbell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
 // processor; it is only asked for after a ring that was long. And a virtual machine that stands still for a moment counts that as the
-// thread's, too: only who is slow most of the time is disconnected.
+// thread's, too: only a reader that is slow most of the time is disconnected.
 [[gnu::hot]] void Lane::notify() {
   wakeups.add();
   const std::uint32_t score = slow_wakeups.load(std::memory_order_relaxed);

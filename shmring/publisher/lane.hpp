@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// One reader as its publisher keeps it: connection, memory, the writer's end, figures.
+// One reader as seen by its publisher: connection, memory, the writer's end of the lane, stats.
 //
 // Until the lane is active its words are in memory that no other process has. So frames can wait for a reader that was sent on to a new
 // ring, from the first one on, and one that never comes has nothing to cheat with.
 //
-// Two threads share it. The control thread makes it, says in `wanted` what is to become of it and destroys it; whoever holds the
-// publisher's spin lock carries that out and says so in `applied`. A lane is destroyed only after applied == freed.
+// Two threads share it. The control thread makes it, stores the next stage in `wanted` and destroys it; the thread that holds
+// the publisher's spin lock carries that out and stores it in `applied`. A lane is destroyed only after applied == freed.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ namespace shmring {
 // Reason for a disconnect: the counter it adds to, and the text for the peer and the stats.
 struct Violation {
   shmring_violation kind;
-  const char* sentence;
+  const char* text;
 };
 inline constexpr Violation kWrongTail{SHMRING_VIOLATION_TAIL, "it moved its tail outside the queued frames"};
 inline constexpr Violation kSlowWakeups{SHMRING_VIOLATION_WAKEUPS,
@@ -41,7 +41,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
     freed,     // owns nothing
   };
 
-  // What a reader asks for; 0: the publisher's.
+  // Options requested by a reader; 0: the publisher's value.
   struct Ask {
     std::uint8_t policy;
     std::uint8_t wake;
@@ -83,12 +83,12 @@ struct Lane : std::enable_shared_from_this<Lane> {
 
  public:
   LanePage* page;
-  LaneCounters* counters;  // the reader's words: shown, never believed
+  LaneCounters* counters;  // written by the reader: shown, never used for a decision
   LaneWriter<> writer;     // under the spin lock
 
   std::atomic<Stage> wanted{Stage::prepared};
   std::atomic<Stage> applied{Stage::prepared};
-  // Any thread. It found that the reader broke the rules; the control thread ends the lane.
+  // Set by any thread on a protocol violation; the control thread then ends the lane.
   std::atomic<const Violation*> violation{nullptr};
   std::atomic<bool> notify_later{false};  // the control thread is to notify its reader
 
@@ -96,7 +96,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
   Counter last_offered_at;
   Counter busy_since;                          // when it last went from owning nothing to owning something
   Counter owned;                               // slots, once it gets no more frames
-  std::atomic<std::uint32_t> slow_wakeups{0};  // that its doorbell is dear
+  std::atomic<std::uint32_t> slow_wakeups{0};  // score of slow wake-ups, see notify()
 
   // Any thread; never waits.
   void notify();

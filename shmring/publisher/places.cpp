@@ -44,7 +44,7 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
     if (c.stage == Connection::Stage::mapping) {
       if (stage == Lane::Stage::awaited) continue;  // it takes what waits there and goes on
       c.ring = nullptr;  // on_mapped() tells it: hanging up on a message of its own would lose ours
-      // Which will take it for one that was here before.
+      // on_mapped() treats a moving reader as the same attachment, so it is counted here.
       if (Name& name = name_of(c.lane->grant.name); !comes_again(name, *c.lane)) ++name.generation;
       send_on(c);
       continue;
@@ -69,7 +69,7 @@ void Control::keep_places(const Ring& former) try {
     if (auto kept = make_lane(lane->grant.name, lane->grant.asked, lane->process, std::move(pidfd)))
       ring_->add_lane(*std::move(kept), Lane::Stage::awaited);
   }
-  // Of former rings only as much as growing needs, and nothing for those who want the newest.
+  // Keeps frames of former rings only as far as growing needs, and none for policy latest.
   std::uint64_t kept = 0;
   for (auto ring = old_rings_.rbegin(); ring != old_rings_.rend(); ++ring) {
     bool waits = false;

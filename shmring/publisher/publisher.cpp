@@ -21,7 +21,7 @@
 namespace shmring {
 namespace {
 
-// What is wrong with a frame that does not fit a slot.
+// Error for a frame that does not fit its slot.
 [[gnu::cold, gnu::noinline]] Error unfit(const shmring_frame_info& info) {
   if (info.plane_count > SHMRING_MAX_PLANES) return {SHMRING_INVALID, "a frame has at most 4 planes"};
   if (info.metadata_size > kMetadataSize)
@@ -30,8 +30,8 @@ namespace {
   return {SHMRING_TOO_LARGE, "the frame is larger than its slot"};
 }
 
-// A sentence about a handle or a loan, made out of the way of those that are as they should be.
-[[gnu::cold, gnu::noinline]] Error wrong(Status status, const char* sentence) { return {status, sentence}; }
+// Builds the error for an invalid handle or loan, outside of the hot path.
+[[gnu::cold, gnu::noinline]] Error wrong(Status status, const char* text) { return {status, text}; }
 
 constexpr const char* kForked = "this publisher belongs to the parent process";
 
@@ -116,7 +116,7 @@ struct Publisher::Impl {
           count, " so far");
   }
 
-  // A frame that nobody gets is still offered: it has a number, and every lane's account has it.
+  // A frame dropped for every reader still counts as offered: it has a sequence, and each account has it.
   void drop_for_all(Counter& why) {
     const std::uint64_t t = now();
     const std::lock_guard lock(shared.spin_lock);
@@ -291,7 +291,7 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
   }
   loan.published_ = true;
   SHMRING_CRASH_POINT(wakeup_claimed);
-  // One wake-up at most: the one sleeper's, or the control thread's, which rings for all.
+  // One wake-up at most: of the only sleeping reader, or of the control thread, which notifies all.
   if (sleepers == 1)
     sleeper->notify();
   else if (sleepers > 1)

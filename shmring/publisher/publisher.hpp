@@ -60,7 +60,7 @@ class Loan {
 // Nothing here waits for a reader; the spin lock between the publisher's own threads is held for a bounded number of steps.
 class Publisher {
  public:
-  // IN_USE names the live publisher of the path; NO_MEMORY and SYSTEM carry figures and names.
+  // IN_USE names the live publisher of the path; NO_MEMORY and SYSTEM give sizes and names.
   static Result<std::unique_ptr<Publisher>> open(const PublisherOptions& options);
   ~Publisher();
   Publisher(const Publisher&) = delete;
@@ -69,7 +69,7 @@ class Publisher {
   // What frames published from now on are; ids are given by the ring.
   Result<void> set_format(const shmring_format& format);
   // A new ring with another slot size on the same path; readers move over by themselves. NO_MEMORY: it does not fit, or so many former
-  // rings are held (the sentence says by whom); the present one goes on.
+  // rings are held (the error message names the holders); the present one goes on.
   // `loans` as in the options, within `slots` where those were given; 0: as many as now.
   Result<void> resize(std::uint64_t slot_size, std::uint32_t loans = 0);
   std::uint64_t slot_size() const;

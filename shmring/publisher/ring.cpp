@@ -98,9 +98,9 @@ void Ring::note_slots() {
 }
 
 Ring::Slots Ring::slots() const {
-  const std::uint64_t figures = slot_figures_.load(std::memory_order_relaxed);
-  const auto free = static_cast<std::uint32_t>(figures >> 32);
-  auto lent = static_cast<std::uint32_t>(figures);
+  const std::uint64_t packed = slot_figures_.load(std::memory_order_relaxed);
+  const auto free = static_cast<std::uint32_t>(packed >> 32);
+  auto lent = static_cast<std::uint32_t>(packed);
   return {free, geometry_.slot_count - free - lent, lent};
 }
 
@@ -238,7 +238,7 @@ void Ring::forget(Lane& lane) {
   gone_[next_gone_++ % gone_.size()] = {hash(lane.grant.name), newest_sequence_};
 }
 
-// Whether a reader of this name took the frame that is kept for those who come.
+// True if a reader of this name took the frame that is kept for new readers.
 bool Ring::took_newest(const std::string& name) {
   const std::uint64_t hashed = hash(name);
   if (std::any_of(gone_.begin(), gone_.end(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// One ring: its memory, who owns which slot, the lanes it publishes to. A publisher has one that lives, and older ones whose last frames
+// One ring: its memory, the slot references, its lanes. A publisher has one live ring, and older ones whose last frames
 // are still held. Everything not marked otherwise is called with the publisher's spin lock held.
 #pragma once
 
@@ -45,12 +45,12 @@ class Ring {
 
   // A slot for this process; false: none is free, or all `loans` but `spare` are out already.
   bool lend(std::uint32_t& slot, std::uint32_t spare = 0);
-  // Any thread, without the spin lock: the process lets go of a slot it was lent. Wait-free.
+  // Any thread, without the spin lock: gives a lent slot back. Wait-free.
   void give_back(std::uint32_t slot);
 
-  // Has the lines that publish() will write on their way, so that they come together and while the caller does something else.
+  // Prefetches the cache lines that publish() writes.
   void prepare(std::uint32_t slot) const;
-  // Writes the descriptor and offers the frame to every active lane. The slot stays lent. Returns how many lanes are to be rung;
+  // Writes the descriptor and offers the frame to every active lane. The slot stays lent. Returns how many lanes to notify;
   // `sleeper` is one of them.
   std::uint32_t publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
                         std::uint64_t now, std::shared_ptr<Lane>& sleeper);
@@ -65,7 +65,7 @@ class Ring {
   }
   // Leaves the wake-ups of all sleeping lanes to the control thread.
   void mark_sleepers();
-  // Takes back all that was released or given back, so that the figures are of this moment.
+  // Takes back all released slots, so that the stats are current.
   void collect_all();
 
   // The control thread's side, without the spin lock.
@@ -76,7 +76,7 @@ class Ring {
   bool lane_index_free(std::uint32_t index) const {
     return std::none_of(lanes_.begin(), lanes_.end(), [index](const auto& lane) { return lane->index == index; });
   }
-  // Has the next publish look at lanes that ended, too.
+  // Makes the next publish look at ended lanes, too.
   void nudge() { changes_.store(true, std::memory_order_release); }
   bool has_changes() const { return changes_.load(std::memory_order_relaxed); }
 

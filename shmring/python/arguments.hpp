@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What callers pass, and how Python calls a method of a class of ours.
+// Conversion of arguments, and method tables of the extension's classes.
 //
 // Methods are functions of Python's own C API: a dispatcher would cost more than most of them, and answers a wrong argument with the
 // text of every argument, which may be an image.
@@ -16,7 +16,7 @@
 
 namespace shmring::python {
 
-// Each raises a sentence with the argument's name where it is of another type (TypeError) or out of its range (Invalid).
+// Each raises TypeError or Invalid, with the argument's name, for a wrong type or a value out of range.
 std::uint64_t whole_number(const pybind11::handle& value, const char* name, std::uint64_t least, std::uint64_t most);
 inline std::uint32_t small_number(const pybind11::handle& value, const char* name) {
   return static_cast<std::uint32_t>(whole_number(value, name, 0, UINT32_MAX));
@@ -27,7 +27,7 @@ std::string string_of(const pybind11::handle& value, const char* name);
 // Seconds, as everywhere in Python, as the library's nanoseconds. None waits for ever.
 std::uint64_t nanoseconds(const pybind11::handle& seconds, const char* name);
 
-// The type of a value, as a sentence names it.
+// Name of a value's type for an error message.
 std::string type_name(const pybind11::handle& value);
 
 // What METH_FASTCALL | METH_KEYWORDS hands over.

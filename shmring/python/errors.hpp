@@ -14,7 +14,7 @@ namespace shmring::python {
 // Finds the exceptions' classes; before any of the others.
 void bind_errors();
 
-// Raises the exception of `status` with the library's sentence, or with ours. The GIL is held.
+// Raises the exception of `status` with the library's error message or the given one. The GIL is held.
 [[noreturn]] void raise(shmring_status status);
 [[noreturn]] void raise(shmring_status status, const std::string& text);
 [[noreturn]] void raise_closed(const char* what);

@@ -46,7 +46,7 @@ class Loan {
   pybind11::object array() const;
   pybind11::tuple planes() const;
   std::uint64_t capacity() const { return get().loan.capacity; }
-  // What a frame of this loan has if nobody says otherwise.
+  // Default frame info of this loan.
   std::uint64_t default_size() const { return format_->size != 0 ? format_->size : capacity(); }
   // Ends the loan by publishing it. The GIL is held.
   shmring_status publish(const Ring& ring, shmring_frame_info& info);

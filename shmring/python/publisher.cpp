@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Publisher: what frames are, how any buffer becomes one, and the figures.
+// Publisher: frame formats, conversion of buffers to frames, stats.
 #include "publisher.hpp"
 
 #include <utility>
@@ -133,7 +133,7 @@ void warn_of_wall_clock() {
     throw py::error_already_set();
 }
 
-// A status keeps its sentence on the way: the library's text is this thread's own.
+// Keeps the error message with its status: the library's text is thread-local.
 template <class Call>
 shmring_status without_gil(Call call) {
   const WithoutGil others_may_run;
@@ -277,11 +277,11 @@ void Publisher::end() {
 
 py::dict Publisher::stats() const {
   const auto ring = get();
-  shmring_ring_stats figures{};
+  shmring_ring_stats stats{};
   std::vector<shmring_reader_account> lanes;
-  check(all_lanes([&](auto... arguments) { return shmring_publisher_stats(ring->handle, arguments...); }, figures,
-                  lanes));
-  return to_dict(figures, lanes);
+  check(
+      all_lanes([&](auto... arguments) { return shmring_publisher_stats(ring->handle, arguments...); }, stats, lanes));
+  return to_dict(stats, lanes);
 }
 
 void Publisher::bind(py::module_& module) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Figures as dictionaries, with the names of the C API; and its enumerations by name.
+// Stats as dictionaries with the names of the C API, and its enumerations by name.
 #pragma once
 
 #include <string>
@@ -22,7 +22,7 @@ shmring_wake wake_of(const pybind11::handle& name);
 pybind11::dict to_dict(const shmring_reader_stats& stats);
 pybind11::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_reader_account>& lanes);
 
-// The figures of a live ring, by looking from outside.
+// Stats of a live ring, through an observer.
 pybind11::dict inspect(const pybind11::object& path, const pybind11::object& timeout);
 
 // Calls a function of the C API that fills an array of lanes until the array was large enough.

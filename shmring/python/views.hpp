@@ -27,7 +27,7 @@ struct Planes {
 
 // GStreamer's name of a pixel format ("BGR"); nullptr for SHMRING_BYTES and unknown ones.
 const char* format_name(shmring_pixel_format format);
-// The names of the formats that people use most, as a sentence lists them.
+// Names of the most used formats, for an error message.
 std::string format_names();
 // The other way; SHMRING_BYTES for a name that is not known.
 shmring_pixel_format format_of(const std::string& name);

@@ -53,7 +53,7 @@ Attachment::Attachment(const wire::Welcome& welcome, const RingGeometry& geometr
 }
 
 [[gnu::hot]] void Attachment::unref() {
-  // acq_rel: whoever comes last sees all that the others did before they let go.
+  // acq_rel: the thread that drops the last reference sees all writes made before the others were dropped.
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 

@@ -27,7 +27,7 @@ class Attachment;
 struct shmring_frame {
   shmring::Attachment* owner = nullptr;
   std::uint32_t slot = 0;
-  std::atomic<bool> held{false};  // until then nobody writes to the rest
+  std::atomic<bool> held{false};  // while false, no thread writes to the rest
   std::uint64_t format_id = 0;
   std::uint64_t taken_at = 0;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
@@ -47,13 +47,13 @@ class Attachment {
   void unref();
 
   enum class Took { frame, empty, too_many, broken };
-  // Takes the next frame. broken: the publisher wrote nonsense; nothing more can be believed. `elsewhere`: frames
+  // Takes the next frame. broken: the ring holds corrupt data; detach. `elsewhere`: frames
   // that the reader holds of former rings, which count as well.
   Took take(shmring_frame*& frame, std::uint32_t elsewhere);
   // Any thread; in a forked child only the memory is let go of.
   void release(shmring_frame* frame);
 
-  // Has what the next take() will touch on its way: after a sleep it is far away.
+  // Prefetches what take() reads: after a sleep it is no longer in the cache.
   void prepare() const;
 
   bool empty() const { return lane_reader_.empty(); }
@@ -67,7 +67,7 @@ class Attachment {
     return ring_.data() + geometry_.payload_offset + frame.slot * geometry_.slot_stride;
   }
   LaneCounters& counters() const { return counters_; }
-  // What was granted, and the times of this ring's frames.
+  // Fills in the granted options and the times of this ring's frames.
   void describe(shmring_reader_stats& stats, Histogram& age, Histogram& hold) const;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Whether a reader's calls are to come back at once: a flag, and a descriptor that wakes one that waits. Any thread.
+// Interrupts the calls of a reader: a flag, and a descriptor that wakes a waiting call. Any thread.
 #pragma once
 
 #include <poll.h>

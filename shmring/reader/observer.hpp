@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Looks at a live ring: asks the publisher for its figures, maps nothing and takes no lane.
+// Requests the stats of a live ring from its publisher. Maps nothing and takes no lane.
 #pragma once
 
 #include <cstdint>

@@ -102,7 +102,7 @@ void PublisherLocator::retry_later() {
 
 void PublisherLocator::found() {
   reason_.clear();
-  // Nothing is due while a publisher is there, and what else happens in the folder must not wake anybody.
+  // Nothing is due while a publisher is there, and other changes in the folder must not wake the reader.
   if (watch_ >= 0) ::inotify_rm_watch(inotify_.get(), watch_);
   folder_changed();
   watch_ = -1;

@@ -25,7 +25,7 @@ class PublisherLocator {
   bool due();
   // ns until the next try.
   std::uint64_t pause() const;
-  // DISCONNECTED, IN_USE: nobody there, or nobody lets us in; the next try is set.
+  // DISCONNECTED: no publisher. IN_USE: it does not accept connections. The next try is scheduled.
   Result<Fd> connect();
   // Why the last try failed; empty once a publisher was found.
   const std::string& reason() const { return reason_; }

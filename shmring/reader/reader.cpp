@@ -26,13 +26,13 @@ namespace shmring {
 namespace {
 
 constexpr std::uint64_t kRefusalGrace = 300'000'000;  // a predecessor that was killed may take that long to be gone
-// What a publisher may have us do in one call without giving us a frame; more than a lane full of stale ones is not honest, or too fast.
+// Bound on steps without a frame in one call: more than a lane full of stale frames.
 constexpr std::uint32_t kMaxRounds = kMaxDepth + 64;
 constexpr std::uint64_t kReplaced =
     10'000'000;                     // ns: a publisher between an eviction and the frame that it makes room for
 constexpr int kLookForRelease = 5;  // ms
 constexpr int kMaxMessages = 32;    // heard in one go
-constexpr std::uint32_t kMostSpuriousWakeups = 64;  // a doorbell rings for a frame, or for news, which is rare
+constexpr std::uint32_t kMostSpuriousWakeups = 64;  // a publisher notifies for a frame or, rarely, a message
 
 [[gnu::cold, gnu::noinline]] Error forked() { return {SHMRING_FORKED, "this reader belongs to the parent process"}; }
 
@@ -55,14 +55,14 @@ struct Reader::Impl {
   Fd publisher;  // its process, where the kernel can tell
   EndOfStream end;
   bool leaving = false, moving = false;  // the publisher says goodbye; for a new ring of its own
-  const char* violation = nullptr;       // how it broke the rules
+  const char* violation = nullptr;       // text of the protocol violation, or NULL
   std::uint32_t spurious_wakeups = 0;    // in a row, without a frame
   std::uint64_t newest = 0;              // the last one taken from this publisher
   std::uint32_t former_pid = 0;          // the publisher that was left last
   SpinWaiter waiter;                     // for wake=adaptive
   std::uint64_t refused_since = 0;
 
-  mutable std::mutex mutex;  // attachment and totals, between the reading thread and those who ask
+  mutable std::mutex mutex;  // guards attachment and totals: the reading thread writes, any thread reads
   Attachment* attachment = nullptr;
   FormerRings former;
   shmring_reader_stats totals{};  // of former attachments
@@ -77,7 +77,7 @@ struct Reader::Impl {
     if (attachment) attachment->unref();
   }
 
-  // What a call comes to when there is no frame: OK means look again.
+  // Result of a step that found no frame. OK: try again.
   struct Outcome {
     Status status = SHMRING_OK;
     std::string text{};
@@ -209,8 +209,8 @@ struct Reader::Impl {
     return {SHMRING_PROTOCOL, std::move(text)};
   }
 
-  // Somebody has the place, or frames; perhaps only because the kernel has not finished with one that was killed, or the publisher not with
-  // one that closed. Or the socket's file is so new that its mode is not yet the right one.
+  // Retry for a while: a previous reader of this name may still be being cleaned up, by the kernel or by the publisher. Or the socket's file is
+  // so new that its mode is not set yet.
   Outcome refusal(Status status, std::string text) {
     const std::uint64_t t = now();
     const bool passes = status == SHMRING_IN_USE || status == SHMRING_REFUSED;
@@ -244,7 +244,7 @@ struct Reader::Impl {
     {
       const std::lock_guard lock(mutex);
       attachment = *made;
-      // It may have died meanwhile, and this is its successor.
+      // A different pid means a new publisher, not a resized ring.
       if (!moving || welcome.publisher_pid != former_pid) ++totals.attachments;
     }
     SHMRING_CRASH_POINT(mapped_sent);
@@ -266,7 +266,7 @@ struct Reader::Impl {
     return {};
   }
 
-  // Stops the doorbell, which means nothing but "look", and empties the socket, of which all is remembered.
+  // Drains the doorbell and the socket, and records what the messages say.
   void hear() {
     if (bell && drain_doorbell(bell.get()) == Heard::ring && ++spurious_wakeups > kMostSpuriousWakeups) {
       violation = "rings without having a frame";
@@ -361,7 +361,7 @@ struct Reader::Impl {
       }
     }
   }
-  // Of all rings. With the mutex, or on the reading thread.
+  // Frames held of all rings. Call with the mutex held, or on the reading thread.
   std::uint32_t held() const { return (attachment ? attachment->held() : 0) + former.held(); }
   [[gnu::cold, gnu::noinline]] Outcome leave_wrecked() {
     return leave_violator("protocol violation by the publisher at " + options.socket_path +
@@ -466,7 +466,7 @@ struct Reader::Impl {
       if (frame) return Frame(frame);
       if (outcome.status == SHMRING_OK) {
         if (rounds % 16 != 0 || (timeout == 0 ? rounds < kMaxRounds : start == 0 || now() - start < timeout)) continue;
-        // Whoever keeps us busy has something new all the time: it will ring.
+        // Return to the caller: a publisher that keeps this loop busy notifies again.
         if (phase == Phase::attached) (void)attachment->arm();
         return Error{SHMRING_TIMEOUT, {}};
       }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What a reader may ask for.
+// Checks of a reader's options.
 #include <unistd.h>
 
 #include <cerrno>

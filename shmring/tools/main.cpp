@@ -32,16 +32,16 @@ Observer look(const std::string& path) {
   return {observer, shmring_observer_close};
 }
 
-shmring_status fetch(shmring_observer* observer, Figures& figures) {
+shmring_status fetch(shmring_observer* observer, RingStats& stats) {
   std::size_t count = 16;
   do {
-    figures.lanes.resize(count);
-    figures.ring.struct_size = sizeof figures.ring;
+    stats.lanes.resize(count);
+    stats.ring.struct_size = sizeof stats.ring;
     const shmring_status status =
-        shmring_observer_stats(observer, patience, &figures.ring, figures.lanes.data(), figures.lanes.size(), &count);
+        shmring_observer_stats(observer, patience, &stats.ring, stats.lanes.data(), stats.lanes.size(), &count);
     if (status != SHMRING_OK) return status;
-  } while (count > figures.lanes.size());
-  figures.lanes.resize(count);
+  } while (count > stats.lanes.size());
+  stats.lanes.resize(count);
   return SHMRING_OK;
 }
 
@@ -55,12 +55,12 @@ int show(const std::string& path, bool json, double watch) {
   if (!observer) return fail(path);
   const bool clear_screen = watch > 0 && !json && isatty(STDOUT_FILENO) == 1;
   for (;;) {
-    Figures figures;
-    if (fetch(observer.get(), figures) != SHMRING_OK) return fail(path);
+    RingStats stats;
+    if (fetch(observer.get(), stats) != SHMRING_OK) return fail(path);
     const std::uint64_t now = shmring_now();
     if (clear_screen) fmt::print("\033[H\033[2J");
-    fmt::print("{}", json ? to_json(path, figures, now) + "\n" : to_text(path, figures, now));
-    // Whoever reads the output went away, or the disk is full: nothing is left to do.
+    fmt::print("{}", json ? to_json(path, stats, now) + "\n" : to_text(path, stats, now));
+    // The output is closed, or the disk is full: nothing is left to do.
     if (std::fflush(stdout) != 0) return no_ring;
     if (watch <= 0) return ok;
     if (!json && !clear_screen) fmt::print("\n");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Figures as JSON and as text. Names and caps come from other processes: no control character of theirs reaches the
+// Stats as JSON and as text. Names and caps come from other processes: no control character of theirs reaches the
 // terminal.
 #include "stats_output.hpp"
 
@@ -128,8 +128,8 @@ std::string table(const std::vector<Row>& rows) {
 
 }  // namespace
 
-std::string to_json(const std::string& path, const Figures& figures, std::uint64_t now) {
-  const shmring_ring_stats& ring = figures.ring;
+std::string to_json(const std::string& path, const RingStats& stats, std::uint64_t now) {
+  const shmring_ring_stats& ring = stats.ring;
   ordered_json json = {{"path", path},
                        {"now", now},
                        {"publisher_pid", ring.publisher_pid},
@@ -158,11 +158,11 @@ std::string to_json(const std::string& path, const Figures& figures, std::uint64
   for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
     if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)))
       json["violations"][name] = ring.violations[i];
-  for (const auto& lane : figures.lanes) json["accounts"].push_back(json_of(lane));
+  for (const auto& lane : stats.lanes) json["accounts"].push_back(json_of(lane));
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-// " (message 2, tail 1)"; empty where nobody did anything.
+// " (message 2, tail 1)"; empty without violations.
 std::string violations(const shmring_ring_stats& ring) {
   std::string text;
   for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
@@ -171,8 +171,8 @@ std::string violations(const shmring_ring_stats& ring) {
   return text.empty() ? text : text + ")";
 }
 
-std::string to_text(const std::string& path, const Figures& figures, std::uint64_t now) {
-  const shmring_ring_stats& ring = figures.ring;
+std::string to_text(const std::string& path, const RingStats& stats, std::uint64_t now) {
+  const shmring_ring_stats& ring = stats.ring;
   std::string text =
       fmt::format("{}: publisher {}, last frame {}\n", path, ring.publisher_pid, ago(ring.last_published_at, now));
   text += fmt::format("caps     {}\n", ring.caps[0] == '\0' ? "-" : printable(ring.caps));
@@ -184,12 +184,12 @@ std::string to_text(const std::string& path, const Figures& figures, std::uint64
                       ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
   text += fmt::format("readers  {} of {}, {} refused, {} protocol violations{}\n", ring.readers, ring.max_readers,
                       ring.refused_readers, ring.protocol_violations, violations(ring));
-  if (figures.lanes.empty()) return text;
+  if (stats.lanes.empty()) return text;
   std::vector<Row> rows = {{"WORKER", "STATE", "PID", "POLICY", "PENDING", "HELD", "OFFERED", "DELIVERED", "DROPPED",
                             "STALE", "AGE p50 / p99", "HOLD p50 / p99", "LAST TAKEN"}};
-  for (const auto& lane : figures.lanes) rows.push_back(row_of(lane, now));
+  for (const auto& lane : stats.lanes) rows.push_back(row_of(lane, now));
   text += "\n" + table(rows);
-  for (const auto& lane : figures.lanes) {
+  for (const auto& lane : stats.lanes) {
     if (lane.reason[0] != '\0') text += fmt::format("{}: {}\n", printable(lane.worker), printable(lane.reason));
   }
   return text;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The figures of one ring, as `shmring stat` shows them. Pure: fetched elsewhere, printed elsewhere.
+// Stats of one ring, as `shmring stat` shows them. Pure: fetched elsewhere, printed elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace shmring::tools {
 
-struct Figures {
+struct RingStats {
   shmring_ring_stats ring{};
   std::vector<shmring_reader_account> lanes;
 };
 
 // One JSON object on one line, the names of the C API, times in ns; "now" is the clock they are compared with.
-std::string to_json(const std::string& path, const Figures& figures, std::uint64_t now);
+std::string to_json(const std::string& path, const RingStats& stats, std::uint64_t now);
 // A page for people, with a closing line break.
-std::string to_text(const std::string& path, const Figures& figures, std::uint64_t now);
+std::string to_text(const std::string& path, const RingStats& stats, std::uint64_t now);
 
 }  // namespace shmring::tools

@@ -97,7 +97,7 @@ class Reader(_shmring.Reader):
 
 
 def inspect(socket_path, timeout=1.0):
-    """The figures of a live ring, from outside: takes no lane, maps nothing."""
+    """Stats of a live ring, through an observer: takes no lane, maps nothing."""
     return _shmring.inspect(_path_of(socket_path), timeout)
 
 

@@ -313,4 +313,4 @@ class gather(Iterator[tuple[Frame, ...]]):
     def __next__(self) -> tuple[Frame, ...]: ...
 
 def inspect(socket_path: _Path, timeout: float = 1.0) -> _RingStats:
-    """The figures of a live ring, from outside: takes no lane, maps nothing."""
+    """Stats of a live ring, through an observer: takes no lane, maps nothing."""

@@ -22,7 +22,7 @@ class Publisher(_Publisher):
     max_held     The most frames that a reader may ask to hold at once.
     slots        0: as many as all that needs.
     loans        Frames that may be filled at once.
-    perms        Permission bits of the socket: who may read.
+    perms        Permission bits of the socket.
 
     `path` and `policy` are former names of socket_path and drop_policy.
     """

@@ -9,7 +9,7 @@
 namespace supplier::latestframe {
 namespace {
 
-void expect_balance(const Figures& figures) {
+void expect_balance(const FrameCounts& figures) {
   EXPECT_EQ(figures.offered, figures.delivered + figures.dropped + figures.pending);
   EXPECT_LE(figures.discarded, figures.dropped);
   EXPECT_LE(figures.stale, figures.delivered);
@@ -26,7 +26,7 @@ TEST(LatestFrameAccount, CountsWhatABranchMissedAsTheDifferenceOfTwoNumbers) {
   sut.open(10);
   sut.take(11);
   sut.take(17);
-  const Figures figures = sut.read(20);
+  const FrameCounts figures = sut.read(20);
   EXPECT_EQ(figures.offered, 10u);
   EXPECT_EQ(figures.delivered, 2u);
   EXPECT_EQ(figures.dropped, 5u + 2u);  // 12 to 16, and 18 and 19, which 20 has overwritten
@@ -46,7 +46,7 @@ TEST(LatestFrameAccount, TellsWhatAFlushTookFromWhatWasOverwritten) {
   Account sut;
   sut.open(0);
   sut.discard(5);
-  const Figures figures = sut.read(5);
+  const FrameCounts figures = sut.read(5);
   EXPECT_EQ(figures.dropped, 5u);
   EXPECT_EQ(figures.discarded, 1u);
   EXPECT_EQ(figures.pending, 0u);

@@ -29,7 +29,7 @@ class LatestFrameCursor : public support::GstFixture {
   void end() { newest_.end = {adopt(gst_event_new_eos()), nullptr, sequence_, ++newest_.ends}; }
 
   Step next(std::uint64_t now = 0, std::uint64_t max_age = 0) { return sut_.next(newest_, now, max_age); }
-  Figures figures() const { return sut_.account().read(newest_.number); }
+  FrameCounts figures() const { return sut_.account().read(newest_.number); }
   static std::string name(const Step& step) {
     return step.event ? gst_structure_get_name(gst_event_get_structure(step.event.get())) : "";
   }
