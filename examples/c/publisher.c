@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   if (shmring_publisher_set_format(publisher, &format) != SHMRING_OK) return fail("format");
 
   for (unsigned number = 0; frames == 0 || number < frames; ++number) {
-    shmring_loan loan;
+    shmring_loan loan = SHMRING_LOAN_INIT;
     const shmring_status status = shmring_publisher_loan(publisher, &loan);
     if (status == SHMRING_OK) {
       draw(loan.data, &format, number);

@@ -59,9 +59,13 @@ shmring_status with_whole(shmring_publisher* p, shmring_frame_info* info, Publis
   std::memcpy(&whole, info, std::min(info->struct_size, sizeof whole));
   p->times.complete(whole);
   const shmring_status status = publish(whole);
-  info->sequence = whole.sequence;
-  info->size = whole.size;
-  info->published_at = whole.published_at;
+  const auto told = [&](auto member) {
+    const auto* end = reinterpret_cast<const std::byte*>(&(info->*member) + 1);
+    if (end <= reinterpret_cast<const std::byte*>(info) + info->struct_size) info->*member = whole.*member;
+  };
+  told(&shmring_frame_info::sequence);
+  told(&shmring_frame_info::size);
+  told(&shmring_frame_info::published_at);
   if (status == SHMRING_OK)
     if (const std::uint64_t latency = p->times.new_latency(whole)) p->publisher->set_latency(latency);
   return status;
@@ -124,11 +128,12 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
 [[gnu::hot]] shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) {
   return guarded([&] {
     if (!p || !loan) return fail(SHMRING_INVALID, "publisher and loan must not be NULL");
+    if (loan->struct_size < sizeof *loan) return not_initialised("shmring_loan", "SHMRING_LOAN_INIT");
     auto lent = p->publisher->loan();
     if (!lent) return status_of(lent);
     const auto bytes = lent->bytes();
     const std::lock_guard lock(p->spin_lock);
-    *loan = {bytes.data(), bytes.size(), p->next_ticket++};
+    *loan = {sizeof *loan, bytes.data(), bytes.size(), p->next_ticket++};
     p->loans.emplace_back(loan->ticket, *std::move(lent));
     return SHMRING_OK;
   });
@@ -139,9 +144,9 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
   return guarded([&] {
     if (!p || !loan || !info) return fail(SHMRING_INVALID, "publisher, loan and info must not be NULL");
     if (p->publisher->in_child()) return forked();
+    if (info->struct_size == 0) return not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
     Loan taken = p->take(*loan);
     if (!taken) return fail(SHMRING_INVALID, "this loan was published or discarded before");
-    if (info->struct_size == 0) return not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
     return with_whole(p, info, [&](auto& whole) { return status_of(p->publisher->publish(taken, whole)); });
   });
 }
@@ -152,10 +157,13 @@ void shmring_publisher_discard(shmring_publisher* p, shmring_loan* loan) {
 
 shmring_status shmring_publisher_write(shmring_publisher* p, const void* data, shmring_frame_info* info) {
   return guarded([&] {
-    if (!p || !info || (!data && info->size)) return fail(SHMRING_INVALID, "publisher, data and info must not be NULL");
+    if (!p || !info) return fail(SHMRING_INVALID, "publisher, data and info must not be NULL");
     if (info->struct_size == 0) return not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
-    const std::span<const std::byte> part(static_cast<const std::byte*>(data), info->size);
-    return with_whole(p, info, [&](auto& whole) { return status_of(p->publisher->write({&part, 1}, whole)); });
+    return with_whole(p, info, [&](auto& whole) {
+      if (!data && whole.size) return fail(SHMRING_INVALID, "publisher, data and info must not be NULL");
+      const std::span<const std::byte> part(static_cast<const std::byte*>(data), whole.size);
+      return status_of(p->publisher->write({&part, 1}, whole));
+    });
   });
 }
 
@@ -166,13 +174,14 @@ shmring_status shmring_publisher_end(shmring_publisher* p) {
   return SHMRING_OK;
 }
 
-shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_reader_account* lanes,
-                                       size_t capacity, size_t* count) {
+shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_reader_account* accounts,
+                                       size_t account_size, size_t capacity, size_t* count) {
   return guarded([&] {
     if (!p) return fail(SHMRING_INVALID, "publisher must not be NULL");
     if (p->publisher->in_child()) return forked();
-    capi::copy_stats(p->publisher->stats(), ring, lanes, capacity, count);
-    return SHMRING_OK;
+    const capi::StatsPlace place{ring, accounts, account_size, capacity, count};
+    if (const Status status = place.check(); status != SHMRING_OK) return status;
+    return place.fill(p->publisher->stats());
   });
 }
 
@@ -181,12 +190,18 @@ uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel
   std::uint64_t size = 0;
   guarded([&] {
     std::string text;
-    if (!format || !caps || caps_size < 256) return SHMRING_INVALID;
-    size = describe_video(*format, text, pixel_format, width, height);
-    if (size == 0) return SHMRING_INVALID;
+    shmring_format whole = SHMRING_FORMAT_INIT;
+    if (!format || !caps) return fail(SHMRING_INVALID, "the places for the format and its caps must not be NULL");
+    if (format->struct_size == 0) return not_initialised("shmring_format", "SHMRING_FORMAT_INIT");
+    if (caps_size < 256) return fail(SHMRING_INVALID, "the place for the caps has less than 256 bytes");
+    const std::uint64_t found = describe_video(whole, text, pixel_format, width, height);
+    if (found == 0)
+      return fail(SHMRING_INVALID, "no video has pixel format " + std::to_string(pixel_format) + " and " +
+                                       std::to_string(width) + " × " + std::to_string(height) + " pixels");
     std::memcpy(caps, text.c_str(), text.size() + 1);
-    format->caps = caps;
-    return SHMRING_OK;
+    whole.caps = caps;
+    size = found;
+    return capi::fill(format, whole, "shmring_format", "SHMRING_FORMAT_INIT");
   });
   return size;
 }

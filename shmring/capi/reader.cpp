@@ -97,29 +97,29 @@ uint64_t shmring_reader_latency(shmring_reader* r) { return r ? r->reader->laten
 shmring_status shmring_reader_stats_get(shmring_reader* r, shmring_reader_stats* stats) {
   return guarded([&] {
     if (!r || !stats) return fail(SHMRING_INVALID, "reader and stats must not be NULL");
-    const std::size_t size = stats->struct_size ? std::min(stats->struct_size, sizeof *stats) : sizeof *stats;
-    const shmring_reader_stats s = r->reader->stats();
-    std::memcpy(stats, &s, size);
-    stats->struct_size = size;
-    return SHMRING_OK;
+    return capi::fill(stats, r->reader->stats(), "shmring_reader_stats", "SHMRING_READER_STATS_INIT");
   });
 }
 
-[[gnu::hot]] const void* shmring_frame_data(const shmring_frame* frame) { return frame->owner->payload(*frame); }
-
-void shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info) {
-  const std::size_t size = info->struct_size ? std::min(info->struct_size, sizeof *info) : sizeof *info;
-  std::memcpy(info, &frame->info, size);
-  info->struct_size = size;
+[[gnu::hot]] const void* shmring_frame_data(const shmring_frame* frame) {
+  return frame ? frame->owner->payload(*frame) : nullptr;
 }
 
-void shmring_frame_format(const shmring_frame* frame, shmring_format* out) {
-  Frame borrowed(const_cast<shmring_frame*>(frame));
-  const shmring_format f = borrowed.format();
-  (void)borrowed.release();
-  const std::size_t size = out->struct_size ? std::min(out->struct_size, sizeof f) : sizeof f;
-  std::memcpy(out, &f, size);
-  out->struct_size = size;
+shmring_status shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info) {
+  return guarded([&] {
+    if (!frame || !info) return fail(SHMRING_INVALID, "frame and info must not be NULL");
+    return capi::fill(info, frame->info, "shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
+  });
+}
+
+shmring_status shmring_frame_format(const shmring_frame* frame, shmring_format* out) {
+  return guarded([&] {
+    if (!frame || !out) return fail(SHMRING_INVALID, "frame and format must not be NULL");
+    Frame borrowed(const_cast<shmring_frame*>(frame));
+    const shmring_format f = borrowed.format();
+    (void)borrowed.release();
+    return capi::fill(out, f, "shmring_format", "SHMRING_FORMAT_INIT");
+  });
 }
 
 [[gnu::hot]] void shmring_frame_release(shmring_frame* frame) { [[maybe_unused]] const Frame ends(frame); }
@@ -138,13 +138,14 @@ shmring_status shmring_observer_open(const char* path, uint64_t timeout, shmring
 void shmring_observer_close(shmring_observer* observer) { delete observer; }
 
 shmring_status shmring_observer_stats(shmring_observer* o, uint64_t timeout, shmring_ring_stats* ring,
-                                      shmring_reader_account* lanes, size_t capacity, size_t* count) {
+                                      shmring_reader_account* accounts, size_t account_size, size_t capacity,
+                                      size_t* count) {
   return guarded([&] {
     if (!o) return fail(SHMRING_INVALID, "observer must not be NULL");
+    const capi::StatsPlace place{ring, accounts, account_size, capacity, count};
+    if (const Status status = place.check(); status != SHMRING_OK) return status;
     auto stats = o->observer->stats(timeout);
-    if (!stats) return status_of(stats);
-    capi::copy_stats(*stats, ring, lanes, capacity, count);
-    return SHMRING_OK;
+    return stats ? place.fill(*stats) : status_of(stats);
   });
 }
 

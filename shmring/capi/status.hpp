@@ -2,6 +2,8 @@
 // Converts results and exceptions to statuses of the C API.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -24,6 +26,16 @@ Status status_of(const Result<T>& result) {
 
 // A structure whose struct_size was never set.
 Status not_initialised(const char* structure, const char* macro);
+
+// Fills the caller's structure as far as it reaches, and says in it how far that is.
+template <class T>
+Status fill(T* out, const T& value, const char* structure, const char* macro) {
+  if (out->struct_size == 0) return not_initialised(structure, macro);
+  const std::size_t size = std::min(out->struct_size, sizeof value);
+  std::memcpy(out, &value, size);
+  out->struct_size = size;
+  return SHMRING_OK;
+}
 
 // Runs a call's body; no exception crosses into C.
 template <class Body>

@@ -65,7 +65,7 @@ class Loan {
     Slot& operator=(const Slot&) = delete;
 
     std::shared_ptr<Ring> ring;
-    shmring_loan loan{};
+    shmring_loan loan = SHMRING_LOAN_INIT;
     int arrays = 0;  // guarded by the GIL
   };
 

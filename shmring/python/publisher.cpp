@@ -277,7 +277,7 @@ void Publisher::end() {
 
 py::dict Publisher::stats() const {
   const auto ring = get();
-  shmring_ring_stats stats{};
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
   std::vector<shmring_reader_account> lanes;
   check(
       all_lanes([&](auto... arguments) { return shmring_publisher_stats(ring->handle, arguments...); }, stats, lanes));

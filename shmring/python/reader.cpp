@@ -140,8 +140,7 @@ void Reader::flush() {
 int Reader::fileno() const { return shmring_reader_fileno(get()); }
 
 py::dict Reader::stats() const {
-  shmring_reader_stats stats{};
-  stats.struct_size = sizeof stats;
+  shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
   check(shmring_reader_stats_get(get(), &stats));
   return to_dict(stats);
 }

@@ -97,7 +97,7 @@ py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_reade
 py::dict inspect(const py::object& place, const py::object& timeout) {
   const std::string path = string_of(place, "socket_path");
   const std::uint64_t limit = nanoseconds(timeout, "timeout");
-  shmring_ring_stats ring{};
+  shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
   std::vector<shmring_reader_account> lanes;
   shmring_status status = SHMRING_OK;
   std::string why;

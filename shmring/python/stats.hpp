@@ -31,8 +31,7 @@ shmring_status all_lanes(Call call, shmring_ring_stats& ring, std::vector<shmrin
   std::size_t count = 16;
   do {
     lanes.resize(count);
-    ring.struct_size = sizeof ring;
-    const shmring_status status = call(&ring, lanes.data(), lanes.size(), &count);
+    const shmring_status status = call(&ring, lanes.data(), sizeof lanes[0], lanes.size(), &count);
     if (status != SHMRING_OK) return status;
   } while (count > lanes.size());
   lanes.resize(count);

@@ -36,9 +36,8 @@ shmring_status fetch(shmring_observer* observer, RingStats& stats) {
   std::size_t count = 16;
   do {
     stats.lanes.resize(count);
-    stats.ring.struct_size = sizeof stats.ring;
-    const shmring_status status =
-        shmring_observer_stats(observer, patience, &stats.ring, stats.lanes.data(), stats.lanes.size(), &count);
+    const shmring_status status = shmring_observer_stats(observer, patience, &stats.ring, stats.lanes.data(),
+                                                         sizeof stats.lanes[0], stats.lanes.size(), &count);
     if (status != SHMRING_OK) return status;
   } while (count > stats.lanes.size());
   stats.lanes.resize(count);

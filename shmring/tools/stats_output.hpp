@@ -11,7 +11,7 @@
 namespace shmring::tools {
 
 struct RingStats {
-  shmring_ring_stats ring{};
+  shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
   std::vector<shmring_reader_account> lanes;
 };
 

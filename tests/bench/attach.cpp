@@ -27,7 +27,7 @@ void start(const Options& options, std::uint64_t megabytes) {
   constexpr std::uint32_t kSlots = 16;
   const std::uint64_t begun = now();
   shmring_publisher_options po = SHMRING_PUBLISHER_OPTIONS_INIT;
-  po.path = path.c_str();
+  po.socket_path = path.c_str();
   po.slot_size = (megabytes << 20) / kSlots;
   po.slots = kSlots;
   shmring_publisher* publisher = nullptr;
@@ -44,8 +44,8 @@ void start(const Options& options, std::uint64_t megabytes) {
   std::atomic<bool>& stop = *share<std::atomic<bool>>();
   Child reader([&] {
     shmring_reader_options ro = SHMRING_READER_OPTIONS_INIT;
-    ro.path = path.c_str();
-    ro.name = "late";
+    ro.socket_path = path.c_str();
+    ro.worker = "late";
     const std::uint64_t t = now();
     shmring_reader* r = nullptr;
     check(shmring_reader_open(&ro, &r));
@@ -98,15 +98,15 @@ void copying(const Options& options, const char* name, Copy copy, std::size_t si
   };
   Shared& shared = *share<Shared>();
   shmring_publisher_options po = SHMRING_PUBLISHER_OPTIONS_INIT;
-  po.path = path.c_str();
+  po.socket_path = path.c_str();
   po.slot_size = size;
   shmring_publisher* publisher = nullptr;
   check(shmring_publisher_open(&po, &publisher));
   Child reader([&] {
     pin(1);
     shmring_reader_options ro = SHMRING_READER_OPTIONS_INIT;
-    ro.path = path.c_str();
-    ro.name = "sum";
+    ro.socket_path = path.c_str();
+    ro.worker = "sum";
     shmring_reader* r = nullptr;
     check(shmring_reader_open(&ro, &r));
     for (std::uint64_t i = 0; i < frames; ++i) {
@@ -120,12 +120,11 @@ void copying(const Options& options, const char* name, Copy copy, std::size_t si
     }
     shmring_reader_close(r);
   });
-  shmring_ring_stats stats{};
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
   do {
     ::usleep(1000);
-    stats.struct_size = sizeof stats;
-    check(shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr));
-  } while (stats.lanes == 0);
+    check(shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr));
+  } while (stats.readers == 0);
   pin(0);
   auto* source = static_cast<std::byte*>(share(size));
   Samples copied(frames), whole(frames), reading(frames);
@@ -136,7 +135,7 @@ void copying(const Options& options, const char* name, Copy copy, std::size_t si
     const std::uint64_t t = now();
     std::uint64_t done;
     if (copy) {
-      shmring_loan loan{};
+      shmring_loan loan = SHMRING_LOAN_INIT;
       check(shmring_publisher_loan(publisher, &loan));
       copy(static_cast<std::byte*>(loan.data), source, size);
       done = now();

@@ -209,7 +209,7 @@ void plain_memcpy(const Options& options) {
   Child writer([&] {
     pin(0);
     shmring_publisher_options po = SHMRING_PUBLISHER_OPTIONS_INIT;
-    po.path = path.c_str();
+    po.socket_path = path.c_str();
     po.slot_size = kSize;
     shmring_publisher* publisher = nullptr;
     if (shmring_publisher_open(&po, &publisher) != SHMRING_OK) die(shmring_last_error());
@@ -220,7 +220,7 @@ void plain_memcpy(const Options& options) {
     seen.playing.store(1);
     std::vector<std::byte> source(kSize, std::byte{7});
     const auto write = [&] {
-      shmring_loan loan{};
+      shmring_loan loan = SHMRING_LOAN_INIT;
       if (shmring_publisher_loan(publisher, &loan) != SHMRING_OK) return;
       std::memcpy(loan.data, source.data(), kSize);
       shmring_frame_info info = SHMRING_FRAME_INFO_INIT;

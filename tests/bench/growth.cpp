@@ -31,7 +31,7 @@ void run(const Options& options, const char* name, std::size_t size, std::uint32
   for (std::uint32_t i = 0; i < rings; ++i) {
     const std::string p = path(i);
     shmring_publisher_options po = SHMRING_PUBLISHER_OPTIONS_INIT;
-    po.path = p.c_str();
+    po.socket_path = p.c_str();
     po.slot_size = size;
     po.max_readers = lanes;
     po.slots = 4 + 2 * lanes;
@@ -45,8 +45,8 @@ void run(const Options& options, const char* name, std::size_t size, std::uint32
       for (std::uint32_t lane = 0; lane < lanes; ++lane) {
         const std::string p = path(i), worker = "lane-" + std::to_string(lane);
         shmring_reader_options ro = SHMRING_READER_OPTIONS_INIT;
-        ro.path = p.c_str();
-        ro.name = worker.c_str();
+        ro.socket_path = p.c_str();
+        ro.worker = worker.c_str();
         shmring_reader* reader = nullptr;
         check(shmring_reader_open(&ro, &reader));
         shmring_frame* none = nullptr;
@@ -76,7 +76,7 @@ void run(const Options& options, const char* name, std::size_t size, std::uint32
     std::uint64_t write = 0, publish = 0;
     for (shmring_publisher* publisher : publishers) {
       const std::uint64_t t = now();
-      shmring_loan loan{};
+      shmring_loan loan = SHMRING_LOAN_INIT;
       check(shmring_publisher_loan(publisher, &loan));
       fill(static_cast<std::byte*>(loan.data), size, i);
       const std::uint64_t filled = now();

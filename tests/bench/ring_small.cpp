@@ -20,10 +20,10 @@ void check(shmring_status status) {
 
 shmring_publisher* open_publisher(const std::string& path, std::uint32_t readers, shmring_policy policy) {
   shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
-  options.path = path.c_str();
+  options.socket_path = path.c_str();
   options.slot_size = 64;
   options.max_readers = readers;
-  options.policy = policy;
+  options.drop_policy = policy;
   shmring_publisher* publisher = nullptr;
   check(shmring_publisher_open(&options, &publisher));
   return publisher;
@@ -31,8 +31,8 @@ shmring_publisher* open_publisher(const std::string& path, std::uint32_t readers
 
 shmring_reader* open_reader(const std::string& path, const std::string& name, shmring_wake wake) {
   shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-  options.path = path.c_str();
-  options.name = name.c_str();
+  options.socket_path = path.c_str();
+  options.worker = name.c_str();
   options.wake = wake;
   shmring_reader* reader = nullptr;
   check(shmring_reader_open(&options, &reader));
@@ -40,7 +40,7 @@ shmring_reader* open_reader(const std::string& path, const std::string& name, sh
 }
 
 shmring_loan borrow(shmring_publisher* publisher) {
-  shmring_loan loan{};
+  shmring_loan loan = SHMRING_LOAN_INIT;
   check(shmring_publisher_loan(publisher, &loan));
   return loan;
 }
@@ -69,10 +69,9 @@ std::uint64_t read(shmring_reader* reader) {
 
 void wait_for_readers(shmring_publisher* publisher, std::uint32_t readers) {
   for (;;) {
-    shmring_ring_stats stats{};
-    stats.struct_size = sizeof stats;
-    check(shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr));
-    if (stats.lanes == readers) break;
+    shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
+    check(shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr));
+    if (stats.readers == readers) break;
     ::usleep(1000);
   }
   ::usleep(100'000);
@@ -117,11 +116,10 @@ void one_way(const Options& options) {
     shmring_frame_release(frame);
   }
   echo.join();
-  shmring_ring_stats stats{};
-  stats.struct_size = sizeof stats;
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
   shmring_reader_account lane{};
   std::size_t lanes = 0;
-  check(shmring_publisher_stats(publisher, &stats, &lane, 1, &lanes));
+  check(shmring_publisher_stats(publisher, &stats, &lane, sizeof lane, 1, &lanes));
   shmring_reader_close(reader);
   shmring_publisher_close(publisher);
   pin(-1);
@@ -166,7 +164,7 @@ void to_lanes(const Options& options, std::uint32_t lanes, bool consumed, double
   for (std::uint64_t i = 1; i <= count + 1; ++i) {
     while (consumed && words.taken.load(std::memory_order_acquire) < i) relax();
     const std::uint64_t before = now();
-    shmring_loan loan{};
+    shmring_loan loan = SHMRING_LOAN_INIT;
     check(shmring_publisher_loan(publisher, &loan));
     const std::uint64_t start = now();
     std::memcpy(loan.data, &i, sizeof i);

@@ -143,7 +143,7 @@ void run_many(const Options& options, const char* name, shmring_wake wake) {
   auto* results = static_cast<Result*>(share(sizeof(Result) * kReaders));
   const std::string path = options.folder + "/many.sock";
   shmring_publisher_options po = SHMRING_PUBLISHER_OPTIONS_INIT;
-  po.path = path.c_str();
+  po.socket_path = path.c_str();
   po.slot_size = kSize;
   po.max_readers = kReaders;
   auto* ready = share<std::atomic<unsigned>>();
@@ -152,8 +152,8 @@ void run_many(const Options& options, const char* name, shmring_wake wake) {
     readers.emplace_back([&, r] {
       shmring_reader_options ro = SHMRING_READER_OPTIONS_INIT;
       const std::string worker = "worker-" + std::to_string(r);
-      ro.path = path.c_str();
-      ro.name = worker.c_str();
+      ro.socket_path = path.c_str();
+      ro.worker = worker.c_str();
       ro.wake = wake;
       shmring_reader* reader = nullptr;
       if (shmring_reader_open(&ro, &reader) != SHMRING_OK) die(shmring_last_error());
@@ -171,19 +171,18 @@ void run_many(const Options& options, const char* name, shmring_wake wake) {
   shmring_publisher* publisher = nullptr;
   if (shmring_publisher_open(&po, &publisher) != SHMRING_OK) die(shmring_last_error());
   while (ready->load() != kReaders) ::usleep(1000);
-  shmring_ring_stats stats{};
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
   do {
     ::usleep(50'000);
-    stats.struct_size = sizeof stats;
-    shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr);
-  } while (stats.lanes != kReaders);
+    shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr);
+  } while (stats.readers != kReaders);
   ::prctl(PR_SET_TIMERSLACK, 1);
   Samples late, cost, age;
   const std::uint64_t start = now();
   for (std::uint64_t i = 0; i < frames; ++i) {
     const std::uint64_t due = start + (i + 1) * (1'000'000'000 / kHz);
     sleep_until(due);
-    shmring_loan loan{};
+    shmring_loan loan = SHMRING_LOAN_INIT;
     if (shmring_publisher_loan(publisher, &loan) != SHMRING_OK) die(shmring_last_error());
     shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
     info.size = 64;

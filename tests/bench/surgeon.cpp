@@ -47,7 +47,7 @@ class Rings {
     for (unsigned i = 0; i < count; ++i) {
       const std::string path = path_of(options, i);
       shmring_publisher_options po = SHMRING_PUBLISHER_OPTIONS_INIT;
-      po.path = path.c_str();
+      po.socket_path = path.c_str();
       po.slot_size = kSize;
       check(shmring_publisher_open(&po, &publishers_[i]));
       shmring_format format = SHMRING_FORMAT_INIT;
@@ -62,13 +62,12 @@ class Rings {
   shmring_publisher* operator[](unsigned i) { return publishers_[i]; }
   void wait_for_readers() {
     for (auto* publisher : publishers_)
-      for (shmring_ring_stats stats = of(publisher); stats.lanes == 0; stats = of(publisher)) ::usleep(10'000);
+      for (shmring_ring_stats stats = of(publisher); stats.readers == 0; stats = of(publisher)) ::usleep(10'000);
     ::usleep(200'000);
   }
   static shmring_ring_stats of(shmring_publisher* publisher, shmring_reader_account* lane = nullptr) {
-    shmring_ring_stats stats{};
-    stats.struct_size = sizeof stats;
-    check(shmring_publisher_stats(publisher, &stats, lane, lane ? 1 : 0, nullptr));
+    shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
+    check(shmring_publisher_stats(publisher, &stats, lane, sizeof *lane, lane ? 1 : 0, nullptr));
     return stats;
   }
   double dropped() {
@@ -184,8 +183,8 @@ void as_fast_as_possible(const Options& options, unsigned count) {
       pin(1);
       const std::string path = path_of(options, i);
       shmring_reader_options ro = SHMRING_READER_OPTIONS_INIT;
-      ro.path = path.c_str();
-      ro.name = "sum";
+      ro.socket_path = path.c_str();
+      ro.worker = "sum";
       shmring_reader* reader = nullptr;
       check(shmring_reader_open(&ro, &reader));
       for (;;) {

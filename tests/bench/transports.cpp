@@ -39,7 +39,7 @@ class RingTransport : public Transport {
   }
   void open_writer() override {
     shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
-    options.path = path_.c_str();
+    options.socket_path = path_.c_str();
     options.slot_size = size;
     check(shmring_publisher_open(&options, &publisher_), "publisher");
     if (copy_) own_.resize(size);
@@ -60,10 +60,10 @@ class RingTransport : public Transport {
   }
   void open_reader() override {
     shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.path = path_.c_str();
-    options.name = "bench";
+    options.socket_path = path_.c_str();
+    options.worker = "bench";
     options.wake = wake_;
-    options.policy = policy_;
+    options.drop_policy = policy_;
     check(shmring_reader_open(&options, &reader_), "reader");
   }
   const std::byte* receive() override {
@@ -79,7 +79,7 @@ class RingTransport : public Transport {
   const shmring_policy policy_;
   shmring_publisher* publisher_ = nullptr;
   shmring_reader* reader_ = nullptr;
-  shmring_loan loan_{};
+  shmring_loan loan_ = SHMRING_LOAN_INIT;
   shmring_frame* frame_ = nullptr;
   std::vector<std::byte> own_;
 };

@@ -18,8 +18,8 @@ SHMRING_API shmring_status shmring_observer_open(const char* path, uint64_t time
 SHMRING_API void shmring_observer_close(shmring_observer* observer);
 /* As shmring_publisher_stats(). SHMRING_DISCONNECTED once the publisher is gone. */
 SHMRING_API shmring_status shmring_observer_stats(shmring_observer* observer, uint64_t timeout,
-                                                  shmring_ring_stats* ring, shmring_reader_account* lanes,
-                                                  size_t capacity, size_t* count);
+                                                  shmring_ring_stats* ring, shmring_reader_account* accounts,
+                                                  size_t account_size, size_t capacity, size_t* count);
 
 #ifdef __cplusplus
 }

@@ -33,10 +33,13 @@ typedef struct shmring_publisher_options {
 
 /* A slot being filled. `data` has `capacity` writable bytes until publish or discard. */
 typedef struct shmring_loan {
+  size_t struct_size;
   void* data;
   uint64_t capacity;
   uint64_t ticket; /* the library's own; 0: no loan */
 } shmring_loan;
+#define SHMRING_LOAN_INIT \
+  { sizeof(shmring_loan), NULL, 0, 0 }
 
 /* Makes the ring and begins to listen. SHMRING_IN_USE names the live publisher of the path. A socket file left behind by a
  * dead publisher is replaced. The caller frees *publisher with shmring_publisher_close(). */
@@ -58,7 +61,7 @@ SHMRING_API shmring_status shmring_publisher_resize(shmring_publisher* publisher
 SHMRING_API shmring_status shmring_publisher_loan(shmring_publisher* publisher, shmring_loan* loan);
 /* Publishes a filled loan: `info->size` bytes, with its times, flags and planes (sequence and published_at are set by the ring, and
  * written back). Returns SHMRING_OK also when no reader is there; SHMRING_INVALID, and counts the frame as malformed, if the format is
- * raw video whose rows do not lie within the frame. The loan ends, whatever is returned. */
+ * raw video whose rows do not lie within the frame. The loan ends, unless an argument is NULL or was not initialised. */
 SHMRING_API shmring_status shmring_publisher_publish(shmring_publisher* publisher, shmring_loan* loan,
                                                      shmring_frame_info* info);
 /* Gives a loan back unpublished. */
@@ -71,9 +74,12 @@ SHMRING_API shmring_status shmring_publisher_write(shmring_publisher* publisher,
 /* End of stream: readers take what is pending, then get SHMRING_END. Closing alone does not end them: they wait for the next publisher. */
 SHMRING_API shmring_status shmring_publisher_end(shmring_publisher* publisher);
 
-/* The ring's figures, and up to `capacity` lanes (attached now, then gone); *count receives how many there are. `lanes` may be NULL. */
+/* The ring's figures, and up to `capacity` accounts (of readers attached now, then gone); *count receives how many there are.
+ * `account_size` is sizeof(shmring_reader_account): a library that knows less of an account fills the rest of each with zeros. `accounts`
+ * and `count` may be NULL. */
 SHMRING_API shmring_status shmring_publisher_stats(shmring_publisher* publisher, shmring_ring_stats* ring,
-                                                   shmring_reader_account* lanes, size_t capacity, size_t* count);
+                                                   shmring_reader_account* accounts, size_t account_size,
+                                                   size_t capacity, size_t* count);
 
 #ifdef __cplusplus
 }

@@ -79,14 +79,19 @@ typedef struct shmring_reader_stats {
   uint64_t
       protocol_violations; /* publishers left because they broke the rules; the call that found it returned SHMRING_PROTOCOL */
 } shmring_reader_stats;
+#define SHMRING_READER_STATS_INIT                                                                                      \
+  {                                                                                                                    \
+    sizeof(shmring_reader_stats), 0, 0, 0, 0, 0, 0, SHMRING_POLICY_DEFAULT, SHMRING_WAKE_BLOCK, 0, 0, 0, {0, 0, 0, 0}, \
+        {0, 0, 0, 0}, 0                                                                                                \
+  }
 SHMRING_API shmring_status shmring_reader_stats_get(shmring_reader* reader, shmring_reader_stats* stats);
 
 /* A frame's bytes: read-only memory shared with the publisher, valid until the release, whatever happens to reader or publisher. */
 SHMRING_API const void* shmring_frame_data(const shmring_frame* frame);
-/* Size, times, flags, planes (the format's where the frame has none). Never fails. */
-SHMRING_API void shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info);
+/* Size, times, flags, planes (the format's where the frame has none). Fails only for wrong arguments; the next too. */
+SHMRING_API shmring_status shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info);
 /* The format; `caps` is valid until the release. */
-SHMRING_API void shmring_frame_format(const shmring_frame* frame, shmring_format* format);
+SHMRING_API shmring_status shmring_frame_format(const shmring_frame* frame, shmring_format* format);
 /* Gives the slot back. NULL is allowed. */
 SHMRING_API void shmring_frame_release(shmring_frame* frame);
 

@@ -68,7 +68,7 @@ class Format {
 };
 
 struct Stats {
-  shmring_ring_stats ring{};
+  shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
   std::vector<shmring_reader_account> accounts;
 };
 
@@ -86,8 +86,7 @@ Stats stats(Call call) {
   std::size_t count = 16;
   do {
     all.accounts.resize(count);
-    all.ring.struct_size = sizeof all.ring;
-    check(call(&all.ring, all.accounts.data(), all.accounts.size(), &count));
+    check(call(&all.ring, all.accounts.data(), sizeof(shmring_reader_account), all.accounts.size(), &count));
   } while (count > all.accounts.size());
   all.accounts.resize(count);
   return all;
@@ -100,7 +99,7 @@ constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
 // A frame held: read-only, valid until destroyed, whatever becomes of reader and publisher. Any thread.
 class Frame {
  public:
-  explicit Frame(shmring_frame* frame) noexcept : frame_(frame) { shmring_frame_info_get(frame_, &info_); }
+  explicit Frame(shmring_frame* frame) noexcept : frame_(frame) { (void)shmring_frame_info_get(frame_, &info_); }
   Frame(Frame&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)), info_(other.info_) {}
   Frame& operator=(Frame&& other) noexcept {
     std::swap(frame_, other.frame_);
@@ -115,7 +114,7 @@ class Frame {
   // `caps` in it is valid as long as the frame.
   shmring_format format() const {
     shmring_format format = SHMRING_FORMAT_INIT;
-    shmring_frame_format(frame_, &format);
+    check(shmring_frame_format(frame_, &format));
     return format;
   }
   std::chrono::nanoseconds age() const { return std::chrono::nanoseconds(shmring_now() - info_.published_at); }
@@ -172,8 +171,7 @@ class Reader {
   bool connected() const { return shmring_reader_connected(reader_); }
   std::chrono::nanoseconds latency() const { return std::chrono::nanoseconds(shmring_reader_latency(reader_)); }
   shmring_reader_stats stats() const {
-    shmring_reader_stats stats{};
-    stats.struct_size = sizeof stats;
+    shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
     check(shmring_reader_stats_get(reader_, &stats));
     return stats;
   }
@@ -264,7 +262,7 @@ class Publisher {
 
   // Empty when no slot is free.
   std::optional<Loan> loan() {
-    shmring_loan loan{};
+    shmring_loan loan = SHMRING_LOAN_INIT;
     if (!had_slot(shmring_publisher_loan(publisher_, &loan))) return std::nullopt;
     return Loan(publisher_, loan);
   }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Words shared by every part of the C API. All times are nanoseconds on CLOCK_MONOTONIC, all sizes are bytes.
- * Structures begin with `struct_size`: set it to sizeof the structure before a call, so that a library newer than
- * the program fills only what the program knows (the SHMRING_*_INIT macros do so).
+ * Structures begin with `struct_size`: initialise each with its SHMRING_*_INIT macro, so that a library newer than the program fills only
+ * what the program knows, and sets struct_size to how much the library filled where that is less. 0 is SHMRING_INVALID, and
+ * shmring_last_error() names the macro. An array has the size of its elements in the call instead.
+ * NULL where a handle or a place for a result belongs is SHMRING_INVALID; functions without a status then do nothing, or return NULL, 0,
+ * false, or -1 as a descriptor.
  */
 #ifndef SHMRING_TYPES_H
 #define SHMRING_TYPES_H
@@ -349,6 +352,11 @@ typedef struct shmring_ring_stats {
   uint64_t streamed;                       /* of `copied`: past the caches, as large frames are where that is faster */
   uint64_t malformed;                      /* frames refused because they are not what their format says */
 } shmring_ring_stats;
+#define SHMRING_RING_STATS_INIT                                                                                        \
+  {                                                                                                                    \
+    sizeof(shmring_ring_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "", {0, 0, 0, 0, 0, 0, 0, 0}, 0, \
+        0                                                                                                              \
+  }
 
 /* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
 SHMRING_API const char* shmring_last_error(void);
@@ -375,7 +383,8 @@ SHMRING_API void shmring_set_log(shmring_log_callback callback, void* user, shmr
 /* Now on CLOCK_MONOTONIC, ns. */
 SHMRING_API uint64_t shmring_now(void);
 /* Fills `format` for raw video of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
- * of a frame in bytes (0: unknown format or size). `caps` (at least 256 bytes, owned by the caller) receives the caps string. */
+ * of a frame in bytes (0: unknown format or size, or a wrong argument; shmring_last_error() says which). `caps` (at least 256 bytes, owned
+ * by the caller) receives the caps string. */
 SHMRING_API uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width,
                                           uint32_t height, char* caps, size_t caps_size);
 

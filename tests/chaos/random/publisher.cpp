@@ -65,7 +65,7 @@ class Publishing {
 
  private:
   struct Kept {
-    shmring_loan loan;
+    shmring_loan loan = SHMRING_LOAN_INIT;
     std::uint32_t ring;
   };
 
@@ -163,7 +163,7 @@ class Publishing {
   }
 
   void lend_and_publish() {
-    shmring_loan loan{};
+    shmring_loan loan = SHMRING_LOAN_INIT;
     const auto status = shmring_publisher_loan(publisher_, &loan);
     if (status == SHMRING_OK) return publish(loan, ring_);
     if (status != SHMRING_FULL) fail("loan", "success or full", status);
@@ -199,7 +199,7 @@ class Publishing {
   }
 
   void keep_a_loan() {
-    shmring_loan loan{};
+    shmring_loan loan = SHMRING_LOAN_INIT;
     if (shmring_publisher_loan(publisher_, &loan) != SHMRING_OK) return;
     const std::lock_guard lock(kept_mutex_);
     kept_.push_back({loan, ring_});
@@ -265,9 +265,8 @@ class Publishing {
 
   // All that is offered is counted: between two calls the figures are exact.
   void compare_figures(const std::string& when) {
-    shmring_ring_stats ring{};
-    ring.struct_size = sizeof ring;
-    if (const auto status = shmring_publisher_stats(publisher_, &ring, nullptr, 0, nullptr); status != SHMRING_OK) {
+    shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
+    if (const auto status = shmring_publisher_stats(publisher_, &ring, nullptr, 0, 0, nullptr); status != SHMRING_OK) {
       fail("stats", "success", status);
       return;
     }
@@ -288,11 +287,11 @@ class Publishing {
     while (!stop_) {
       const bool last = board_.fault().has_value();
       if (!last) ::usleep(random.below(30'000));
-      shmring_ring_stats ring{};
-      ring.struct_size = sizeof ring;
+      shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
       std::vector<shmring_reader_account> lanes(SHMRING_MAX_READERS);
       std::size_t count = 0;
-      if (shmring_publisher_stats(publisher_, &ring, lanes.data(), lanes.size(), &count) != SHMRING_OK) continue;
+      if (shmring_publisher_stats(publisher_, &ring, lanes.data(), sizeof lanes[0], lanes.size(), &count) != SHMRING_OK)
+        continue;
       lanes.resize(std::min(count, lanes.size()));
       snapshots.check(ring, lanes);
       if (last) break;

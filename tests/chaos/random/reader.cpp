@@ -336,7 +336,7 @@ class Reading {
   shmring_reader* reader_ = nullptr;
   std::array<Last, kMaxPublishers> last_{};  // by this handle
   std::uint32_t newest_publisher_ = 0;
-  shmring_reader_stats figures_{};
+  shmring_reader_stats figures_ = SHMRING_READER_STATS_INIT;
   std::size_t held_before_ = 0;  // the call
   std::uint64_t unseen_ = 0;     // taken since the last frame that was shown
   std::uint32_t ends_ = 0;       // the last thing that came was the end

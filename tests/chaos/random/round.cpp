@@ -349,12 +349,11 @@ bool Round::look(Path& path) {
   const PublisherSlot& slot = board_->publisher[path.publisher];
   if (!path.observer && shmring_observer_open(at.c_str(), 100 * kMillisecond, &path.observer) != SHMRING_OK)
     return false;
-  shmring_ring_stats ring{};
-  ring.struct_size = sizeof ring;
+  shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
   std::vector<shmring_reader_account> lanes(SHMRING_MAX_READERS);
   std::size_t count = 0;
-  const auto status =
-      shmring_observer_stats(path.observer, 100 * kMillisecond, &ring, lanes.data(), lanes.size(), &count);
+  const auto status = shmring_observer_stats(path.observer, 100 * kMillisecond, &ring, lanes.data(), sizeof lanes[0],
+                                             lanes.size(), &count);
   if (status != SHMRING_OK) {  // perhaps it is stopped; an answer that comes late must not be taken for the next one's
     stop_looking(path);
     if (status != SHMRING_TIMEOUT && status != SHMRING_DISCONNECTED)

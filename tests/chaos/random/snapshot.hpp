@@ -29,7 +29,7 @@ class Snapshots {
   const std::uint32_t publisher_;
   const std::string whose_;
   std::uint64_t count_ = 0;
-  shmring_ring_stats ring_{};                            // the last ones
+  shmring_ring_stats ring_ = SHMRING_RING_STATS_INIT;    // the last ones
   std::map<std::string, shmring_reader_account> lanes_;  // by name
 };
 

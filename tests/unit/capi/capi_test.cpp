@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The C API as a program sees it: through the installed headers and the shared library only.
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -27,14 +28,19 @@ class CApi : public testing::Test {
     o.socket_path = path.c_str();
     o.slot_size = 1000;
     ASSERT_EQ(shmring_publisher_open(&o, &publisher), SHMRING_OK) << shmring_last_error();
-    shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
-    r.socket_path = path.c_str();
-    r.worker = "worker";
-    ASSERT_EQ(shmring_reader_open(&r, &reader), SHMRING_OK) << shmring_last_error();
+    reader = open_reader("worker");
   }
   void TearDown() override {
     shmring_reader_close(reader);
     shmring_publisher_close(publisher);
+  }
+  shmring_reader* open_reader(const char* worker) {
+    shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
+    r.socket_path = path.c_str();
+    r.worker = worker;
+    shmring_reader* opened = nullptr;
+    EXPECT_EQ(shmring_reader_open(&r, &opened), SHMRING_OK) << shmring_last_error();
+    return opened;
   }
   shmring_status write(std::uint64_t size = 1000) {
     std::vector<std::byte> bytes(size);
@@ -56,7 +62,7 @@ TEST_F(CApi, BringsAFrameAcrossWithAllThatIsSaidOfIt) {
   const std::uint64_t size = shmring_format_video(&format, SHMRING_RGB, 10, 8, caps, sizeof caps);
   ASSERT_EQ(size, 32u * 8);
   ASSERT_EQ(shmring_publisher_set_format(publisher, &format), SHMRING_OK);
-  shmring_loan loan;
+  shmring_loan loan = SHMRING_LOAN_INIT;
   ASSERT_EQ(shmring_publisher_loan(publisher, &loan), SHMRING_OK);
   ASSERT_EQ(loan.capacity, 1000u);
   support::fill_payload({static_cast<std::byte*>(loan.data), size}, 5);
@@ -90,19 +96,60 @@ TEST_F(CApi, RefusesNullEverywhereAndSaysSo) {
   shmring_publisher* other;
   EXPECT_EQ(shmring_publisher_open(&o, &other), SHMRING_INVALID);
   EXPECT_NE(std::strlen(shmring_last_error()), 0u);
+  EXPECT_EQ(shmring_publisher_open(&o, nullptr), SHMRING_INVALID);
+  shmring_loan loan = SHMRING_LOAN_INIT;
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  shmring_format format = SHMRING_FORMAT_INIT;
   EXPECT_EQ(shmring_publisher_loan(publisher, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_loan(nullptr, &loan), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_publish(nullptr, &loan, &info), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_publish(publisher, nullptr, &info), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_publish(publisher, &loan, nullptr), SHMRING_INVALID);
   EXPECT_EQ(shmring_publisher_write(publisher, nullptr, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_write(nullptr, "x", &info), SHMRING_INVALID);
+  info.size = 1;
+  EXPECT_EQ(shmring_publisher_write(publisher, nullptr, &info), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_set_format(publisher, nullptr), SHMRING_INVALID);
   EXPECT_EQ(shmring_publisher_set_format(nullptr, nullptr), SHMRING_INVALID);
   EXPECT_EQ(shmring_publisher_resize(nullptr, 1), SHMRING_INVALID);
   EXPECT_EQ(shmring_publisher_end(nullptr), SHMRING_INVALID);
-  EXPECT_EQ(shmring_publisher_stats(nullptr, nullptr, nullptr, 0, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_stats(nullptr, nullptr, nullptr, 0, 0, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_publisher_stats(publisher, nullptr, nullptr, 0, 0, nullptr), SHMRING_INVALID);
+  char caps[256];
+  EXPECT_EQ(shmring_format_video(nullptr, SHMRING_RGB, 8, 8, caps, sizeof caps), 0u);
+  EXPECT_EQ(shmring_format_video(&format, SHMRING_RGB, 8, 8, nullptr, 256), 0u);
+  EXPECT_NE(std::string(shmring_last_error()).find("NULL"), std::string::npos) << shmring_last_error();
   EXPECT_EQ(shmring_reader_open(nullptr, &reader), SHMRING_INVALID);
   EXPECT_EQ(shmring_reader_read(reader, 0, nullptr), SHMRING_INVALID);
-  EXPECT_EQ(shmring_reader_stats_get(nullptr, nullptr), SHMRING_INVALID);
+  shmring_frame* frame;
+  shmring_reader_stats own = SHMRING_READER_STATS_INIT;
+  shmring_reader_options r = SHMRING_READER_OPTIONS_INIT;
+  EXPECT_EQ(shmring_reader_open(&r, &reader), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_open(&r, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_read(nullptr, 0, &frame), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_latest(nullptr, 0, &frame), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_latest(reader, 0, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_check_path(nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_stats_get(nullptr, &own), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_stats_get(reader, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_reader_latency(nullptr), 0u);
+  EXPECT_EQ(shmring_frame_data(nullptr), nullptr);
+  EXPECT_EQ(shmring_frame_info_get(nullptr, &info), SHMRING_INVALID);
+  EXPECT_EQ(shmring_frame_format(nullptr, &format), SHMRING_INVALID);
+  ASSERT_EQ(write(), SHMRING_OK);
+  ASSERT_EQ(shmring_reader_read(reader, kPatience, &frame), SHMRING_OK) << shmring_last_error();
+  EXPECT_EQ(shmring_frame_info_get(frame, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_frame_format(frame, nullptr), SHMRING_INVALID);
+  shmring_frame_release(frame);
   EXPECT_EQ(shmring_reader_fileno(nullptr), -1);
   EXPECT_FALSE(shmring_reader_connected(nullptr));
   EXPECT_EQ(shmring_observer_open(nullptr, 0, nullptr), SHMRING_INVALID);
-  EXPECT_EQ(shmring_observer_stats(nullptr, 0, nullptr, nullptr, 0, nullptr), SHMRING_INVALID);
+  shmring_observer* observer;
+  EXPECT_EQ(shmring_observer_open(path.c_str(), 0, nullptr), SHMRING_INVALID);
+  EXPECT_EQ(shmring_observer_stats(nullptr, 0, nullptr, nullptr, 0, 0, nullptr), SHMRING_INVALID);
+  ASSERT_EQ(shmring_observer_open(path.c_str(), kPatience, &observer), SHMRING_OK) << shmring_last_error();
+  EXPECT_EQ(shmring_observer_stats(observer, kPatience, nullptr, nullptr, 0, 0, nullptr), SHMRING_INVALID);
+  shmring_observer_close(observer);
   shmring_publisher_close(nullptr);
   shmring_publisher_discard(nullptr, nullptr);
   shmring_publisher_set_latency(nullptr, 1);
@@ -126,7 +173,7 @@ TEST_F(CApi, RefusesOptionsThatEndBeforeTheirPath) {
   EXPECT_EQ(shmring_reader_open(&r, &other_reader), SHMRING_INVALID);
 }
 
-// Structures that were zeroed instead of initialised: every call that takes one names the macro, and nothing is published.
+// Structures that were zeroed instead of initialised: every call that takes one names the macro, nothing is published, and the loan stays.
 TEST_F(CApi, NamesTheMacroWhereAStructureWasNotInitialised) {
   const auto says = [](const char* macro) {
     return std::string(shmring_last_error()).find(macro) != std::string::npos;
@@ -146,14 +193,38 @@ TEST_F(CApi, NamesTheMacroWhereAStructureWasNotInitialised) {
   EXPECT_TRUE(says("SHMRING_FORMAT_INIT")) << shmring_last_error();
   EXPECT_EQ(shmring_publisher_write(publisher, "x", &info), SHMRING_INVALID);
   EXPECT_TRUE(says("SHMRING_FRAME_INFO_INIT")) << shmring_last_error();
-  shmring_loan loan;
+  shmring_loan zeroed{}, loan = SHMRING_LOAN_INIT;
+  EXPECT_EQ(shmring_publisher_loan(publisher, &zeroed), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_LOAN_INIT")) << shmring_last_error();
   ASSERT_EQ(shmring_publisher_loan(publisher, &loan), SHMRING_OK);
   EXPECT_EQ(shmring_publisher_publish(publisher, &loan, &info), SHMRING_INVALID);
   EXPECT_TRUE(says("SHMRING_FRAME_INFO_INIT")) << shmring_last_error();
-  shmring_ring_stats stats{};
-  shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr);
-  EXPECT_EQ(stats.loaned, 0u);
+
+  shmring_ring_stats none{}, stats = SHMRING_RING_STATS_INIT;
+  shmring_reader_stats own{};
+  shmring_reader_account account;
+  char caps[256];
+  EXPECT_EQ(shmring_publisher_stats(publisher, &none, nullptr, 0, 0, nullptr), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_RING_STATS_INIT")) << shmring_last_error();
+  EXPECT_EQ(shmring_reader_stats_get(reader, &own), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_READER_STATS_INIT")) << shmring_last_error();
+  EXPECT_EQ(shmring_publisher_stats(publisher, &stats, &account, 0, 1, nullptr), SHMRING_INVALID);
+  EXPECT_TRUE(says("sizeof(shmring_reader_account)")) << shmring_last_error();
+  EXPECT_EQ(shmring_format_video(&format, SHMRING_RGB, 8, 8, caps, sizeof caps), 0u);
+  EXPECT_TRUE(says("SHMRING_FORMAT_INIT")) << shmring_last_error();
+  EXPECT_EQ(shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr), SHMRING_OK);
+  EXPECT_EQ(stats.loaned, 1u);
   EXPECT_EQ(stats.sequence, 0u);
+  shmring_frame_info whole = SHMRING_FRAME_INFO_INIT;
+  EXPECT_EQ(shmring_publisher_publish(publisher, &loan, &whole), SHMRING_OK) << shmring_last_error();
+
+  shmring_frame* frame;
+  ASSERT_EQ(shmring_reader_read(reader, kPatience, &frame), SHMRING_OK) << shmring_last_error();
+  EXPECT_EQ(shmring_frame_info_get(frame, &info), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_FRAME_INFO_INIT")) << shmring_last_error();
+  EXPECT_EQ(shmring_frame_format(frame, &format), SHMRING_INVALID);
+  EXPECT_TRUE(says("SHMRING_FORMAT_INIT")) << shmring_last_error();
+  shmring_frame_release(frame);
 }
 
 TEST_F(CApi, NamesTheValuesThatAreAllowedWhereOneIsNot) {
@@ -206,17 +277,116 @@ TEST_F(CApi, ReadsOptionsOfAnOlderProgramAndFillsNoMoreThanItKnows) {
   EXPECT_EQ(info.struct_size, offsetof(shmring_frame_info, pts));
   EXPECT_EQ(info.size, 1000u);
   EXPECT_EQ(info.pts, 0x5A5A5A5A5A5A5A5Au);
-  shmring_ring_stats stats;
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
   std::memset(static_cast<void*>(&stats), 0x5A, sizeof stats);
   stats.struct_size = offsetof(shmring_ring_stats, caps);
-  ASSERT_EQ(shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr), SHMRING_OK);
+  ASSERT_EQ(shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr), SHMRING_OK);
   EXPECT_EQ(stats.published, 1u);
   EXPECT_EQ(stats.caps[0], 0x5A);
   shmring_frame_release(frame);
 }
 
+// A structure of ours in the larger one of a newer program.
+template <class T>
+struct Grown {
+  T known;
+  unsigned char more[64];
+};
+constexpr unsigned char kCanary = 0x5A;
+
+// Calls with a structure that ends after `end` bytes, and with one that is larger than ours.
+template <class T, class Call>
+void fills_what_it_knows(const char* what, std::size_t end, Call call) {
+  SCOPED_TRACE(what);
+  for (const std::size_t size : {end, sizeof(Grown<T>)}) {
+    Grown<T> place;
+    std::memset(static_cast<void*>(&place), kCanary, sizeof place);
+    place.known.struct_size = size;
+    ASSERT_EQ(call(&place.known), SHMRING_OK) << shmring_last_error();
+    const std::size_t filled = std::min(size, sizeof(T));
+    EXPECT_EQ(place.known.struct_size, filled);
+    const auto* bytes = reinterpret_cast<const unsigned char*>(&place);
+    EXPECT_EQ(std::count(bytes + filled, bytes + sizeof place, kCanary), static_cast<long>(sizeof place - filled));
+  }
+}
+
+TEST_F(CApi, FillsStructuresOfOlderAndOfNewerPrograms) {
+  shmring_frame* frame;
+  ASSERT_EQ(write(), SHMRING_OK);
+  ASSERT_EQ(shmring_reader_read(reader, kPatience, &frame), SHMRING_OK) << shmring_last_error();
+  shmring_observer* observer;
+  ASSERT_EQ(shmring_observer_open(path.c_str(), kPatience, &observer), SHMRING_OK) << shmring_last_error();
+  fills_what_it_knows<shmring_ring_stats>("publisher's stats", offsetof(shmring_ring_stats, memory), [&](auto* to) {
+    return shmring_publisher_stats(publisher, to, nullptr, 0, 0, nullptr);
+  });
+  fills_what_it_knows<shmring_ring_stats>("observer's stats", offsetof(shmring_ring_stats, memory), [&](auto* to) {
+    return shmring_observer_stats(observer, kPatience, to, nullptr, 0, 0, nullptr);
+  });
+  fills_what_it_knows<shmring_reader_stats>("reader's stats", offsetof(shmring_reader_stats, missed),
+                                            [&](auto* to) { return shmring_reader_stats_get(reader, to); });
+  fills_what_it_knows<shmring_frame_info>("info", offsetof(shmring_frame_info, pts),
+                                          [&](auto* to) { return shmring_frame_info_get(frame, to); });
+  fills_what_it_knows<shmring_format>("format", offsetof(shmring_format, width),
+                                      [&](auto* to) { return shmring_frame_format(frame, to); });
+  fills_what_it_knows<shmring_format>("video", offsetof(shmring_format, width), [](auto* to) {
+    char caps[256];
+    return shmring_format_video(to, SHMRING_RGB, 8, 8, caps, sizeof caps) ? SHMRING_OK : SHMRING_INVALID;
+  });
+  fills_what_it_knows<shmring_loan>("loan", sizeof(shmring_loan), [&](auto* to) {
+    const shmring_status status = shmring_publisher_loan(publisher, to);
+    shmring_loan lent = *to;
+    shmring_publisher_discard(publisher, &lent);
+    return status;
+  });
+  shmring_observer_close(observer);
+  shmring_frame_release(frame);
+}
+
+TEST_F(CApi, WritesBackNoMoreOfAFrameThanTheProgramKnows) {
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.struct_size = offsetof(shmring_frame_info, published_at);
+  info.size = 3;
+  info.published_at = 77;
+  ASSERT_EQ(shmring_publisher_write(publisher, "abc", &info), SHMRING_OK) << shmring_last_error();
+  EXPECT_EQ(info.sequence, 1u);
+  EXPECT_EQ(info.published_at, 77u);
+}
+
+TEST_F(CApi, FillsAccountsOfOlderAndOfNewerPrograms) {
+  ASSERT_EQ(write(), SHMRING_OK);
+  shmring_frame* frame;
+  ASSERT_EQ(shmring_reader_read(reader, kPatience, &frame), SHMRING_OK) << shmring_last_error();
+  shmring_frame_release(frame);
+  shmring_reader_close(reader);
+  reader = open_reader("second");
+  ASSERT_EQ(shmring_reader_read(reader, kPatience, &frame), SHMRING_OK) << shmring_last_error();
+  shmring_frame_release(frame);
+
+  shmring_observer* observer;
+  ASSERT_EQ(shmring_observer_open(path.c_str(), kPatience, &observer), SHMRING_OK) << shmring_last_error();
+  for (const bool from_outside : {false, true})
+    for (const std::size_t size : {offsetof(shmring_reader_account, offered), sizeof(Grown<shmring_reader_account>)}) {
+      SCOPED_TRACE(size);
+      std::vector<unsigned char> place(3 * size, kCanary);
+      auto* accounts = reinterpret_cast<shmring_reader_account*>(place.data());
+      shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
+      std::size_t count = 0;
+      ASSERT_EQ(from_outside ? shmring_observer_stats(observer, kPatience, &ring, accounts, size, 2, &count)
+                             : shmring_publisher_stats(publisher, &ring, accounts, size, 2, &count),
+                SHMRING_OK)
+          << shmring_last_error();
+      ASSERT_EQ(count, 2u);
+      const auto worker = [&](std::size_t i) { return reinterpret_cast<const char*>(&place[i * size]); };
+      EXPECT_STREQ(worker(0), "second");
+      EXPECT_STREQ(worker(1), "worker");
+      for (std::size_t at = sizeof(shmring_reader_account); at < size; ++at) EXPECT_EQ(place[at], 0) << at;
+      EXPECT_EQ(std::count(place.begin() + 2 * size, place.end(), kCanary), static_cast<long>(size));
+    }
+  shmring_observer_close(observer);
+}
+
 TEST_F(CApi, ALoanEndsOnceHoweverOftenItIsEnded) {
-  shmring_loan loan, copy;
+  shmring_loan loan = SHMRING_LOAN_INIT, copy;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
   ASSERT_EQ(shmring_publisher_loan(publisher, &loan), SHMRING_OK);
   copy = loan;
@@ -228,24 +398,24 @@ TEST_F(CApi, ALoanEndsOnceHoweverOftenItIsEnded) {
   ASSERT_EQ(shmring_publisher_loan(publisher, &loan), SHMRING_OK);
   shmring_publisher_discard(publisher, &loan);
   shmring_publisher_discard(publisher, &loan);
-  shmring_ring_stats stats{};
-  shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr);
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
+  shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr);
   EXPECT_EQ(stats.loaned, 0u);
 }
 
 TEST_F(CApi, ALoanThatIsTooLargeEndsToo) {
-  shmring_loan loan;
+  shmring_loan loan = SHMRING_LOAN_INIT;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
   info.size = 1001;
   ASSERT_EQ(shmring_publisher_loan(publisher, &loan), SHMRING_OK);
   EXPECT_EQ(shmring_publisher_publish(publisher, &loan, &info), SHMRING_TOO_LARGE);
-  shmring_ring_stats stats{};
-  shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr);
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
+  shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr);
   EXPECT_EQ(stats.loaned, 0u);
 }
 
 TEST_F(CApi, LoansStillOutEndWithThePublisher) {
-  shmring_loan loan;
+  shmring_loan loan = SHMRING_LOAN_INIT;
   ASSERT_EQ(shmring_publisher_loan(publisher, &loan), SHMRING_OK);
   shmring_publisher_close(publisher);
   publisher = nullptr;
@@ -287,10 +457,10 @@ TEST_F(CApi, ShowsARingToAnObserver) {
   shmring_observer* observer;
   ASSERT_EQ(shmring_observer_open(path.c_str(), kPatience, &observer), SHMRING_OK) << shmring_last_error();
   ASSERT_EQ(write(), SHMRING_OK);
-  shmring_ring_stats stats{};
+  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
   shmring_reader_account lanes[4];
   std::size_t count = 99;
-  ASSERT_EQ(shmring_observer_stats(observer, kPatience, &stats, lanes, 4, &count), SHMRING_OK);
+  ASSERT_EQ(shmring_observer_stats(observer, kPatience, &stats, lanes, sizeof lanes[0], 4, &count), SHMRING_OK);
   EXPECT_EQ(stats.published, 1u);
   EXPECT_LE(count, 1u);  // the reader may not have been let in yet
   shmring_observer_close(observer);

@@ -111,7 +111,7 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
   ASSERT_EQ(shmring_reader_read(reader, kPatience, &held), SHMRING_OK) << shmring_last_error();
   shmring_observer* observer = nullptr;
   ASSERT_EQ(shmring_observer_open(path.c_str(), kPatience, &observer), SHMRING_OK);
-  shmring_loan mine;
+  shmring_loan mine = SHMRING_LOAN_INIT;
   ASSERT_EQ(shmring_publisher_loan(publisher, &mine), SHMRING_OK);
 
   std::atomic<bool> stop{false};
@@ -125,13 +125,12 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
     }
   });
   busy.emplace_back([&] {
-    for (shmring_loan loan; !stop;)
+    for (shmring_loan loan = SHMRING_LOAN_INIT; !stop;)
       if (shmring_publisher_loan(publisher, &loan) == SHMRING_OK) shmring_publisher_discard(publisher, &loan);
   });
   busy.emplace_back([&] {
-    for (shmring_ring_stats stats; !stop;) {
-      stats.struct_size = sizeof stats;
-      (void)shmring_publisher_stats(publisher, &stats, nullptr, 0, nullptr);
+    for (shmring_ring_stats stats = SHMRING_RING_STATS_INIT; !stop;) {
+      (void)shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr);
     }
   });
   busy.emplace_back([&] {
@@ -143,8 +142,7 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
     }
   });
   busy.emplace_back([&] {
-    for (shmring_reader_stats stats; !stop;) {
-      stats.struct_size = sizeof stats;
+    for (shmring_reader_stats stats = SHMRING_READER_STATS_INIT; !stop;) {
       (void)shmring_reader_stats_get(reader, &stats);
     }
   });
@@ -152,10 +150,10 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
   for (int round = 0; round < 60; ++round) {
     auto child = ChildProcess::fork([&] {
       if (!whole(held)) return 1;
-      shmring_ring_stats ring{};
+      shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
       shmring_loan loan = mine;
       shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
-      if (shmring_publisher_stats(publisher, &ring, nullptr, 0, nullptr) != SHMRING_FORKED) return 2;
+      if (shmring_publisher_stats(publisher, &ring, nullptr, 0, 0, nullptr) != SHMRING_FORKED) return 2;
       if (shmring_publisher_publish(publisher, &loan, &info) != SHMRING_FORKED) return 3;
       if (shmring_publisher_resize(publisher, 5000) != SHMRING_FORKED) return 4;
       if (shmring_publisher_end(publisher) != SHMRING_FORKED) return 5;
@@ -166,7 +164,7 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
       shmring_reader_flush(reader);
       (void)shmring_reader_connected(reader);
       (void)shmring_reader_latency(reader);
-      shmring_reader_stats stats{};
+      shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
       (void)shmring_reader_stats_get(reader, &stats);
       const auto end_reader = [&] {
         shmring_frame_release(held);
@@ -194,9 +192,8 @@ TEST_F(Handles, AreEndedInAChildWhateverItsParentsThreadsAreAt) {
   EXPECT_TRUE(support::eventually([&] {
     shmring_frame* frame = nullptr;
     if (shmring_reader_read(reader, 0, &frame) == SHMRING_OK) shmring_frame_release(frame);
-    shmring_ring_stats stats{};
-    stats.struct_size = sizeof stats;
-    EXPECT_EQ(shmring_observer_stats(observer, kPatience, &stats, nullptr, 0, nullptr), SHMRING_OK);
+    shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
+    EXPECT_EQ(shmring_observer_stats(observer, kPatience, &stats, nullptr, 0, 0, nullptr), SHMRING_OK);
     return stats.readers == 1;
   }));
   shmring_observer_close(observer);
