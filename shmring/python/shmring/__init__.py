@@ -3,7 +3,7 @@
 
     import shmring
 
-    with shmring.Reader("/run/cam/cam.sock", policy="latest", worker="person-detector") as frames:
+    with shmring.Reader("/run/cam/cam.sock", "latest", worker="person-detector") as frames:
         for frame in frames:
             detect(frame.array)
 
