@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <optional>
 
 #include "os/clock.hpp"
@@ -166,6 +167,12 @@ Mapping::~Mapping() {
 }
 
 void Mapping::keep_from_children() { not_in_child_ = ::madvise(data_, size_, MADV_DONTFORK) == 0; }
+
+Mapping private_memory(std::size_t size) {
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) throw std::bad_alloc();
+  return {static_cast<std::byte*>(data), size};
+}
 
 Result<SharedMemory> create_memory(const char* name, std::uint64_t size) {
   if (auto ok = check_limits(size); !ok) return ok.error();

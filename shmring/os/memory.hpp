@@ -40,6 +40,9 @@ class Mapping {
   ForkGuard guard_;
 };
 
+// Zeroed pages of this process alone. They go back to the kernel with the mapping, whatever the heap keeps. Throws std::bad_alloc.
+Mapping private_memory(std::size_t size);
+
 struct SharedMemory {
   Fd fd;
   Mapping mapping;

@@ -445,7 +445,10 @@ void Control::announce() {
   const std::uint64_t after = shared_.ended_after.load();
   for (auto& [serial, c] : connections_) {
     if (!has_first_frame(c)) continue;
-    if (!std::exchange(c.told_offered, true)) send_message(c.fd(), wire::make<wire::Mapped>());
+    if (!std::exchange(c.told_offered, true)) {
+      c.lane->drop_own_memory();
+      send_message(c.fd(), wire::make<wire::Mapped>());
+    }
     if (c.told_end == after) continue;
     c.told_end = after;
     if (after == 0) continue;

@@ -8,6 +8,8 @@
 namespace shmring {
 namespace {
 
+// A block with the longest queue, up to the next page.
+constexpr std::size_t kBlockSize = (sizeof(LaneBlock) + sizeof(std::uint32_t) * kMaxDepth + 4095) / 4096 * 4096;
 constexpr std::uint64_t kSlowWakeup = 200'000;  // ns
 // Scores a slow wake-up 4 and a quick one -1. A reader whose score says "more than three slow ones" is disconnected.
 constexpr std::uint32_t kSlowScore = 4, kSlowLimit = 3 * kSlowScore + 1;
@@ -28,8 +30,8 @@ Lane::Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidf
       pidfd(std::move(reader_pidfd)),
       block(in_ring),
       geometry(LaneGeometry::make(slots)),
-      own_(kBlockLines + (geometry.total_size + kLine - 1) / kLine),
-      page(reinterpret_cast<LanePage*>(&own_[kBlockLines])),
+      own_(private_memory(kBlockSize + geometry.total_size)),
+      page(reinterpret_cast<LanePage*>(own_.data() + kBlockSize)),
       counters(reinterpret_cast<LaneCounters*>(reinterpret_cast<std::byte*>(page) + geometry.counters_offset)),
       writer(*reinterpret_cast<LaneBlock*>(own_.data()), *page, grant.depth, grant.max_held,
              grant.policy != SHMRING_DROP_NEWEST) {

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "abi/geometry.hpp"
 #include "lane/lane_writer.hpp"
@@ -63,6 +62,11 @@ struct Lane : std::enable_shared_from_this<Lane> {
   void equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared);
   // With the spin lock: from now on the reader finds its frames in that memory.
   void open() { writer.move_to(block, *page); }
+  // The control thread: gives back the memory that the lane had until then, if it is open.
+  void drop_own_memory() {
+    // acquire: pairs with the release in Ring::apply(), which opened the lane before.
+    if (applied.load(std::memory_order_acquire) == Stage::active) own_ = Mapping();
+  }
 
   const Grant grant;
   const std::uint32_t index;
@@ -75,11 +79,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
   SharedMemory memory;
 
  private:
-  struct alignas(kLine) Line {
-    std::byte bytes[kLine];
-  };
-  static constexpr std::size_t kBlockLines = (sizeof(LaneBlock) + 4 * kMaxDepth + kLine - 1) / kLine;
-  std::vector<Line> own_;  // block and page while no reader has them
+  Mapping own_;  // block and page while no reader has them
 
  public:
   LanePage* page;
