@@ -40,7 +40,7 @@ std::string why_well_again(WorkerState before, const Observation& seen, bool fin
     case WorkerState::stuck:
       return finished ? "frames are finished again" : "nothing is pending or held any more";
     default:
-      return "it is back";
+      return "the worker is back";
   }
 }
 
@@ -127,7 +127,7 @@ void WorkerHealth::begin_again(const Observation& seen) {
   last_.unfinished_since = 0;
   stuck_for_ = starved_for_ = 0;
   enter(WorkerState::waiting, seen.generation == last_.generation
-                                  ? "it is back"
+                                  ? "the worker is back"
                                   : "generation " + std::to_string(seen.generation) + " begins");
 }
 
@@ -159,7 +159,7 @@ void WorkerHealth::judge(const Observation& seen, const Limits& limits, const St
                        (starved_for_ >= timeout || (before == WorkerState::starved && !step.finished && !step.came));
 
   if (seen.gone)
-    enter(WorkerState::dead, seen.reason.empty() ? "it is gone" : seen.reason);
+    enter(WorkerState::dead, seen.reason.empty() ? "the worker is gone" : seen.reason);
   else if (stuck)
     enter(WorkerState::stuck, "nothing finished for " + duration(stuck_for_) + ": " + std::to_string(seen.pending) +
                                   " pending, " + std::to_string(seen.held) + " held, last finished frame " +

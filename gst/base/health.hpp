@@ -64,10 +64,10 @@ struct Observation {
 // What is to be said of a worker. previous == state: a periodic report, or another generation that is as well.
 struct Verdict {
   WorkerState state = WorkerState::waiting;
-  WorkerState previous = WorkerState::waiting;          // as last told
-  std::string reason = "it has finished no frame yet";  // with its numbers
-  double drop_rate = 0;                                 // over the last stall timeout
-  std::uint64_t at = 0;                                 // when it was judged; 0: never
+  WorkerState previous = WorkerState::waiting;      // as last told
+  std::string reason = "no frame is finished yet";  // with its numbers
+  double drop_rate = 0;                             // over the last stall timeout
+  std::uint64_t at = 0;                             // when it was judged; 0: never
 };
 
 // Drops among the frames decided over a sliding window.

@@ -17,7 +17,7 @@ static void forward_log(shmring_log_level level, const char* text, void* /*user*
 }
 
 static gboolean plugin_init(GstPlugin* plugin) {
-  GST_DEBUG_CATEGORY_INIT(shmring_debug, "shmring", 0, "both ends of the ring: who comes, who leaves, and why");
+  GST_DEBUG_CATEGORY_INIT(shmring_debug, "shmring", 0, "both ends of the ring: readers that attach and leave");
   shmring::set_log(forward_log, nullptr, SHMRING_LOG_DEBUG);
   return GST_ELEMENT_REGISTER(shmringsink, plugin) && GST_ELEMENT_REGISTER(shmringsrc, plugin);
 }

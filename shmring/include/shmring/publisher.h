@@ -19,7 +19,7 @@ typedef struct shmring_publisher shmring_publisher;
 typedef struct shmring_publisher_options {
   size_t struct_size;
   const char* socket_path;    /* of the socket; its folder must exist; at most 107 bytes */
-  uint32_t perms;             /* permission bits of the socket file: who may connect (0600) */
+  uint32_t perms;             /* permission bits of the socket file (0600: this user may connect) */
   uint64_t slot_size;         /* the largest frame, bytes (1 to 2^32) */
   uint32_t slots;             /* 0 = 1 + loans + max_readers × (depth + max_held) */
   uint32_t loans;             /* frames that may be filled, or shared in this process, at once (2) */
@@ -54,7 +54,7 @@ SHMRING_API shmring_status shmring_publisher_set_format(shmring_publisher* publi
  * measured: the longest time from a frame's pts to its publication, up to 10 s. */
 SHMRING_API void shmring_publisher_set_latency(shmring_publisher* publisher, uint64_t latency);
 /* A new ring with larger (or smaller) slots on the same path; readers move over by themselves after draining the old one.
- * SHMRING_NO_MEMORY: there is no room for it, or so many former rings are held (shmring_last_error() says by whom); the present one goes on. */
+ * SHMRING_NO_MEMORY: there is no room for it, or so many former rings are held (shmring_last_error() names the holders); the present one goes on. */
 SHMRING_API shmring_status shmring_publisher_resize(shmring_publisher* publisher, uint64_t slot_size);
 
 /* Borrows a slot to fill. SHMRING_FULL at once when none is free (nothing is counted until a frame is offered). */
@@ -74,7 +74,7 @@ SHMRING_API shmring_status shmring_publisher_write(shmring_publisher* publisher,
 /* End of stream: readers take what is pending, then get SHMRING_END. Closing alone does not end them: they wait for the next publisher. */
 SHMRING_API shmring_status shmring_publisher_end(shmring_publisher* publisher);
 
-/* The ring's figures, and up to `capacity` accounts (of readers attached now, then gone); *count receives how many there are.
+/* The ring's stats, and up to `capacity` accounts (of readers attached now, then gone); *count receives how many there are.
  * `account_size` is sizeof(shmring_reader_account): a library that knows less of an account fills the rest of each with zeros. `accounts`
  * and `count` may be NULL. */
 SHMRING_API shmring_status shmring_publisher_stats(shmring_publisher* publisher, shmring_ring_stats* ring,

@@ -77,7 +77,7 @@ typedef struct shmring_reader_stats {
   shmring_times age;  /* publish to take */
   shmring_times hold; /* take to release */
   uint64_t
-      protocol_violations; /* publishers left because they broke the rules; the call that found it returned SHMRING_PROTOCOL */
+      protocol_violations; /* publishers left for a protocol violation; the call that found it returned SHMRING_PROTOCOL */
 } shmring_reader_stats;
 #define SHMRING_READER_STATS_INIT                                                                                      \
   {                                                                                                                    \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The C API with C++ manners (C++17, header-only): owners that clean up, exceptions for what must not go unnoticed,
-// empty optionals for what happens every day: no frame in time, the end of the stream, no free slot.
+// RAII wrapper of the C API (C++17, header-only). Errors throw; a timeout, the end of the stream and a full ring return
+// an empty optional.
 //
 //   shmring::Reader reader({"/run/cam/cam.sock", "worker"});
 //   while (auto frame = reader.read()) look_at(frame->data(), frame->size());
@@ -289,7 +289,7 @@ class Publisher {
   shmring_publisher* publisher_ = nullptr;
 };
 
-// The figures of a live ring, from outside.
+// Stats of a live ring, through an observer.
 inline Stats inspect(const std::string& path, std::chrono::nanoseconds timeout = std::chrono::seconds(1)) {
   shmring_observer* observer = nullptr;
   check(shmring_observer_open(path.c_str(), detail::wait(timeout), &observer));

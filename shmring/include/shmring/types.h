@@ -38,7 +38,7 @@ extern "C" {
 #define SHMRING_MAX_READERS 63
 #define SHMRING_METADATA_SIZE 4096
 
-/* What a call came to. Zero is success; shmring_last_error() has the sentence for everything else. */
+/* Result of a call. Zero is success; for everything else shmring_last_error() returns the error message. */
 typedef enum shmring_status SHMRING_INT {
   SHMRING_OK = 0,
   SHMRING_TIMEOUT = 1,      /* nothing came in time (or at once, with a timeout of 0) */
@@ -50,11 +50,11 @@ typedef enum shmring_status SHMRING_INT {
   SHMRING_TOO_MANY_HELD =
       7,                /* the reader already holds max_held frames, those of former rings counted: release one first */
   SHMRING_IN_USE = 8,   /* the path has a live publisher, the ring its readers, or the name its owner */
-  SHMRING_REFUSED = 9,  /* refused by the publisher (the sentence has its figures), or by the mode of its socket */
+  SHMRING_REFUSED = 9,  /* refused by the publisher (the error message says why), or by the mode of its socket */
   SHMRING_INVALID = 10, /* an argument is out of its range */
   SHMRING_PROTOCOL = 11,  /* the peer broke the protocol, or speaks another version of it */
-  SHMRING_NO_MEMORY = 12, /* the memory is not to be had (the sentence has the figures) */
-  SHMRING_SYSTEM = 13,    /* a system call failed (the sentence names it) */
+  SHMRING_NO_MEMORY = 12, /* not enough memory; see shmring_last_error() */
+  SHMRING_SYSTEM = 13,    /* a system call failed; see shmring_last_error() */
   SHMRING_FORKED = 14     /* this handle belongs to the parent process */
 } shmring_status;
 
@@ -271,7 +271,7 @@ typedef struct shmring_frame_info {
         0, 0, {{0, 0, 0}}, NULL, 0                                                                                   \
   }
 
-/* How long something took, in ns; the figures are good to an eighth. Zero where nothing was measured yet. */
+/* A duration in ns, accurate to 12.5 %. Zero before the first measurement. */
 typedef struct shmring_times {
   uint64_t count;
   uint64_t p50;
@@ -291,7 +291,7 @@ typedef enum shmring_violation SHMRING_INT {
   SHMRING_VIOLATION_DESCRIPTORS = 1, /* it sent descriptors (from Linux 6.16 on the kernel refuses them already) */
   SHMRING_VIOLATION_SILENCE = 2,     /* it connected and did not finish its greeting within a second */
   SHMRING_VIOLATION_SEALS = 3,       /* it kept its lane's memory from being sealed */
-  SHMRING_VIOLATION_TAIL = 4,        /* it moved its tail to where no frame is */
+  SHMRING_VIOLATION_TAIL = 4,        /* it moved its tail outside the queued frames */
   SHMRING_VIOLATION_WAKEUPS = 5      /* it made notifying its reader expensive */
 } shmring_violation;
 #define SHMRING_VIOLATIONS 8 /* places in the table; the last ones are free */
@@ -331,7 +331,7 @@ typedef struct shmring_ring_stats {
   uint32_t publisher_pid;
   uint32_t slots;
   uint32_t free_slots;
-  uint32_t owned;  /* queued for, or held by, at least one reader, or the newest frame kept for those who come */
+  uint32_t owned;  /* queued for, or held by, at least one reader, or the newest frame kept for new readers */
   uint32_t loaned; /* being filled, or published and still shared with others in the publisher's process */
   uint32_t max_readers;
   uint32_t readers; /* attached now */
@@ -345,7 +345,7 @@ typedef struct shmring_ring_stats {
   uint64_t copied;    /* frames copied into a slot (the others were written in place) */
   uint64_t refused_readers;
   uint64_t
-      protocol_violations; /* peers disconnected because they broke the rules: the sum of `violations` but for silence */
+      protocol_violations; /* peers disconnected for a protocol violation: the sum of `violations` but for silence */
   uint64_t last_published_at;
   char caps[256];                          /* the present format's caps, cut at the end if longer */
   uint64_t violations[SHMRING_VIOLATIONS]; /* how many peers were sent away for each shmring_violation */
@@ -358,7 +358,7 @@ typedef struct shmring_ring_stats {
         0                                                                                                              \
   }
 
-/* The sentence for the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
+/* Error message of the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
 SHMRING_API const char* shmring_last_error(void);
 /* The name of a status: "timeout", "in-use", … Never NULL. */
 SHMRING_API const char* shmring_status_name(shmring_status status);
@@ -366,7 +366,7 @@ SHMRING_API const char* shmring_status_name(shmring_status status);
 SHMRING_API const char* shmring_violation_name(shmring_violation violation);
 /* The layout of a pixel format, valid for ever; NULL for SHMRING_BYTES and for numbers that this library does not know. */
 SHMRING_API const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format);
-/* The library's log: who attaches, is refused or leaves and why; no line for single frames. Each level has those before it, too. */
+/* The library's log: readers that attach, are refused or leave, and why; no line for single frames. Each level has those before it, too. */
 typedef enum shmring_log_level SHMRING_INT {
   SHMRING_LOG_NONE = 0,
   SHMRING_LOG_ERROR = 1,
