@@ -8,6 +8,10 @@
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
+#include "base/debug.hpp"
+
+#define GST_CAT_DEFAULT supplier::frame_category()
+
 namespace supplier {
 namespace {
 

@@ -10,7 +10,10 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/debug.hpp"
 #include "base/health_message.hpp"
+
+#define GST_CAT_DEFAULT supplier::health_category()
 
 namespace supplier {
 namespace {
@@ -66,7 +69,8 @@ bool HealthMonitor::start() {
     for (auto& [name, worker] : workers_) worker.resume();
     thread_ = std::thread([this, run] { loop(run); });
     run_ = std::move(run);
-  } catch (const std::system_error&) {
+  } catch (const std::system_error& error) {
+    GST_WARNING_OBJECT(element_, "no thread to watch over workers: %s", error.what());
     return false;
   }
   return true;
@@ -154,9 +158,13 @@ void HealthMonitor::loop(const std::shared_ptr<Run>& run) {
       std::set<std::string> present;
       for (const Watched& worker : seen) {
         present.insert(key(worker.seen));
-        if (const auto told = workers_[key(worker.seen)].evaluate(worker.seen, worker.limits, now))
+        if (const auto told = workers_[key(worker.seen)].evaluate(worker.seen, worker.limits, now)) {
+          if (told->state != told->previous)
+            GST_INFO_OBJECT(element.get(), "worker %s: %s, before %s: %s", key(worker.seen).c_str(),
+                            state_name(told->state), state_name(told->previous), told->reason.c_str());
           messages.push_back(adopt(gst_message_new_element(
               GST_OBJECT(element.get()), health_structure(kHealthMessage, worker.seen, *told).release())));
+        }
       }
       std::erase_if(workers_, [&](const auto& worker) { return !present.contains(worker.first); });
     }

@@ -55,9 +55,11 @@ gboolean FrameHealth::sink_event(GstEvent* event) {
   if (!(gst_event_type_get_flags(type) & GST_EVENT_TYPE_SERIALIZED)) return gst_pad_push_event(source_, event);
   switch (type) {
     case GST_EVENT_STREAM_START:
+      GST_DEBUG_OBJECT(element_, "a new stream begins");
       watch_.restart();
       break;
     case GST_EVENT_FLUSH_STOP:
+      GST_DEBUG_OBJECT(element_, "a flush ended, failures are forgotten");
       watch_.restart();
       gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
       break;
@@ -76,6 +78,7 @@ gboolean FrameHealth::sink_event(GstEvent* event) {
   watch_.enter_event(monotonic_now());
   const gboolean done = gst_pad_push_event(source_, event);
   watch_.leave_event();
+  GST_LOG_OBJECT(element_, "passed %s", gst_event_type_get_name(type));
   if (type == GST_EVENT_EOS) watch_.end();
   return done;
 }
@@ -103,6 +106,7 @@ gboolean FrameHealth::source_query(GstQuery* query) {
 }
 
 void FrameHealth::set_property(guint id, const GValue* value) {
+  GST_DEBUG_OBJECT(element_, "property %u is set", id);
   if (properties_.set(id, value)) monitor_.poke();
 }
 
@@ -119,6 +123,7 @@ void FrameHealth::begin_run() {
 }
 
 bool FrameHealth::play() {
+  GST_DEBUG_OBJECT(element_, "watching begins");
   watch_.set_timing(true);
   if (monitor_.start()) return true;
   GST_ELEMENT_ERROR(
@@ -142,6 +147,7 @@ std::int64_t FrameHealth::clock_offset() const {
 }
 
 void FrameHealth::pause() {
+  GST_DEBUG_OBJECT(element_, "watching pauses");
   watch_.set_timing(false);
   monitor_.stop();
 }

@@ -13,7 +13,10 @@
 #include "latestframe/downstream.hpp"
 #include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
+#include "latestframe/lost_frames_log.hpp"
 #include "os/clock.hpp"
+
+#define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
 namespace {
@@ -40,6 +43,7 @@ struct Branch::Run {
   std::uint64_t generation;  // that the headers up to this serial were sent to
   std::uint64_t header;
   Owned<GstCaps> asked;  // the caps that downstream's wishes are for
+  LostFramesLog lost;
 };
 
 Branch::Branch(std::shared_ptr<Fanout> home, GstPad* pad, guint first_property)
@@ -75,6 +79,7 @@ bool Branch::activate() {
   std::lock_guard hold(newest.lock);
   if (retired_) return true;
   active_ = anew_ = true;
+  GST_DEBUG_OBJECT(pad_, linked_ ? "is activated" : "is activated, rests until it is linked");
   ++activation_;
   resting_ = dead_ = complain_ = false;
   refused_caps_.reset();
@@ -126,6 +131,7 @@ void Branch::retire() {
 
 void Branch::linked() {
   const Peer peer = peer_at_start();
+  GST_DEBUG_OBJECT(pad_, "is linked, begins anew%s", peer == Peer::ready ? "" : "; its peer does not take frames yet");
   Newest& newest = home_->newest();
   std::lock_guard hold(newest.lock);
   linked_ = anew_ = true;
@@ -144,6 +150,8 @@ void Branch::reconfigured() {
     std::lock_guard hold(newest.lock);
     reconfigured_ = true;
     if (!resting_ && !refused_caps_) return;
+    GST_DEBUG_OBJECT(pad_, "something changed downstream, resumes after %s",
+                     refused_caps_ ? "caps that were refused" : "a rest");
     if (std::exchange(refused_caps_, nullptr)) dead_ = complain_ = false;
     resting_ = false;
     anew_ = true;
@@ -152,6 +160,7 @@ void Branch::reconfigured() {
 }
 
 void Branch::unlinked() {
+  GST_DEBUG_OBJECT(pad_, "is unlinked, rests until it is linked again");
   Newest& newest = home_->newest();
   Wishes forgotten;
   {
@@ -175,6 +184,7 @@ void Branch::flush(const Newest& newest, GstEvent* event) {
 
 void Branch::unflush(const Newest& newest, GstEvent* event) {
   if (!active_ || epoch_ == newest.epoch) return;  // one that came during the flush has nothing to end
+  GST_DEBUG_OBJECT(pad_, "is to end its flush");
   unflush_ = share(event);
   try_after_ = try_pause_ = 0;
 }
@@ -221,6 +231,7 @@ void Branch::be_late() {
   {
     std::lock_guard hold(newest.lock);
     late_ = late_ || unflush_ || oob_sender.flushing();
+    if (late_) GST_DEBUG_OBJECT(pad_, "is late in a flush: upstream does not wait, its own thread ends it");
   }
   newest.event_count.beat();
 }
@@ -238,6 +249,7 @@ void Branch::flush_begun() {
 void Branch::begin(std::uint32_t epoch) {
   if (epoch != home_->newest().epoch) return;  // the next flush has begun
   epoch_ = epoch;
+  GST_DEBUG_OBJECT(pad_, "its flush is over, frames may come");
   unflush_.reset();
   resend_ = true;
   late_ = resting_ = dead_ = complain_ = false;
@@ -248,18 +260,22 @@ void Branch::begin(std::uint32_t epoch) {
 void Branch::try_again(std::uint64_t now) {
   try_pause_ = std::clamp<std::uint64_t>(2 * try_pause_, kFirstPause, kLastPause);
   try_after_ = now + try_pause_;
+  GST_LOG_OBJECT(pad_, "its flush cannot end yet, next try in %" GST_TIME_FORMAT, GST_TIME_ARGS(try_pause_));
 }
 
 [[gnu::hot]] void Branch::run(GstPad* pad) {
   Newest& newest = home_->newest();
   Run run{pad, nullptr, false, 0, 0, nullptr};
   post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
+  GST_DEBUG_OBJECT(pad, "its thread begins");
   for (;;) {
     // In this order: whatever changes after it was looked at beats the pulse.
     const std::uint32_t seen = newest.event_count.look();
     Step step = decide(seen, peer_of(pad), shmring::now());
+    if (step.refused != 0 || step.gap) run.lost.record(pad, step);
     if (step.kind == Step::Kind::leave) break;
     if (step.kind == Step::Kind::wait) {
+      GST_TRACE_OBJECT(pad, "waits");
       newest.event_count.wait(seen, step.until);
       continue;
     }
@@ -268,6 +284,7 @@ void Branch::try_again(std::uint64_t now) {
     step = {};
     home_->guard().give_back();
   }
+  GST_DEBUG_OBJECT(pad, "its thread ends");
   post_status(pad, GST_STREAM_STATUS_TYPE_LEAVE);
 }
 
@@ -285,7 +302,17 @@ void Branch::try_again(std::uint64_t now) {
     open(newest);
     step = cursor_.next(newest, now, properties_.limits().max_frame_age);
   } else if (ready || newest.event_count.look() == seen) {  // else it may have been linked since it was looked at
-    if (cursor_.account().is_open()) cursor_.close(newest);
+    if (cursor_.account().is_open()) {
+      GST_DEBUG_OBJECT(pad_, "rests: %s",
+                       dead_                    ? reason_.c_str()
+                       : refused_caps_          ? "it does not accept the caps"
+                       : resting_               ? "nothing is linked further down (not-linked)"
+                       : !linked_               ? "it is not linked"
+                       : peer == Peer::flushing ? "its peer is flushing"
+                       : peer == Peer::inactive ? "its peer is not active"
+                                                : "it has no peer");
+      cursor_.close(newest);
+    }
     if (std::exchange(complain_, false)) step.kind = Step::Kind::complain;
   }
   count_step(step, now);
@@ -315,6 +342,7 @@ void Branch::decide_in_flush(Step& step, Peer peer, std::uint64_t now) {
 // From here on frames are offered.
 void Branch::open(const Newest& newest) {
   if (cursor_.account().is_open()) return;
+  GST_DEBUG_OBJECT(pad_, "frames are offered from now on, begins with the %s one", anew_ ? "newest" : "next");
   cursor_.open(newest, std::exchange(anew_, false));
   ++generation_;
   resend_ = true;
@@ -356,6 +384,7 @@ void Branch::open(const Newest& newest) {
     for (const auto& event : step.stream_state->events) {
       if (sent && sent->has(event.get())) continue;
       if (!is_current(step)) return GST_FLOW_FLUSHING;
+      GST_LOG_OBJECT(run.pad, "sends %" GST_PTR_FORMAT, event.get());
       auto out = run.copies ? adopt(gst_event_copy(event.get())) : share(event.get());
       // What the pad cannot send now it sends before the frame. What is not serialized (instant-rate-change) it would send
       // now, and again with the frame.
@@ -376,6 +405,7 @@ void Branch::open(const Newest& newest) {
       return push(run, step);
     case Step::Kind::event:
     case Step::Kind::end:
+      GST_DEBUG_OBJECT(run.pad, "sends %" GST_PTR_FORMAT, step.event.get());
       gst_pad_push_event(run.pad, step.event.release());
       return GST_FLOW_OK;
     case Step::Kind::unflush:
@@ -384,6 +414,7 @@ void Branch::open(const Newest& newest) {
       negotiate(run, *step.stream_state);
       return GST_FLOW_OK;
     case Step::Kind::ask_key:
+      GST_DEBUG_OBJECT(run.pad, "frames were lost, asks upstream for a key frame");
       home_->ask_key_now();
       return GST_FLOW_OK;
     default:
@@ -396,6 +427,7 @@ GstFlowReturn Branch::push_headers(Run& run, const Step& step) {
   if (std::exchange(run.generation, step.generation) != step.generation) run.header = 0;
   for (const Header& header : step.stream_state->headers) {
     if (header.serial <= run.header) continue;
+    GST_DEBUG_OBJECT(run.pad, "pushes stream header %" G_GUINT64_FORMAT, guint64{header.serial});
     if (!is_current(step)) return GST_FLOW_FLUSHING;
     const GstFlowReturn flow = gst_pad_push(run.pad, share(header.buffer.get()).release());
     if (flow != GST_FLOW_OK) return flow;
@@ -413,6 +445,7 @@ GstFlowReturn Branch::push_headers(Run& run, const Step& step) {
 [[gnu::hot]] GstFlowReturn Branch::push(Run& run, const Step& step) {
   if (!is_current(step)) return GST_FLOW_FLUSHING;
   GstMiniObject* frame = step.item->frame.get();
+  GST_LOG_OBJECT(run.pad, "pushes frame %" G_GUINT64_FORMAT, guint64{step.item->number});
   if (step.item->is_event()) {
     gst_pad_push_event(run.pad, share(GST_EVENT_CAST(frame)).release());
     return GST_FLOW_OK;
@@ -432,6 +465,8 @@ void Branch::negotiate(Run& run, const StreamState& stream_state) {
   const auto query = adopt(gst_query_new_allocation(caps, TRUE));
   if (gst_pad_peer_query(run.pad, query.get())) found.allocation = answer_of(query.get());
   const auto takes = share(found.caps.get());
+  GST_DEBUG_OBJECT(run.pad, "downstream takes %" GST_PTR_FORMAT "%s", takes.get(),
+                   found.allocation && found.allocation->pool ? " and offers a pool" : "");
   {
     std::lock_guard hold(home_->newest().lock);
     if (active_ && linked_) std::swap(wishes, found);
@@ -469,6 +504,7 @@ void Branch::negotiate(Run& run, const StreamState& stream_state) {
     if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING || !active_ || step.activation != activation_) {
       // Nothing is wrong with the branch.
     } else if (flow == GST_FLOW_NOT_LINKED && reconfigured_) {  // linked since
+      GST_DEBUG_OBJECT(pad_, "was linked further down during the push, begins anew");
       cursor_.close(home_->newest());
       anew_ = true;
     } else if (flow == GST_FLOW_NOT_LINKED) {
@@ -478,6 +514,7 @@ void Branch::negotiate(Run& run, const StreamState& stream_state) {
     } else if (flow == GST_FLOW_NOT_NEGOTIATED && step.stream_state->caps) {
       refused_caps_ = share(step.stream_state->caps);
       refused_at_ = now;
+      GST_DEBUG_OBJECT(pad_, "downstream refused %" GST_PTR_FORMAT ", waits for other caps", step.stream_state->caps);
       over = true;
     } else {
       end(flow == GST_FLOW_EOS ? "downstream wants no more (EOS)"
@@ -492,6 +529,7 @@ void Branch::negotiate(Run& run, const StreamState& stream_state) {
 void Branch::end(std::string reason) {
   dead_ = complain_ = true;
   reason_ = std::move(reason);
+  GST_INFO_OBJECT(pad_, "has ended: %s", reason_.c_str());
 }
 
 void Branch::complain() {

@@ -42,6 +42,7 @@ struct Step {
   unsigned activation = 0;       // of the pad: what belongs to an earlier one is over
   std::uint64_t generation = 0;  // of the branch: each gets the stream's headers
   std::uint32_t epoch = 0;       // what begins with `unflush`
+  std::uint64_t refused = 0;     // the number of a frame that was too old; 0: none was
 };
 
 class Cursor {

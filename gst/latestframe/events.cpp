@@ -9,6 +9,8 @@
 #include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
 
+#define GST_CAT_DEFAULT gst_latest_frame_debug
+
 namespace supplier::latestframe {
 namespace {
 
@@ -19,6 +21,7 @@ constexpr std::chrono::microseconds kLook{200};  // between two looks meanwhile
 }  // namespace
 
 bool Fanout::sink_event(Owned<GstEvent> event) {
+  GST_LOG_OBJECT(sink_.get(), "received %" GST_PTR_FORMAT, event.get());
   switch (GST_EVENT_TYPE(event.get())) {
     case GST_EVENT_FLUSH_START:
       flush_start(std::move(event));
@@ -77,6 +80,7 @@ void Fanout::announce() {
 }
 
 void Fanout::end(Owned<GstEvent> event) {
+  GST_DEBUG_OBJECT(sink_.get(), "the stream ends, each branch gets EOS after its last frame");
   const StreamStateRef before = stream_state();
   {
     std::lock_guard hold(newest_.lock);
@@ -87,6 +91,7 @@ void Fanout::end(Owned<GstEvent> event) {
 
 // Odd epochs are flushes. A frame that upstream's thread was still handing in keeps its old epoch and is thrown away.
 void Fanout::flush_start(Owned<GstEvent> event) {
+  GST_DEBUG_OBJECT(sink_.get(), "flush begins");
   ItemRef newest;
   End end;
   StreamStateRef announced;
@@ -109,6 +114,7 @@ void Fanout::flush_start(Owned<GstEvent> event) {
 }
 
 void Fanout::flush_stop(Owned<GstEvent> event) {
+  GST_DEBUG_OBJECT(sink_.get(), "flush ends");
   {
     std::lock_guard hold(newest_.lock);
     newest_.epoch += newest_.epoch & 1;
@@ -128,19 +134,24 @@ void Fanout::await(const std::function<bool(const Member&)>& done) {
   std::vector<Member> waiting = members();
   while (std::erase_if(waiting, done), !waiting.empty() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(kLook);
-  for (const Member& member : waiting) member.branch->be_late();
+  for (const Member& member : waiting) {
+    GST_DEBUG_OBJECT(member.pad.get(), "did not flush in time, upstream goes on");
+    member.branch->be_late();
+  }
 }
 
 bool Fanout::source_event(Branch& branch, Owned<GstEvent> event) {
   switch (GST_EVENT_TYPE(event.get())) {
     case GST_EVENT_QOS:
       // One late branch would make upstream drop frames for all.
+      GST_LOG_OBJECT(branch.pad(), "keeps %" GST_PTR_FORMAT " from upstream", event.get());
       return true;
     case GST_EVENT_RECONFIGURE:
       branch.reconfigured();
       return true;
     case GST_EVENT_SEEK:
       if (!seeks_.first(gst_event_get_seqnum(event.get()))) return true;
+      GST_DEBUG_OBJECT(branch.pad(), "passes a seek upstream");
       break;
     case GST_EVENT_CUSTOM_UPSTREAM:
       if (gst_video_event_is_force_key_unit(event.get())) return pass_key_request(std::move(event));

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <bit>
 #include <system_error>
 #include <utility>
 
@@ -14,6 +15,8 @@
 #include "os/clock.hpp"
 
 GST_DEBUG_CATEGORY(gst_latest_frame_debug);
+
+#define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
 
@@ -44,6 +47,8 @@ bool Fanout::start() {
 
 void Fanout::stop() {
   if (!distribution_.joinable()) return;
+  GST_DEBUG_OBJECT(sink_.get(), "stops, %" G_GUINT64_FORMAT " frames were received",
+                   guint64{received_.load(std::memory_order_relaxed)});
   mailbox_.close();
   distribution_.join();
   ItemRef in_mailbox = mailbox_.clear();
@@ -72,7 +77,10 @@ void Fanout::stop() {
 [[gnu::hot]] GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
   // acquire: pairs with the release in flush_start() and flush_stop().
   const std::uint32_t epoch = epoch_.load(std::memory_order_acquire);
-  if (epoch & 1) return GST_FLOW_FLUSHING;
+  if (epoch & 1) {
+    GST_LOG_OBJECT(sink_.get(), "refuses a frame: flushing");
+    return GST_FLOW_FLUSHING;
+  }
   ItemRef item(pool_.get());
   item->frame = std::move(frame);
   item->stream_state = stream_state();
@@ -81,7 +89,14 @@ void Fanout::stop() {
   item->epoch = epoch;
   item->delta = delta;
   received_.store(item->sequence, std::memory_order_relaxed);
-  if (mailbox_.put(std::move(item))) mailbox_drops_.fetch_add(1, std::memory_order_relaxed);
+  if (mailbox_.put(std::move(item))) {
+    const std::uint64_t drops = mailbox_drops_.fetch_add(1, std::memory_order_relaxed) + 1;
+    GST_LOG_OBJECT(sink_.get(), "frame overwritten before it was distributed, %" G_GUINT64_FORMAT " so far",
+                   guint64{drops});
+    if (std::has_single_bit(drops))
+      GST_WARNING_OBJECT(sink_.get(), "frames come faster than they are distributed, %" G_GUINT64_FORMAT " lost",
+                         guint64{drops});
+  }
   return GST_FLOW_OK;
 }
 
@@ -112,11 +127,13 @@ bool Fanout::keep_header(GstBuffer* buffer) {
   auto admitted = guard_.admit(std::move(item->frame), *item->stream_state);
   item->frame = std::move(admitted.frame);
   if (admitted.tell) tell_shortage(item->frame != nullptr);
+  if (!item->frame) GST_LOG_OBJECT(sink_.get(), "frame dropped: its pool runs short and its memory cannot be copied");
   {
     std::lock_guard hold(newest_.lock);
     newest_.reached = std::max(newest_.reached, item->sequence);
     if (item->frame && item->epoch == newest_.epoch) {
       item->number = ++newest_.number;
+      GST_LOG_OBJECT(sink_.get(), "frame %" G_GUINT64_FORMAT " is the newest", guint64{item->number});
       newest_.at = item->at;
       std::swap(newest_.item, item);
     } else {
@@ -190,6 +207,7 @@ void Fanout::ask_key_now() {
     std::lock_guard hold(newest_.lock);
     request = newest_.keys.take_kept();
   }
+  GST_DEBUG_OBJECT(sink_.get(), request ? "passes a key frame request that was kept" : "asks for a key frame");
   if (!request) request = adopt(gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
   // It may be for several, and one that lost frames needs all headers.
   request = adopt(gst_event_make_writable(request.release()));
@@ -218,7 +236,10 @@ bool Fanout::pass_key_request(Owned<GstEvent> request) {
   return true;
 }
 
-void Fanout::reconfigure_upstream() { gst_pad_push_event(sink_.get(), gst_event_new_reconfigure()); }
+void Fanout::reconfigure_upstream() {
+  GST_DEBUG_OBJECT(sink_.get(), "asks upstream to negotiate again");
+  gst_pad_push_event(sink_.get(), gst_event_new_reconfigure());
+}
 
 void Fanout::reconsider(bool left) {
   if (negotiation_.outdated(left)) reconfigure_upstream();

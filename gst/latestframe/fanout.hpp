@@ -18,7 +18,6 @@
 #include "latestframe/seeks.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
-#define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
 
@@ -62,6 +61,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
 
   // For the branches.
   Newest& newest() { return newest_; }
+  GstPad* sink() const { return sink_.get(); }
   HealthMonitor& monitor() { return monitor_; }
   PoolGuard& guard() { return guard_; }
   // The time has come, see KeyRequests.

@@ -39,6 +39,8 @@
 #include "latestframe/gstlatestframepad.h"
 #include "latestframe/stats.hpp"
 
+#define GST_CAT_DEFAULT gst_latest_frame_debug
+
 using namespace supplier;
 using namespace supplier::latestframe;
 
@@ -94,7 +96,10 @@ Impl& impl_of(gpointer element) { return *static_cast<GstLatestFrame*>(element)-
 [[gnu::hot]] GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   Fanout& fanout = *impl_of(parent).fanout;
   auto frame = adopt(buffer);
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_HEADER) && fanout.keep_header(buffer)) return GST_FLOW_OK;
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_HEADER) && fanout.keep_header(buffer)) {
+    GST_DEBUG_OBJECT(parent, "keeps stream header %" GST_PTR_FORMAT " for every branch", buffer);
+    return GST_FLOW_OK;
+  }
   const bool delta = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
   return fanout.publish(Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(frame.release())), delta);
 }
@@ -131,6 +136,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* templ, const char* want
     return nullptr;
   }
   GstPad* pad = gst_latest_frame_pad_new(impl.fanout, templ, name.c_str(), impl.defaults.limits());
+  GST_DEBUG_OBJECT(element, "new branch %s, the element is %s", name.c_str(), impl.active ? "active" : "inactive");
   if (impl.active) gst_pad_set_active(pad, TRUE);  // a running element gets an active pad
   if (!gst_element_add_pad(element, pad)) return nullptr;
   // The state change of the element, in another thread, sets its pads too. Repeat until both say the same.
@@ -142,6 +148,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* templ, const char* want
 void release_pad(GstElement* element, GstPad* pad) {
   const auto kept = share(pad);
   const auto name = adopt(gst_pad_get_name(pad));
+  GST_DEBUG_OBJECT(element, "releases branch %s", name.get());
   gst_latest_frame_pad_retire(pad);
   gst_element_remove_pad(element, pad);
   gst_pad_set_active(pad, FALSE);  // a state change may have come upon it before it was removed
@@ -151,6 +158,7 @@ void release_pad(GstElement* element, GstPad* pad) {
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
   Impl& impl = impl_of(element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    GST_DEBUG_OBJECT(element, "starts its distribution thread");
     if (!impl.fanout->start()) {
       GST_ELEMENT_ERROR(
           element, RESOURCE, FAILED,
@@ -167,6 +175,7 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
   const auto result = GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE) {
     // No transition back follows a failed one.
+    GST_WARNING_OBJECT(element, "the state change failed, the distribution thread is stopped again");
     impl.active = false;
     GST_ELEMENT_CLASS(parent_class)->change_state(element, GST_STATE_CHANGE_PAUSED_TO_READY);
     impl.fanout->stop();
@@ -180,6 +189,7 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   Impl& impl = impl_of(object);
+  GST_DEBUG_OBJECT(object, "property %s is set", spec->name);
   if (id == kWake)
     impl.fanout->set_wake(static_cast<Wake>(g_value_get_enum(value)));
   else if (!impl.defaults.set(id, value))

@@ -10,7 +10,10 @@
  */
 #include "latestframe/gstlatestframepad.h"
 
+#include "latestframe/fanout.hpp"
 #include "latestframe/stats.hpp"
+
+#define GST_CAT_DEFAULT gst_latest_frame_debug
 
 using namespace supplier;
 using namespace supplier::latestframe;
@@ -33,6 +36,7 @@ Branch* branch_of(gpointer pad) {
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   Branch* branch = branch_of(object);
+  GST_DEBUG_OBJECT(object, "property %s is set", spec->name);
   if (branch && !branch->properties().set(id, value)) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
@@ -57,6 +61,7 @@ void finalize(GObject* object) {
 
 gboolean activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
   if (mode != GST_PAD_MODE_PUSH) return FALSE;
+  GST_DEBUG_OBJECT(pad, active ? "becomes active" : "becomes inactive");
   if (active) return branch_of(pad)->activate();
   branch_of(pad)->deactivate();
   return TRUE;
@@ -111,6 +116,7 @@ static void gst_latest_frame_pad_init(GstLatestFramePad* self) {
 
 void gst_latest_frame_pad_retire(GstPad* pad) {
   Branch* branch = branch_of(pad);
+  GST_DEBUG_OBJECT(pad, "is retired: the pad is being released");
   branch->retire();
   gst_pad_set_active(pad, FALSE);
   branch->home().remove(*branch);  // now: a message on the bus may keep the pad for long

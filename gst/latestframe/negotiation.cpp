@@ -6,6 +6,8 @@
 
 #include "latestframe/fanout.hpp"
 
+#define GST_CAT_DEFAULT gst_latest_frame_debug
+
 namespace supplier::latestframe {
 namespace {
 
@@ -54,6 +56,7 @@ void Negotiation::caps(GstQuery* query) {
     else if (!gst_caps_is_empty(common.get()))
       GST_WARNING_OBJECT(branch.pad.get(), "has no caps in common with the branches before it");
   }
+  GST_DEBUG_OBJECT(home_.sink(), "all branches together take %" GST_PTR_FORMAT, common.get());
   gst_query_set_caps_result(query, common.get());
 }
 
@@ -67,6 +70,7 @@ void Negotiation::accept_caps(GstQuery* query) {
                           return must_ask(branch) ? gst_pad_peer_query_accept_caps(branch.pad.get(), caps)
                                                   : gst_caps_can_intersect(caps, caps_without_asking(branch).get());
                         });
+  GST_DEBUG_OBJECT(home_.sink(), "%s %" GST_PTR_FORMAT, accepted ? "accepts" : "no branch accepts", caps);
   gst_query_set_accept_caps_result(query, accepted);
 }
 
@@ -101,6 +105,8 @@ void Negotiation::allocation(GstQuery* query) {
   gst_query_parse_allocation(query, &caps, nullptr);
   Demand now = demand(caps);
   answer(now, query);
+  GST_DEBUG_OBJECT(home_.sink(), "answers for %u branches: size %u, at least %u buffers, %s", now.branches, now.size,
+                   now.minimum, now.pool ? "a branch's pool" : "no pool");
   std::lock_guard hold(lock_);
   caps_ = share(caps);
   told_ = std::move(now);
@@ -120,6 +126,7 @@ bool Negotiation::outdated(bool left) {
   // is stuck before it could say must not cost the others anything.
   if (!told_ || !now.complete || !must_hear(*told_, now, !left) || (hinted_ && !must_hear(*hinted_, now, !left)))
     return false;
+  GST_DEBUG_OBJECT(home_.sink(), "what the branches wish has changed: upstream is to ask again");
   hinted_ = std::move(now);
   return true;
 }

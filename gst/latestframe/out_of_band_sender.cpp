@@ -10,6 +10,8 @@
 
 #include "latestframe/fanout.hpp"
 
+#define GST_CAT_DEFAULT gst_latest_frame_debug
+
 namespace supplier::latestframe {
 
 namespace {
@@ -23,7 +25,11 @@ void OutOfBandSender::flush(Owned<GstEvent> event) { post(std::move(event)); }
 void OutOfBandSender::send(Owned<GstEvent> event) {
   {
     std::lock_guard hold(lock_);
-    if (events_.size() >= kMostEvents) return;
+    if (events_.size() >= kMostEvents) {
+      GST_WARNING_OBJECT(branch_.pad(), "dropped %" GST_PTR_FORMAT ": downstream takes none of those before it",
+                         event.get());
+      return;
+    }
   }
   post(std::move(event));
 }
@@ -74,6 +80,7 @@ void OutOfBandSender::run(GstPad* pad) {
       events_.pop_front();
       in_flush_ = flush = begins_flush(event);
     }
+    GST_LOG_OBJECT(pad, "sends %" GST_PTR_FORMAT " out of band", event.get());
     gst_pad_push_event(pad, event.release());
     if (flush) branch_.flush_begun();
   }

@@ -7,6 +7,9 @@
 #include <cstddef>
 #include <utility>
 
+GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
+#define GST_CAT_DEFAULT gst_latest_frame_debug
+
 namespace supplier::latestframe {
 namespace {
 
@@ -88,6 +91,8 @@ Owned<GstBuffer> copy_in_kind(GstBuffer* buffer) {
   }
   Admitted admitted{copy_of(frame.get(), stream_state.caps_of())};
   if (admitted.frame) copied_.fetch_add(1, std::memory_order_relaxed);
+  GST_LOG("frame %s: the pool's other buffers are downstream", admitted.frame ? "copied" : "not to be copied");
+  if (shortage_ == 0) GST_DEBUG("the source's pool runs short, frames are copied until buffers come back");
   shortage_ += 3;
   if (shortage_ >= kWorthTelling) admitted.tell = !std::exchange(told_, true);
   return admitted;
@@ -113,6 +118,7 @@ Owned<GstBuffer> copy_in_kind(GstBuffer* buffer) {
     return false;
   }
   last = std::exchange(pool_, share(pool));
+  GST_DEBUG_OBJECT(pool, "a pool of %u buffers, of which up to %u may be downstream", buffers, room_of(buffers));
   of_the_last_pool.swap(out_);
   room_ = room_of(buffers);
   out_.reserve(buffers);

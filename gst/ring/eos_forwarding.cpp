@@ -76,6 +76,7 @@ void EosForwarding::stop() {
 
 void EosForwarding::ask_upstream() {
   const auto said = live([this](GstQuery* query) { return gst_pad_peer_query(pad_, query); });
+  GST_DEBUG_OBJECT(sink_, "upstream %s", !said ? "does not say whether it is live" : *said ? "is live" : "is not live");
   if (said) live_ = *said && !only_paced(pipeline_of(sink_).get());
 }
 

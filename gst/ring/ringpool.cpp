@@ -57,6 +57,8 @@ class RingPool {
     wish.capacity = params.prefix + size + params.padding;
 
     wish_ = wish;
+    GST_DEBUG("%u buffers of %" G_GSIZE_FORMAT " bytes, %s", least, wish.capacity,
+              wish.fits_a_slot() ? "in slots" : "not in slots: bytes are wanted before each frame");
     gst_buffer_pool_config_set_params(config, caps, size, least, most);
     return as_asked;
   }
@@ -64,7 +66,9 @@ class RingPool {
   // The ring is made here, if its size was still open, so that the first buffer is in it. A failure shows when a frame
   // is published.
   void start() {
-    if (wish_.fits_a_slot()) (void)outlet_->require(wish_.capacity, wish_.buffers);
+    if (!wish_.fits_a_slot()) return;
+    if (const auto made = outlet_->require(wish_.capacity, wish_.buffers); !made)
+      GST_DEBUG("no ring yet for buffers of %" G_GSIZE_FORMAT " bytes: %s", wish_.capacity, made.error().text.c_str());
   }
 
   GstBuffer* acquire() {

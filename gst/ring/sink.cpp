@@ -82,6 +82,8 @@ bool Sink::start() {
   if (wanted.socket_path.empty())
     return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
   if (auto opened = outlet_->open(wanted); !opened) return tell(opened.error());
+  GST_INFO_OBJECT(element_, "publishes at %s, %s", wanted.socket_path.c_str(),
+                  wanted.slot_size != 0 ? "slots as slot-size says" : "slots as large as the frames need");
   format_ = {};
   size_given_ = wanted.slot_size != 0;
   room_ = try_again_at_ = 0;
@@ -96,6 +98,7 @@ bool Sink::start() {
 }
 
 void Sink::stop() {
+  GST_INFO_OBJECT(element_, "stops publishing, %u readers are attached", readers());
   eos_.stop();
   outlet_->close();
 }
@@ -114,6 +117,7 @@ bool Sink::set_caps(GstCaps* caps) {
                       ("caps %" GST_PTR_FORMAT, caps));
     return false;
   }
+  GST_DEBUG_OBJECT(element_, "frames are %" GST_PTR_FORMAT, caps);
   format_ = *std::move(format);
   room_ = try_again_at_ = 0;
   told_too_large_ = false;
@@ -127,11 +131,15 @@ bool Sink::propose_allocation(GstQuery* query) {
   gst_query_parse_allocation(query, &caps, &need_pool);
   if (!caps) return true;
   auto format = StreamFormat::from_caps(caps);
-  if (!format || !format->video()) return true;
+  if (!format || !format->video()) {
+    GST_DEBUG_OBJECT(element_, "offers no pool: not raw video");
+    return true;
+  }
   gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
   if (!need_pool) return true;
   const auto pool = adopt(ring_pool_new(outlet_));
   const auto size = static_cast<guint>(format->largest_frame());
+  GST_DEBUG_OBJECT(element_, "offers a pool of buffers in the ring, %u bytes each", size);
   GstStructure* config = gst_buffer_pool_get_config(pool.get());
   gst_buffer_pool_config_set_params(config, caps, size, 0, 0);
   if (gst_buffer_pool_set_config(pool.get(), config)) gst_query_add_allocation_pool(query, pool.get(), size, 0, 0);
@@ -156,9 +164,15 @@ void Sink::require(std::uint64_t frame_size) {
       size = std::bit_ceil(std::max(kSmallestGuess, kFirstHeadroom * frame_size));
     size = std::min(size, most_room_);
   }
+  const std::uint64_t before = outlet_->slot_size();
   const auto made = outlet_->require(size);
   if (made) {
     room_ = outlet_->slot_size();
+    if (room_ != before)
+      GST_DEBUG_OBJECT(element_,
+                       "a frame of %" G_GUINT64_FORMAT " bytes: slots of %" G_GUINT64_FORMAT
+                       " bytes were replaced by slots of %" G_GUINT64_FORMAT,
+                       guint64{frame_size}, guint64{before}, guint64{room_});
     if (std::exchange(told_no_room_, false)) GST_INFO_OBJECT(element_, "there is room for larger frames again");
     return;
   }
@@ -223,6 +237,7 @@ GstFlowReturn Sink::publish_unit(GstBufferList* list, guint begin, guint end) {
     info.flags |= unit_.back().flags & SHMRING_FRAME_MARKER;
     if (!(unit_.back().flags & SHMRING_FRAME_DELTA_UNIT)) info.flags &= ~SHMRING_FRAME_DELTA_UNIT;
   }
+  GST_LOG_OBJECT(element_, "publishes buffers %u to %u of a list as one frame", begin, end - 1);
   require(info.size);
   const auto metas = metas_.write(first, unit_);
   info.metadata = metas.data();
@@ -271,6 +286,7 @@ GstFlowReturn Sink::publish(GstBuffer* buffer) {
   if (planes == Layout::broken) return drop(info.plane_count == 0 ? Damage::size : Damage::planes, buffer);
   const Samples samples = format_.audio() ? samples_in(buffer, *format_.audio()) : Samples::plain;
   if (samples == Samples::broken) return drop(Damage::size, buffer);
+  GST_LOG_OBJECT(element_, "publishes %" GST_PTR_FORMAT, buffer);
   require(size);
   const auto metas = metas_.write(buffer);
   info.metadata = metas.data();
@@ -285,7 +301,7 @@ GstFlowReturn Sink::publish(GstBuffer* buffer, shmring_frame_info& info) {
     const auto published = outlet_->publish(*loan, info);
     if (published) make_read_only(gst_buffer_peek_memory(buffer, 0));
     if (published.status() != SHMRING_INVALID) return settle(published, info.size);
-    // Of a ring that was replaced since: copied like any other.
+    GST_DEBUG_OBJECT(element_, "a buffer of a ring that was replaced is copied: %s", published.error().text.c_str());
   }
   if (format_.video() && info.size > outlet_->slot_size() &&
       GST_VIDEO_INFO_SIZE(format_.video()) <= outlet_->slot_size())
@@ -334,7 +350,11 @@ GstFlowReturn Sink::publish_samples(GstBuffer* buffer, shmring_frame_info& info)
 GstFlowReturn Sink::drop(Damage why, GstBuffer* buffer) {
   mapped_.clear();
   outlet_->count_malformed();
-  GST_DEBUG_OBJECT(element_, "dropping malformed %" GST_PTR_FORMAT, buffer);
+  GST_LOG_OBJECT(element_, "dropping malformed %" GST_PTR_FORMAT, buffer);
+  if (const std::uint64_t count = malformed_.due(shmring::now()))
+    GST_DEBUG_OBJECT(element_,
+                     "dropped %" G_GUINT64_FORMAT " malformed frames since the last such line, last %" GST_PTR_FORMAT,
+                     guint64{count}, buffer);
   if (std::exchange(told_damaged_[static_cast<std::size_t>(why)], true)) return GST_FLOW_OK;
   const auto size = std::to_string(gst_buffer_get_size(buffer));
   std::string text;
@@ -363,9 +383,21 @@ GstFlowReturn Sink::drop(Damage why, GstBuffer* buffer) {
 GstFlowReturn Sink::settle(const shmring::Result<void>& result, std::uint64_t frame_size) {
   switch (result.status()) {
     case SHMRING_OK:
+      return GST_FLOW_OK;
     case SHMRING_FULL:
+      GST_LOG_OBJECT(element_, "dropping a frame: no slot is free");
+      if (const std::uint64_t count = no_slot_.due(shmring::now()))
+        GST_DEBUG_OBJECT(element_,
+                         "dropped %" G_GUINT64_FORMAT
+                         " frames for every reader since the last such line: readers hold all slots",
+                         guint64{count});
       return GST_FLOW_OK;
     case SHMRING_TOO_LARGE:
+      if (const std::uint64_t count = too_large_.due(shmring::now()))
+        GST_DEBUG_OBJECT(element_,
+                         "dropped %" G_GUINT64_FORMAT
+                         " frames since the last such line: too large, last %" G_GUINT64_FORMAT " bytes",
+                         guint64{count}, guint64{frame_size});
       if (!told_no_room_ && !std::exchange(told_too_large_, true))
         GST_ELEMENT_WARNING(
             element_, RESOURCE, SETTINGS,
@@ -391,6 +423,8 @@ void Sink::event_comes(GstEvent* event) {
 // Other streams than raw video need to be told that nothing comes for a while; a picture just stays.
 void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   if (!format_.known() || format_.video()) return;
+  GST_DEBUG_OBJECT(element_, "publishes a gap at %" GST_TIME_FORMAT ", %" GST_TIME_FORMAT " long", GST_TIME_ARGS(pts),
+                   GST_TIME_ARGS(duration));
   require(0);
   auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
   settle(outlet_->write({}, info), 0);
@@ -408,12 +442,15 @@ void Sink::latency_changed() {
     gst_query_parse_latency(query.get(), &live, &latency, nullptr);
     if (!live) latency = 0;
   }
+  GST_DEBUG_OBJECT(element_, "frames are %" GST_TIME_FORMAT " old when they come here", GST_TIME_ARGS(latency));
   if (GST_CLOCK_TIME_IS_VALID(latency)) outlet_->set_latency(latency);
 }
 
 void Sink::watch_readers() {
   const guint now = readers();
-  if (known_readers_.exchange(now) == now) return;
+  const guint before = known_readers_.exchange(now);
+  if (before == now) return;
+  GST_DEBUG_OBJECT(element_, "%u readers are attached, before %u", now, before);
   g_object_notify(G_OBJECT(element_), "num-clients");
   monitor_.poke();
 }

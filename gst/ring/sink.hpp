@@ -15,6 +15,7 @@
 #include "base/frame_metas.hpp"
 #include "base/health_monitor.hpp"
 #include "base/health_properties.hpp"
+#include "base/log_limit.hpp"
 #include "base/owned.hpp"
 #include "ring/blocks.hpp"
 #include "ring/eos_forwarding.hpp"
@@ -96,6 +97,7 @@ class Sink {
   bool told_too_large_ = false;
   bool told_no_room_ = false;
   std::array<bool, kDamages> told_damaged_{};
+  LogLimit malformed_, no_slot_, too_large_;  // lines about frames that are dropped
 
   std::atomic<guint> known_readers_{0};  // as last notified
   std::atomic<bool> flowing_{false};     // between the first frame and the end of the stream

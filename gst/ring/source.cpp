@@ -59,6 +59,7 @@ bool Source::start() {
                                       wanted.reader.worker + "'"});
   auto reader = shmring::Reader::open(wanted.reader);
   if (!reader) return tell(reader.error());
+  GST_INFO_OBJECT(element_, "reads %s as worker '%s'", path_.c_str(), wanted.reader.worker.c_str());
 
   const std::lock_guard lock(interrupts_);
   const std::unique_lock alone(life_);
@@ -77,6 +78,7 @@ bool Source::start() {
 }
 
 void Source::stop() {
+  GST_INFO_OBJECT(element_, "stops reading, last frame %" G_GUINT64_FORMAT, guint64{last_sequence_});
   const std::unique_lock alone(life_);
   ahead_.reset();
   outage_.reset(false);
@@ -88,6 +90,7 @@ void Source::interrupt(bool& why, bool on) {
   const std::lock_guard lock(interrupts_);
   why = on;
   const std::shared_lock alive(life_);
+  GST_DEBUG_OBJECT(element_, "reading is %s", unlocked_ || paused_ ? "interrupted" : "allowed");
   if (reader_) reader_->interrupt(unlocked_ || paused_);
   interrupts_changed_.notify_all();
 }
@@ -122,8 +125,9 @@ void Source::tell_waiting(const std::string& why) {
 void Source::tell_latency() {
   const std::uint64_t now = reader_->latency();
   if (now == 0 && !reader_->connected()) return;  // an outage is no reason to change it
-  if (told_latency_.exchange(now) != now)
-    gst_element_post_message(GST_ELEMENT(element_), gst_message_new_latency(GST_OBJECT(element_)));
+  if (told_latency_.exchange(now) == now) return;
+  GST_DEBUG_OBJECT(element_, "the publisher's latency is %" GST_TIME_FORMAT, GST_TIME_ARGS(now));
+  gst_element_post_message(GST_ELEMENT(element_), gst_message_new_latency(GST_OBJECT(element_)));
 }
 
 shmring::Frame Source::next(GstFlowReturn& flow) {
@@ -131,32 +135,39 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
     auto frame = ahead_ ? *std::exchange(ahead_, std::nullopt) : reader_->read(outage_.patience());
     tell_latency();
     if (drop_pending_.exchange(false)) {
+      GST_DEBUG_OBJECT(element_, "drops the frames from before the pause");
       reader_->flush();
       if (frame) continue;  // from before, too
     }
     switch (frame.status()) {
       case SHMRING_OK:
-        told_waiting_ = false;
+        if (std::exchange(told_waiting_, false)) GST_INFO_OBJECT(element_, "a publisher is there, frames come");
         outage_.end();
         return *std::move(frame);
       case SHMRING_TIMEOUT:
         tell_waiting(frame.error().text);
+        GST_TRACE_OBJECT(element_, "no frame yet");
         if (fill_outage()) return {};
         break;
       case SHMRING_INTERRUPTED:
+        GST_DEBUG_OBJECT(element_, "interrupted");
         if (may_go_on()) break;
         flow = GST_FLOW_FLUSHING;
         return {};
       case SHMRING_TOO_MANY_HELD:
         // Buffers of former publishers, of which the present one grants fewer. Downstream releases them in its own time.
+        GST_TRACE_OBJECT(element_, "waits for downstream: %s", frame.error().text.c_str());
         outage_.release_slot();
         g_usleep(5000);
         break;
       case SHMRING_END:
+        GST_INFO_OBJECT(element_, "the publisher ended the stream after frame %" G_GUINT64_FORMAT,
+                        guint64{last_sequence_});
         flow = GST_FLOW_EOS;
         return {};
       case SHMRING_DISCONNECTED:
         flow = on_disconnect_ == OnDisconnect::eos ? GST_FLOW_EOS : GST_FLOW_ERROR;
+        GST_INFO_OBJECT(element_, "the publisher is gone, on-disconnect makes this %s", gst_flow_get_name(flow));
         if (flow == GST_FLOW_ERROR) tell({SHMRING_DISCONNECTED, "its publisher is gone"});
         return {};
       default:
@@ -173,8 +184,12 @@ bool Source::fill_outage() {
   if (reader_->connected()) return false;
   const GstClockTime now = time_.of(GST_ELEMENT(element_)).to_running_time(shmring::now());
   auto [gap, repeated] = outage_.fill(now, told_latency_, format_);
-  if (gap) gst_pad_push_event(GST_BASE_SRC_PAD(element_), gap.release());
+  if (gap) {
+    GST_DEBUG_OBJECT(element_, "no publisher: fills with %" GST_PTR_FORMAT, gap.get());
+    gst_pad_push_event(GST_BASE_SRC_PAD(element_), gap.release());
+  }
   if (!repeated) return false;
+  GST_LOG_OBJECT(element_, "no publisher: repeats the last frame as %" GST_PTR_FORMAT, repeated.get());
   repeated_count_.fetch_add(1, std::memory_order_relaxed);
   repeated_ = std::move(repeated);
   return true;
@@ -201,6 +216,7 @@ void Source::announce_rate(const shmring::Frame& first, GstCaps* caps) {
     gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, rounded(GST_SECOND, interval), 1, nullptr);
   else
     gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, 1, rounded(interval, GST_SECOND), nullptr);
+  GST_DEBUG_OBJECT(element_, "measured the frame rate: %" GST_PTR_FORMAT, caps);
   format_ = *StreamFormat::from_caps(caps);
 }
 
@@ -218,6 +234,7 @@ GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
   }
   // The next publisher of the same frames: a rate that was measured stays.
   if (caps_ && format_.video() && said_caps_ == text) {
+    GST_DEBUG_OBJECT(element_, "the publisher's caps are those of before");
     format_id_ = frame.format_id();
     return GST_FLOW_OK;
   }
@@ -225,6 +242,7 @@ GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
   announce_rate(frame, caps.get());
   said_caps_.clear();
   caps_ = std::move(caps);
+  GST_DEBUG_OBJECT(element_, "frames are %" GST_PTR_FORMAT, caps_.get());
   if (!gst_base_src_negotiate(element_))
     return GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(element_)) ? GST_FLOW_FLUSHING : GST_FLOW_NOT_NEGOTIATED;
   format_id_ = frame.format_id();
@@ -238,6 +256,7 @@ bool Source::negotiate() { return !caps_ || gst_base_src_set_caps(element_, caps
 
 void Source::decide_allocation(GstQuery* query) {
   takes_video_meta_ = gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  GST_DEBUG_OBJECT(element_, "downstream takes %s", takes_video_meta_ ? "any strides" : "default strides only");
   // Frames bring their own memory.
   while (gst_query_get_n_allocation_pools(query) > 0) gst_query_remove_nth_allocation_pool(query, 0);
 }
@@ -246,6 +265,7 @@ void Source::decide_allocation(GstQuery* query) {
 bool Source::skip_gap(const shmring_frame_info& info) {
   if (info.size != 0 || !(info.flags & SHMRING_FRAME_GAP)) return false;
   const GstClockTime pts = time_.of(GST_ELEMENT(element_)).to_running_time(info.pts);
+  GST_DEBUG_OBJECT(element_, "a gap at %" GST_TIME_FORMAT, GST_TIME_ARGS(pts));
   if (last_sequence_ != 0 && GST_CLOCK_TIME_IS_VALID(pts))
     gst_pad_push_event(GST_BASE_SRC_PAD(element_), gst_event_new_gap(pts, info.duration));
   return true;
@@ -266,6 +286,10 @@ bool Source::skip_early(const shmring_frame_info& info) {
     return false;
   }
   wait_for_key_ = true;
+  GST_LOG_OBJECT(element_, "refuses frame %" G_GUINT64_FORMAT, guint64{info.sequence});
+  if (const std::uint64_t count = refused_.due(shmring::now()))
+    GST_DEBUG_OBJECT(element_, "refused %" G_GUINT64_FORMAT " frames since the last such line: %s", guint64{count},
+                     early ? "they are from before this pipeline's start" : "they need a key frame before them");
   early_.fetch_add(1, std::memory_order_relaxed);
   if (early && !told_early_ && time.to_running_time(info.published_at) > reader_->latency() + kLate) {
     told_early_ = true;
@@ -326,6 +350,7 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   if (info.size == 0) {
     buffer = adopt(gst_buffer_new());
   } else if (hoarded || planes == Layout::foreign || (planes == Layout::custom && !takes_video_meta_)) {
+    log_copy(hoarded ? "downstream holds as many frames as max-held allows" : "downstream does not take its strides");
     buffer = copy_of(frame, planes);
     if (!buffer) return drop_malformed(info);
   } else {
@@ -341,9 +366,28 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   // Decoders and parsers must know of missing frames; a picture stands alone.
   if (!format_.video() && last_sequence_ != 0 && info.sequence != last_sequence_ + 1)
     GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
+  if (last_sequence_ != 0 && info.sequence > last_sequence_ + 1) log_missed(info.sequence);
   last_sequence_ = info.sequence;
+  GST_LOG_OBJECT(element_, "took frame %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " bytes", guint64{info.sequence},
+                 guint64{info.size});
   outage_.record(buffer.get(), format_);
   return buffer;
+}
+
+[[gnu::cold]] void Source::log_missed(std::uint64_t sequence) {
+  GST_LOG_OBJECT(element_, "frames %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " were not taken",
+                 guint64{last_sequence_ + 1}, guint64{sequence - 1});
+  if (const std::uint64_t count = missed_.due(shmring::now()))
+    GST_DEBUG_OBJECT(element_,
+                     "missed frames, last those before %" G_GUINT64_FORMAT
+                     ": newer ones came while downstream was busy; times since the last such line: %" G_GUINT64_FORMAT,
+                     guint64{sequence}, guint64{count});
+}
+
+[[gnu::cold]] void Source::log_copy(const char* why) {
+  GST_LOG_OBJECT(element_, "copies a frame: %s", why);
+  if (const std::uint64_t count = copies_.due(shmring::now()))
+    GST_DEBUG_OBJECT(element_, "copied %" G_GUINT64_FORMAT " frames since the last such line: %s", guint64{count}, why);
 }
 
 // A stream of bytes is joined in the middle: what it begins with comes before its first frame, whole and once. True: the
@@ -353,6 +397,7 @@ bool Source::push_headers(Owned<GstBuffer>& frame) {
   if (auto headers = std::move(headers_)) {
     if (begins_with_headers(frame.get(), headers.get())) return false;
     skip_headers_ = header;
+    GST_DEBUG_OBJECT(element_, "pushes the stream's headers before its first frame");
     if (!header) gst_buffer_list_add(headers.get(), frame.release());
     gst_base_src_submit_buffer_list(element_, headers.release());
     return true;

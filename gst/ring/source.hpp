@@ -16,6 +16,7 @@
 
 #include "base/frame_codec.hpp"
 #include "base/frame_metas.hpp"
+#include "base/log_limit.hpp"
 #include "base/owned.hpp"
 #include "reader/reader.hpp"
 #include "ring/blocks.hpp"
@@ -65,6 +66,8 @@ class Source {
   Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
   Owned<GstBufferList> list_of_parts(GstBuffer* frame);
   bool push_headers(Owned<GstBuffer>& frame);
+  void log_missed(std::uint64_t sequence);
+  void log_copy(const char* why);
   Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
 
   GstBaseSrc* const element_;
@@ -94,7 +97,8 @@ class Source {
   Outage outage_;
   Owned<GstBuffer> repeated_;  // in the place of the next frame
   std::optional<std::uint64_t> format_id_;
-  std::uint64_t last_sequence_ = 0;  // of the last buffer made
+  std::uint64_t last_sequence_ = 0;     // of the last buffer made
+  LogLimit missed_, copies_, refused_;  // lines that could come with every frame
   bool told_waiting_ = false;
   bool told_early_ = false;
   bool wait_for_key_ = false;  // frames before it were dropped
