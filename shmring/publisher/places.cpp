@@ -75,8 +75,7 @@ void Control::keep_places(const Ring& former) try {
     bool waits = false;
     for (const auto& lane : (*ring)->lanes()) {
       if (lane->wanted.load() != Lane::Stage::awaited) continue;
-      if (lane->grant.policy == SHMRING_LATEST ||
-          kept + (*ring)->geometry().total_size > 2 * ring_->geometry().total_size)
+      if (lane->grant.policy == SHMRING_LATEST || kept + (*ring)->geometry().total_size > ring_->geometry().total_size)
         give_up(**ring, *lane);
       else
         waits = true;
