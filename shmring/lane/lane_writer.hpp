@@ -131,7 +131,7 @@ class LaneWriter {
     // Each round evicts a frame or finds one taken. A tail that oscillates is a protocol violation after the bound.
     for (std::uint32_t round = 0; round < 2 * depth_ && absorb_taken() && queued() != 0; ++round)
       if (evict_oldest(slot_refs)) evicted_.add();
-    for (; tail_ != head_.get(); ++tail_) {  // a peer that broke the protocol's queue: it may be reading any of it
+    for (; tail_ != head_.get(); ++tail_) {  // the reader broke the protocol: it may be reading any of these
       held_.push_back(queue_[place(tail_)]);
       evicted_.add();
     }

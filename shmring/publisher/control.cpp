@@ -465,10 +465,10 @@ bool Control::has_first_frame(const Connection& c) const {
 }
 
 void Control::disconnect_violators() {
-  std::vector<Serial> protocol_violations;
+  std::vector<Serial> violators;
   for (auto& [serial, c] : connections_)
-    if (c.lane && c.lane->violation.load(std::memory_order_acquire)) protocol_violations.push_back(serial);
-  for (const Serial serial : protocol_violations) {
+    if (c.lane && c.lane->violation.load(std::memory_order_acquire)) violators.push_back(serial);
+  for (const Serial serial : violators) {
     Connection& c = connections_.at(serial);
     disconnect(c, *c.lane->violation.load());
     drop(serial);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The publisher's end of a lane whose reader may change every word between any two looks at it: whatever the publisher reads, the fuzzer
-// says. The slot references stays whole, the lane within its share, every call within its bound, the account balanced.
+// says. The slot references stay whole, the lane within its share, every call within its bound, the account balanced.
 #include <array>
 #include <memory>
 #include <vector>

@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Lane, EveryOrder, testing::ValuesIn(shapes()), [](const
 });
 
 // The first scenario that detects it, or nothing.
-Verdict convict(const Mutant& mutant, const Callers& callers, const char*& scenario) {
+Verdict judge(const Mutant& mutant, const Callers& callers, const char*& scenario) {
   for (const Shape& shape : shapes()) {
     scenario = shape.name;
     if (Verdict verdict = mutant.explore(shape, callers); !verdict.fault.empty()) return verdict;
@@ -77,7 +77,7 @@ Verdict convict(const Mutant& mutant, const Callers& callers, const char*& scena
 
 void expect_detected(const Mutant& mutant, const Callers& callers = {}) {
   const char* scenario = nullptr;
-  const Verdict verdict = convict(mutant, callers, scenario);
+  const Verdict verdict = judge(mutant, callers, scenario);
   std::printf("%-55s | %-30s | %s\n", mutant.name, scenario,
               verdict.fault.empty() ? "NOT CONVICTED" : verdict.fault.c_str());
   EXPECT_NE(verdict.fault, "") << mutant.name << ": nothing goes wrong with it; is the line stronger than it need be?";

@@ -92,7 +92,7 @@ void publish_frames(Lane& lane, const Shape& shape, const Callers& callers) {
     const std::uint32_t slot = slot_refs.acquire();
     write_data(slot, sequence);
     if (writer.offer(slot, sequence, slot_refs, !shape.rushes) == Writer::Offer::violation)
-      fail("an honest reader is taken for a liar");
+      fail("an honest reader is taken for one that broke the protocol");
     slot_refs.unref(slot);
     if (!shape.sleeps) continue;
     if (callers.publisher_fences) Ops::fence();

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Copies of the two ends of a lane, of the spin_lock and of the returns, each with one line made wrong, for interleavings_test.cpp to convict.
+"""Copies of the two ends of a lane, of the spin lock and of the freed slots, each with one line made wrong, for interleavings_test.cpp to detect.
 
 A line that is not found is an error: whoever changes the algorithm says here again what would be wrong with it.
 
