@@ -291,7 +291,9 @@ class Reading {
     std::uint32_t whose = kMaxPublishers;
     if (origin && taken == 1)
       whose = origin->publisher;
-    else if (now != 0 && ((then == now && attached == 0) || (then == 0 && attached <= 1)))
+    else if (now != 0 && attached == 0 && (then == now || then == 0))  // 0: on its way to its publisher's next ring
+      whose = board_.publisher_of(now);
+    else if (now != 0 && then == 0 && before.attachments == 0 && attached == 1)
       whose = board_.publisher_of(now);
     else if (now == 0 && then != 0 && attached == 0)
       whose = board_.publisher_of(then);

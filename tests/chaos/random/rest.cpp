@@ -149,7 +149,9 @@ void Round::check_account(Path& path) {
     if (found == path.seen->lanes().end()) continue;
     const shmring_reader_account& lane = found->second;
     const Received& from = board_->reader[i].from[path.publisher];
-    const std::string who = reader_name(i) + ", attached " + std::to_string(lane.generation) + " times: ";
+    const ReaderPlan& plan = board_->reader[i].plan;
+    const std::string who = reader_name(i) + ", attached " + std::to_string(lane.generation) + " times (policy " +
+                            std::to_string(plan.policy) + ", age " + std::to_string(plan.max_frame_age_ms) + "): ";
     if (from.blurred == 0) expect(who + "delivered (against what it took)", from.taken, lane.delivered);
     if (from.taken > lane.delivered)
       board_->fail(name + " at rest: " + who + "it took " + std::to_string(from.taken) + ", delivered are " +
