@@ -43,16 +43,20 @@ class LaneWriter {
     page.tail.store(0, std::memory_order_relaxed);
   }
 
-  // Goes on in the memory that the reader has mapped, where head and tail are 0. What waits is found there, in order, as if it came just now;
-  // until now no reader had the other end.
+  // Goes on in the memory that the reader has mapped, where head and tail are 0. What waits is found there, in order, all of it at once: a
+  // reader that wants the newest must not find an older one alone. Until now no reader had the other end.
   void move_to(LaneBlock& block, LanePage& page) {
     const std::uint64_t waiting = queued();
     std::rotate(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(place(tail_)), queue_.end());
     block_ = &block;
     page_ = &page;
     tail_ = 0;
-    head_.set(0);
-    for (std::uint64_t i = 0; i < waiting; ++i) put(queue_[i]);
+    head_.set(waiting);
+    for (std::uint64_t i = 0; i < waiting; ++i) Ops::store(block.entry[i], queue_[i].slot, std::memory_order_relaxed);
+    SHMRING_CRASH_POINT(entry_stored);
+    // release: as in put().
+    Ops::store(block.head, waiting, std::memory_order_release);
+    SHMRING_CRASH_POINT(head_stored);
   }
 
   enum class Offer { queued, dropped, violation };

@@ -17,12 +17,13 @@ struct Shape {
   const char* name;
   std::uint32_t depth, held;
   bool evicts;
-  std::uint32_t frames;  // published
-  std::uint32_t polls;   // looks of the reader that may find nothing; it does not sleep
-  bool sleeps = false;   // it sleeps instead, until it has the last frame
-  bool hoards = false;   // it releases nothing before its end, and then the newest first
-  bool retires = false;  // the publisher ends the lane after its frames
-  bool rushes = false;   // the publisher looks at the reader's side only when the lane seems full
+  std::uint32_t frames;     // published
+  std::uint32_t polls;      // looks of the reader that may find nothing; it does not sleep
+  bool sleeps = false;      // it sleeps instead, until it has the last frame
+  bool hoards = false;      // it releases nothing before its end, and then the newest first
+  bool retires = false;     // the publisher ends the lane after its frames
+  bool rushes = false;      // the publisher looks at the reader's side only when the lane seems full
+  std::uint32_t waits = 0;  // frames that waited in the publisher's own memory before the reader could see any
 };
 
 // Each catches mutants that the others do not.
@@ -38,6 +39,7 @@ inline const std::vector<Shape>& shapes() {
       {"ended meanwhile", 2, 1, false, 2, 2, false, false, true},
       {"in a rush", 2, 1, false, 3, 2, false, false, false, true},
       {"drop-oldest in a rush", 2, 1, true, 3, 2, false, false, false, true},
+      {"waited for", 2, 1, true, 3, 2, false, false, false, false, 2},
   };
   return all;
 }
@@ -73,6 +75,16 @@ class Lane {
     }
     for (std::uint32_t i = 0; i < kMaxSlots; ++i) add(&page().ack[i], "ack " + std::to_string(i));
   }
+  // What only the publisher reads.
+  void name_own_words(Scenario& s) {
+    for (const void* word :
+         {static_cast<const void*>(&block().head), static_cast<const void*>(&page().tail),
+          static_cast<const void*>(&block().entry[0]), static_cast<const void*>(&block().entry[1])}) {
+      s.words.push_back(word);
+      s.names.push_back("own " + std::to_string(s.words.size()));
+      s.initial.push_back(0);
+    }
+  }
 
  private:
   alignas(shmring::kLine) unsigned char block_[shmring::kLine] = {};
@@ -82,10 +94,11 @@ class Lane {
 
 // As Ring::publish, Ring::lend and Ring::collect_all.
 template <class Writer>
-void publish_frames(Lane& lane, const Shape& shape, const Callers& callers) {
+void publish_frames(Lane& lane, Lane& own, const Shape& shape, const Callers& callers) {
   const std::uint32_t slots = shape.depth + shape.held + 1;  // the lane's share, and one to write in
   shmring::SlotRefs slot_refs(slots);
-  Writer writer(lane.block(), lane.page(), shape.depth, shape.held, shape.evicts);
+  Lane& first = shape.waits == 0 ? lane : own;
+  Writer writer(first.block(), first.page(), shape.depth, shape.held, shape.evicts);
   for (std::uint32_t sequence = 1; sequence <= shape.frames; ++sequence) {
     if (!slot_refs.any_free() && writer.absorb_taken()) writer.collect(slot_refs);
     if (!slot_refs.any_free()) fail("no slot is free, though the lane may not have them all");
@@ -94,6 +107,7 @@ void publish_frames(Lane& lane, const Shape& shape, const Callers& callers) {
     if (writer.offer(slot, sequence, slot_refs, !shape.rushes) == Writer::Offer::violation)
       fail("an honest reader is taken for one that broke the protocol");
     slot_refs.unref(slot);
+    if (sequence == shape.waits) writer.move_to(lane.block(), lane.page());
     if (!shape.sleeps) continue;
     if (callers.publisher_fences) Ops::fence();
     if (writer.claim_wakeup()) ring();
@@ -132,6 +146,7 @@ void read_frames(Lane& lane, const Shape& shape, const Callers& callers) {
       if (!shape.hoards) release_all();
       continue;
     }
+    if (last != 0 && last < shape.waits) fail("of the frames that waited an older one is found alone");
     if (!shape.sleeps) {
       ++nothing;
       continue;
@@ -150,10 +165,11 @@ void read_frames(Lane& lane, const Shape& shape, const Callers& callers) {
 
 template <class Writer, class Reader>
 Verdict explore_lane(const Shape& shape, const Callers& callers = {}) {
-  Lane lane;
+  Lane lane, own;
   Scenario scenario;
   lane.name_words(scenario);
-  scenario.bodies = {[&] { publish_frames<Writer>(lane, shape, callers); },
+  if (shape.waits != 0) own.name_own_words(scenario);
+  scenario.bodies = {[&] { publish_frames<Writer>(lane, own, shape, callers); },
                      [&] { read_frames<Reader>(lane, shape, callers); }};
   return explore(scenario);
 }

@@ -16,6 +16,10 @@ MUTANTS = {
     # Each order, weakened.
     "head stored without release": (WRITER, "Ops::store(block_->head, head_.get(), std::memory_order_release)",
                                     "Ops::store(block_->head, head_.get(), std::memory_order_relaxed)"),
+    "head of what waited stored without release": (WRITER, "Ops::store(block.head, waiting, std::memory_order_release)",
+                                                   "Ops::store(block.head, waiting, std::memory_order_relaxed)"),
+    "what waited shown one by one": (WRITER, "    Ops::store(block.head, waiting, std::memory_order_release);",
+                                     "    for (std::uint64_t n = 1; n <= waiting; ++n) Ops::store(block.head, n, std::memory_order_release);"),
     "ack loaded without acquire": (WRITER, "Ops::load(page_->ack[held_[i].slot], std::memory_order_acquire)",
                                    "Ops::load(page_->ack[held_[i].slot], std::memory_order_relaxed)"),
     "tail followed without acquire": (WRITER, "tail = Ops::load(page_->tail, std::memory_order_acquire)",
