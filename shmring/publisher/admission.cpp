@@ -86,6 +86,7 @@ Control::Next Control::welcome_reader(Connection& c, const wire::Hello& hello, w
                   "'" + name + "' still holds " + std::to_string(held) + " frames of former rings, and max-held is " +
                       std::to_string(options_.max_held) + ": release them first");
 
+  if (const auto known = names_.find(name); known != names_.end()) c.comes_on = comes_on(known->second, c.peer);
   const Lane::Ask asked{hello.policy, hello.wake, hello.depth, hello.max_held};
   Place place = find_place(name, asked, c.peer.process.pid);
   if (place.lane) {
@@ -202,8 +203,7 @@ Control::Next Control::on_mapped(Connection& c) {
         ") takes the frames that wait for it in a former ring");
     return Next::keep;
   }
-  // One that was sent here from the former ring is the same as before.
-  if (!comes_again(name, *c.lane)) ++name.generation;
+  if (!c.comes_on) ++name.generation;
   name.moving = 0;
   name.moving_process.reset();
   if (c.lane->wanted.load() == Lane::Stage::prepared)

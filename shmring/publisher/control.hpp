@@ -72,6 +72,7 @@ class Control {
     std::uint64_t rests_until = 0;  // what it asks meanwhile has to wait
     std::shared_ptr<Lane> lane;     // mapping, reading; it owns the socket then
     Ring* ring = nullptr;           // that the lane is of
+    bool comes_on = false;          // it was sent here from a former ring: the same attachment goes on
     bool goes_on = false;           // it leaves for the new ring that it was told of
     bool told_offered = false;      // that every frame is offered to it from now on
     std::uint64_t told_end = 0;     // the end that it was told of
@@ -154,7 +155,7 @@ class Control {
   template <class Each>
   void each_place(Each each) const;
   void count_readers();
-  static bool comes_again(const Name& name, const Lane& lane);
+  static bool comes_on(const Name& name, const Peer& peer);
   Name& name_of(const std::string& name);
   int next_timeout() const;
   bool watch(int fd, std::uint32_t events, std::uint64_t tag);

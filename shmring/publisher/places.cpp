@@ -44,8 +44,7 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
     if (c.stage == Connection::Stage::mapping) {
       if (stage == Lane::Stage::awaited) continue;  // it takes what waits there and goes on
       c.ring = nullptr;  // on_mapped() tells it: hanging up on a message of its own would lose ours
-      // on_mapped() treats a moving reader as the same attachment, so it is counted here.
-      if (Name& name = name_of(c.lane->grant.name); !comes_again(name, *c.lane)) ++name.generation;
+      if (!c.comes_on) ++name_of(c.lane->grant.name).generation;  // it will have been sent on when it is back
       send_on(c);
       continue;
     }
@@ -92,9 +91,10 @@ void Control::send_on(const Connection& c) {
   name.moving_since = now();
 }
 
-// Whether the lane's reader is the one that was sent on. Its number is its own as long as its process lives.
-bool Control::comes_again(const Name& name, const Lane& lane) {
-  return name.moving != 0 && name.moving == lane.process.pid &&
+// Whether a peer that greets us is the reader that was sent on. Its number is its own as long as its process lives, so this is asked when it
+// greets: by the time of what it says next it may have ended.
+bool Control::comes_on(const Name& name, const Peer& peer) {
+  return name.moving != 0 && name.moving == peer.process.pid &&
          !(name.moving_process && readable(name.moving_process.get()));
 }
 

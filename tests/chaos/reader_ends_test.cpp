@@ -18,6 +18,7 @@
 
 #include "child_process.hpp"
 #include "footprint.hpp"
+#include "hostile_peer.hpp"
 #include "os/socket.hpp"
 #include "reader/observer.hpp"
 #include "ring_fixture.hpp"
@@ -251,6 +252,62 @@ TEST_F(Ends, AReaderThatIsKilledOnItsWayToANewRingKeepsNoThreadBusy) {
     ::usleep(kLook / 1000);
     EXPECT_LT(processor_time() - before, kLook / 2);
   }
+}
+
+// Its second greeting was heard while it lived, and what it said after the welcome is found when it is gone.
+TEST_F(Ends, AReaderThatComesToANewRingAndEndsAtOnceWasAttachedOnce) {
+  honest.reset();
+  publisher.reset();
+  sigset_t told;
+  sigemptyset(&told);
+  sigaddset(&told, SIGUSR1);
+  ::pthread_sigmask(SIG_BLOCK, &told, nullptr);  // in the children, too
+  const auto says = [](const char* text) {
+    std::puts(text);
+    std::fflush(stdout);
+  };
+  const auto await_order = [&] {
+    int signal = 0;
+    ::sigwait(&told, &signal);
+  };
+  auto publishing = ChildProcess::fork([&] {
+    const auto p = open(publisher_options());
+    says("publishing");
+    await_order();
+    if (!p->resize(2 * p->slot_size())) return 1;
+    says("resized");
+    await_order();
+    return 0;
+  });
+  ASSERT_TRUE(publishing.says("publishing"));
+  auto reading = ChildProcess::fork([&] {
+    for (const char* const come : {"came", "came again"}) {
+      auto peer = HostilePeer::connect(path);
+      if (!send_message(peer.socket.get(), HostilePeer::hello("worker")) || !peer.await_welcome()) return 1;
+      says(come);
+      await_order();
+      if (!send_message(peer.socket.get(), wire::make<wire::Mapped>())) return 2;
+      if (come == std::string("came again")) break;
+      if (!peer.is_sent_away()) return 3;
+    }
+    ::_exit(0);
+  });
+  ASSERT_TRUE(reading.says("came\n"));
+  publishing.signal(SIGUSR1);
+  ASSERT_TRUE(publishing.says("resized"));
+  reading.signal(SIGUSR1);
+  ASSERT_TRUE(reading.says("came again")) << reading.output();
+  publishing.stop();
+  reading.signal(SIGUSR1);
+  const auto ending = reading.wait();
+  ASSERT_TRUE(ending && ending->success()) << reading.output();
+  publishing.resume();
+  auto observer = Observer::open(path, kPatience);
+  ASSERT_TRUE(observer) << observer.error().text;
+  auto stats = (*observer)->stats(kPatience);
+  ASSERT_TRUE(stats) << stats.error().text;
+  ASSERT_EQ(stats->accounts.size(), 1u);
+  EXPECT_EQ(stats->accounts[0].generation, 1u);
 }
 
 // Python's multiprocessing does that: nobody accepts on the socket, and nobody would ever answer.
