@@ -9,9 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "latestframe/discont.hpp"
 #include "latestframe/downstream.hpp"
-#include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
 #include "latestframe/lost_frames_log.hpp"
 #include "os/clock.hpp"

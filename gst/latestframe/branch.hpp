@@ -11,9 +11,9 @@
 #include "abi/histogram.hpp"
 #include "base/health_monitor.hpp"
 #include "base/health_properties.hpp"
-#include "latestframe/allocation.hpp"
 #include "latestframe/cursor.hpp"
-#include "latestframe/out_of_band_sender.hpp"
+#include "latestframe/downstream.hpp"
+#include "latestframe/negotiation.hpp"
 
 namespace supplier::latestframe {
 

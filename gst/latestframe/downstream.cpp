@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The walk from pad to pad.
+// The walk from pad to pad; the out-of-band sender's thread comes and goes.
 #include "latestframe/downstream.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <system_error>
+#include <thread>
+
+#include "latestframe/fanout.hpp"
+
+#define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
 namespace {
@@ -29,6 +37,8 @@ State state_of(GstPad* pad) {
   GST_OBJECT_UNLOCK(pad);
   return state;
 }
+
+bool begins_flush(const Owned<GstEvent>& event) { return GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START; }
 
 }  // namespace
 
@@ -82,6 +92,72 @@ bool StillDownstream::hold(GstElement* element) {
 void StillDownstream::let_go() {
   for (; !pads_.empty(); pads_.pop_back()) GST_PAD_STREAM_UNLOCK(pads_.back().get());
   for (; !elements_.empty(); elements_.pop_back()) GST_STATE_UNLOCK(elements_.back().get());
+}
+
+void OutOfBandSender::flush(Owned<GstEvent> event) { post(std::move(event)); }
+
+void OutOfBandSender::send(Owned<GstEvent> event) {
+  {
+    std::lock_guard hold(lock_);
+    if (events_.size() >= kMostEvents) {
+      GST_WARNING_OBJECT(branch_.pad(), "dropped %" GST_PTR_FORMAT ": downstream takes none of those before it",
+                         event.get());
+      return;
+    }
+  }
+  post(std::move(event));
+}
+
+bool OutOfBandSender::flushing() const {
+  std::lock_guard hold(lock_);
+  return in_flush_ || std::any_of(events_.begin(), events_.end(), begins_flush);
+}
+
+void OutOfBandSender::flush_has_begun() {
+  std::lock_guard hold(lock_);
+  in_flush_ = false;
+}
+
+void OutOfBandSender::forget() {
+  std::deque<Owned<GstEvent>> forgotten;
+  std::lock_guard hold(lock_);
+  std::swap(events_, forgotten);
+}
+
+void OutOfBandSender::post(Owned<GstEvent> event) {
+  std::lock_guard hold(lock_);
+  events_.push_back(std::move(event));
+  if (std::exchange(running_, true)) return;
+  try {
+    std::thread([self = branch_.shared_from_this(), pad = share(branch_.pad())] {
+      pthread_setname_np(pthread_self(), "latest-events");
+      self->oob_sender.run(pad.get());
+    }).detach();
+  } catch (const std::system_error& error) {
+    running_ = false;
+    events_.clear();
+    GST_ERROR_OBJECT(branch_.pad(), "an event is lost, no thread to bring it with: %s", error.what());
+  }
+}
+
+void OutOfBandSender::run(GstPad* pad) {
+  for (;;) {
+    Owned<GstEvent> event;
+    bool flush = false;
+    {
+      std::lock_guard hold(lock_);
+      if (events_.empty()) {
+        running_ = false;
+        return;
+      }
+      event = std::move(events_.front());
+      events_.pop_front();
+      in_flush_ = flush = begins_flush(event);
+    }
+    GST_LOG_OBJECT(pad, "sends %" GST_PTR_FORMAT " out of band", event.get());
+    gst_pad_push_event(pad, event.release());
+    if (flush) branch_.flush_begun();
+  }
 }
 
 }  // namespace supplier::latestframe

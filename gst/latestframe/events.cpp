@@ -6,7 +6,6 @@
 
 #include <gst/video/video.h>
 
-#include "latestframe/event_flags.hpp"
 #include "latestframe/fanout.hpp"
 
 #define GST_CAT_DEFAULT gst_latest_frame_debug

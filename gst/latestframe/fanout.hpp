@@ -15,7 +15,6 @@
 #include "latestframe/negotiation.hpp"
 #include "latestframe/newest.hpp"
 #include "latestframe/pool_guard.hpp"
-#include "latestframe/seeks.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 

@@ -37,7 +37,6 @@
 
 #include "latestframe/fanout.hpp"
 #include "latestframe/gstlatestframepad.h"
-#include "latestframe/stats.hpp"
 
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
@@ -185,6 +184,24 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
   else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     impl.fanout->stop();
   return result;
+}
+
+Owned<GstStructure> fanout_stats(Fanout& fanout) {
+  const Flow flow = fanout.flow();
+  auto stats = adopt(gst_structure_new(
+      "application/x-latestframe-stats", "received", G_TYPE_UINT64, guint64{flow.received}, "published", G_TYPE_UINT64,
+      guint64{flow.published}, "inbox-drops", G_TYPE_UINT64, guint64{flow.mailbox_drops}, "discarded", G_TYPE_UINT64,
+      guint64{flow.discarded}, "copied", G_TYPE_UINT64, guint64{flow.copied}, nullptr));
+  GValue branches = G_VALUE_INIT;
+  gst_value_array_init(&branches, 0);
+  for (const auto& member : fanout.members()) {
+    GValue branch = G_VALUE_INIT;
+    g_value_init(&branch, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(&branch, branch_stats(*member.branch).release());
+    gst_value_array_append_and_take_value(&branches, &branch);
+  }
+  gst_structure_take_value(stats.get(), "branches", &branches);
+  return stats;
 }
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {

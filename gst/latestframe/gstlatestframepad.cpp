@@ -11,12 +11,17 @@
 #include "latestframe/gstlatestframepad.h"
 
 #include "latestframe/fanout.hpp"
-#include "latestframe/stats.hpp"
 
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
 using namespace supplier;
 using namespace supplier::latestframe;
+
+Owned<GstStructure> supplier::latestframe::branch_stats(const Branch& branch) {
+  auto stats = branch.home().monitor().describe("application/x-latestframe-pad-stats", branch.watched().seen);
+  gst_structure_set(stats.get(), "events-dropped", G_TYPE_UINT64, guint64{branch.events_dropped()}, nullptr);
+  return stats;
+}
 
 struct _GstLatestFramePad {
   GstPad parent;

@@ -21,3 +21,10 @@ GstPad* gst_latest_frame_pad_new(const std::shared_ptr<supplier::latestframe::Fa
 
 /* Inactive for good; what is inside a push ends when it comes back. */
 void gst_latest_frame_pad_retire(GstPad* pad);
+
+namespace supplier::latestframe {
+
+// The structure of the pad's property `stats`.
+Owned<GstStructure> branch_stats(const Branch& branch);
+
+}  // namespace supplier::latestframe

@@ -1,14 +1,122 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Caps and allocation of all branches.
+// Joining the answers of the branches; caps and allocation of all of them.
 #include "latestframe/negotiation.hpp"
 
 #include <algorithm>
+
+#include <gst/video/video.h>
 
 #include "latestframe/fanout.hpp"
 
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
+namespace {
+
+bool same(const GstStructure* a, const GstStructure* b) { return a == b || (a && b && gst_structure_is_equal(a, b)); }
+
+bool has(const std::vector<MetaWish>& metas, const MetaWish& wanted) {
+  return std::any_of(metas.begin(), metas.end(), [&](const MetaWish& meta) {
+    return meta.api == wanted.api && same(meta.params.get(), wanted.params.get());
+  });
+}
+
+// What the first has and all others have too.
+std::vector<MetaWish> common_metas(const std::vector<AnswerRef>& answers) {
+  std::vector<MetaWish> common;
+  if (answers.empty() || !answers.front()) return common;
+  for (const MetaWish& meta : answers.front()->metas)
+    if (std::all_of(answers.begin(), answers.end(),
+                    [&](const AnswerRef& answer) { return answer && has(answer->metas, meta); }))
+      common.push_back({meta.api, adopt(meta.params ? gst_structure_copy(meta.params.get()) : nullptr)});
+  return common;
+}
+
+// Whether the first has metas that the second has not.
+bool has_more_metas(const Demand& a, const Demand& b) {
+  return std::any_of(a.metas.begin(), a.metas.end(), [&](const MetaWish& meta) { return !has(b.metas, meta); });
+}
+
+void join(GstAllocationParams& into, const GstAllocationParams& params) {
+  into.flags = static_cast<GstMemoryFlags>(into.flags | params.flags);
+  into.align |= params.align;  // masks: bytes - 1
+  into.prefix = std::max(into.prefix, params.prefix);
+  into.padding = std::max(into.padding, params.padding);
+}
+
+guint raw_video_size(GstQuery* query) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_allocation(query, &caps, nullptr);
+  GstVideoInfo info;
+  if (!caps || !gst_caps_is_fixed(caps) || !gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw") ||
+      !gst_video_info_from_caps(&info, caps))
+    return 0;
+  return static_cast<guint>(info.size);
+}
+
+}  // namespace
+
+AnswerRef answer_of(GstQuery* query) {
+  auto answer = std::make_shared<Answer>();
+  gst_allocation_params_init(&answer->params);
+  if (gst_query_get_n_allocation_params(query) != 0)
+    gst_query_parse_nth_allocation_param(query, 0, nullptr, &answer->params);
+  if (gst_query_get_n_allocation_pools(query) != 0) {
+    GstBufferPool* pool = nullptr;
+    gst_query_parse_nth_allocation_pool(query, 0, &pool, &answer->size, &answer->minimum, &answer->maximum);
+    answer->pool = adopt(pool);
+  }
+  const guint metas = gst_query_get_n_allocation_metas(query);
+  for (guint i = 0; i < metas; ++i) {
+    const GstStructure* params = nullptr;
+    const GType api = gst_query_parse_nth_allocation_meta(query, i, &params);
+    answer->metas.push_back({api, adopt(params ? gst_structure_copy(params) : nullptr)});
+  }
+  return answer;
+}
+
+Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown, const GstBufferPool* in_use) {
+  Demand demand;
+  demand.branches = static_cast<guint>(answers.size()) + unknown;
+  demand.complete = unknown == 0;
+  gst_allocation_params_init(&demand.params);
+  for (const AnswerRef& answer : answers) {
+    if (!answer) continue;
+    join(demand.params, answer->params);
+    demand.size = std::max(demand.size, answer->size);
+    // Branches are at different frames, so each needs its own.
+    demand.minimum += answer->minimum;
+  }
+  demand.minimum += std::max(demand.branches, Demand::kRoom) + Demand::kOwn;
+  for (const AnswerRef& answer : answers) {
+    if (!answer || !answer->pool) continue;
+    const bool used = answer->pool.get() == in_use;
+    // A pool of limited size that the other branches could empty would make its own branch lose frames.
+    const bool large_enough = used || answer->maximum == 0 || answer->maximum >= demand.minimum;
+    if (!large_enough || (demand.pool && !used)) continue;
+    demand.pool = share(answer->pool.get());
+    demand.maximum = answer->maximum;
+  }
+  // What one branch needs is not more than its pool has.
+  if (demand.maximum != 0) demand.minimum = std::min(demand.minimum, demand.maximum);
+  if (unknown == 0) demand.metas = common_metas(answers);
+  return demand;
+}
+
+void answer(const Demand& demand, GstQuery* query) {
+  const guint size = demand.size ? demand.size : raw_video_size(query);
+  if (size != 0) gst_query_add_allocation_pool(query, demand.pool.get(), size, demand.minimum, demand.maximum);
+  for (const MetaWish& meta : demand.metas) gst_query_add_allocation_meta(query, meta.api, meta.params.get());
+  gst_query_add_allocation_param(query, nullptr, &demand.params);
+}
+
+bool must_hear(const Demand& told, const Demand& now, bool gains) {
+  return told.pool.get() != now.pool.get() || has_more_metas(told, now) || (gains && has_more_metas(now, told)) ||
+         now.size > told.size || now.params.flags != told.params.flags ||
+         (now.params.align & ~told.params.align) != 0 || now.params.prefix > told.params.prefix ||
+         now.params.padding > told.params.padding;
+}
+
 namespace {
 
 // A branch and what is known of it.

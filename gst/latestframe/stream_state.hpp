@@ -7,9 +7,22 @@
 #include <memory>
 #include <vector>
 
+#include <gst/gst.h>
+
 #include "base/owned.hpp"
 
 namespace supplier::latestframe {
+
+// Type flags of events and queries. GStreamer's own macros mix two enumerations, which C++20 objects to.
+inline bool is_sticky(const GstEvent* event) {
+  return gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_STICKY;
+}
+inline bool is_serialized(const GstEvent* event) {
+  return gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_SERIALIZED;
+}
+inline bool is_serialized(const GstQuery* query) {
+  return gst_query_type_get_flags(GST_QUERY_TYPE(query)) & GST_QUERY_TYPE_SERIALIZED;
+}
 
 // A buffer without a frame in it, which the caps list as a "streamheader" and decoders and files need once, before the
 // first frame.

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "latestframe/account.hpp"
+#include "latestframe/cursor.hpp"
 
 namespace supplier::latestframe {
 namespace {

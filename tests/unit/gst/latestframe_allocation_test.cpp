@@ -3,9 +3,9 @@
 #include <gst/video/video.h>
 
 #include "gst_fixture.hpp"
-#include "latestframe/allocation.hpp"
-#include "latestframe/discont.hpp"
-#include "latestframe/seeks.hpp"
+#include "latestframe/item.hpp"
+#include "latestframe/negotiation.hpp"
+#include "latestframe/newest.hpp"
 
 namespace supplier::latestframe {
 namespace {
