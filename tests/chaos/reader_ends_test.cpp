@@ -162,18 +162,21 @@ class EndsWithoutAGoodbye : public Ends {
  protected:
   template <class End>
   std::string reason_after(End end) {
+    const std::string name = "worker-" + std::to_string(++workers);  // one of the same name is not given the same frame
     auto worker = ChildProcess::fork([&] {
-      const auto reader = open(reader_options("worker"));
+      const auto reader = open(reader_options(name));
       const auto frame = reader->read(kPatience);
-      end();
-      return 0;
+      if (frame) end();
+      return 99;
     });
-    EXPECT_TRUE(worker.wait(std::chrono::seconds(60)));
-    EXPECT_TRUE(support::eventually([&] { return !active("worker"); }));
-    const std::string reason = lane("worker").reason;
+    const auto ending = worker.wait(std::chrono::seconds(60));
+    EXPECT_TRUE(ending && ending->code != 99) << "it got no frame";
+    EXPECT_TRUE(support::eventually([&] { return !active(name); }));
+    const std::string reason = lane(name).reason;
     EXPECT_TRUE(all_slots_back());
     return reason;
   }
+  int workers = 0;
 };
 
 TEST_F(EndsWithoutAGoodbye, AProgramThatEndsByItselfHasLeft) {
