@@ -54,12 +54,13 @@ std::uint64_t number_of(const std::filesystem::path& file, const std::string& wa
   return 0;
 }
 
-// Memory left in a control group; nothing if it sets no limit. The kernel can reclaim inactive file pages, so they count as free.
+// Memory left in a control group; nothing if it sets no limit. The kernel can reclaim pages of files, so they count as free.
 std::optional<std::uint64_t> left_in_group(const std::filesystem::path& dir, const char* limit_file,
-                                           const char* usage_file, const char* old_file_pages) {
+                                           const char* usage_file, const std::string& prefix) {
   const auto limit = number_in(dir / limit_file), usage = number_in(dir / usage_file);
   if (!limit || !usage) return std::nullopt;
-  const std::uint64_t needed = *usage - std::min(*usage, number_of(dir / "memory.stat", old_file_pages));
+  const auto pages = [&](const char* list) { return number_of(dir / "memory.stat", prefix + list); };
+  const std::uint64_t needed = *usage - std::min(*usage, pages("inactive_file") + pages("active_file"));
   return *limit > needed ? *limit - needed : 0;
 }
 
@@ -73,9 +74,8 @@ Result<void> check_memory_groups(std::uint64_t size) {
     const std::filesystem::path root = v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
     std::filesystem::path dir = root / std::filesystem::path(line.substr(v2 ? 3 : controller + 8)).relative_path();
     for (;; dir = dir.parent_path()) {
-      const auto left =
-          v2 ? left_in_group(dir, "memory.max", "memory.current", "inactive_file")
-             : left_in_group(dir, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+      const auto left = v2 ? left_in_group(dir, "memory.max", "memory.current", "")
+                           : left_in_group(dir, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_");
       if (left && *left < size)
         return {SHMRING_NO_MEMORY,
                 "the ring needs " + mib(size) + ", but the memory limit of control group " + dir.string() + " leaves " +

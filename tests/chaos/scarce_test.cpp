@@ -231,6 +231,7 @@ TEST_F(OutOfMemory, FilesThatWereReadTakeNoRoomFromARing) {
     o.slot_size = 1 << 20;
     auto ring = Publisher::open(o);
     if (!ring) std::printf("%s\n", ring.error().text.c_str());
+    std::fflush(stdout);
     return ring ? 0 : 1;
   });
   const auto ending = child.wait();
