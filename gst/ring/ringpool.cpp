@@ -31,7 +31,7 @@ struct Wish {
 
 class RingPool {
  public:
-  explicit RingPool(std::shared_ptr<Outlet> outlet) : outlet_(std::move(outlet)) {}
+  explicit RingPool(std::shared_ptr<shmring::Publisher> publisher) : publisher_(std::move(publisher)) {}
 
   // Changes what cannot be had, and says false then.
   bool configure(GstStructure* config) {
@@ -67,7 +67,7 @@ class RingPool {
   // is published.
   void start() {
     if (!wish_.fits_a_slot()) return;
-    if (const auto made = outlet_->require(wish_.capacity, wish_.buffers); !made)
+    if (const auto made = publisher_->require(wish_.capacity, wish_.buffers + kLoansForCopies); !made)
       GST_DEBUG("no ring yet for buffers of %" G_GSIZE_FORMAT " bytes: %s", wish_.capacity, made.error().text.c_str());
   }
 
@@ -91,7 +91,8 @@ class RingPool {
   bool align(GstStructure* config, GstVideoAlignment& alignment, GstVideoInfo& video) const {
     GstVideoInfo aligned = video;
     gst_buffer_pool_config_get_video_alignment(config, &alignment);
-    const bool fits = gst_video_info_align(&aligned, &alignment) && GST_VIDEO_INFO_SIZE(&aligned) <= outlet_->largest();
+    const bool fits =
+        gst_video_info_align(&aligned, &alignment) && GST_VIDEO_INFO_SIZE(&aligned) <= publisher_->largest_slot_size();
     if (fits)
       video = aligned;
     else
@@ -102,13 +103,14 @@ class RingPool {
 
   GstMemory* memory() {
     if (wish_.fits_a_slot()) {
-      if (auto loan = outlet_->loan(wish_.capacity)) return memory_of(*std::move(loan), wish_.size);
+      auto loan = publisher_->loan(kLoansForCopies);
+      if (loan && loan->bytes().size() >= wish_.capacity) return memory_of(*std::move(loan), wish_.size);
       GST_LOG("no free slot of %" G_GSIZE_FORMAT " bytes: the next frame is on the heap", wish_.capacity);
     }
     return memory_of(spare_->take(wish_.capacity), wish_.prefix, wish_.size);
   }
 
-  const std::shared_ptr<Outlet> outlet_;
+  const std::shared_ptr<shmring::Publisher> publisher_;
   const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
   Wish wish_;  // changes only while no buffer is out
 };
@@ -162,9 +164,9 @@ void gst_shm_ring_pool_init(GstShmRingPool*) {}
 
 }  // namespace
 
-GstBufferPool* supplier::ring_pool_new(std::shared_ptr<Outlet> outlet) {
+GstBufferPool* supplier::ring_pool_new(std::shared_ptr<shmring::Publisher> publisher) {
   auto* pool = static_cast<GstShmRingPool*>(g_object_new(gst_shm_ring_pool_get_type(), nullptr));
   gst_object_ref_sink(pool);
-  pool->impl = new RingPool(std::move(outlet));
+  pool->impl = new RingPool(std::move(publisher));
   return GST_BUFFER_POOL(pool);
 }

@@ -6,14 +6,18 @@
 // heap, which the sink copies.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include <gst/gst.h>
 
-#include "ring/outlet.hpp"
+#include "publisher/publisher.hpp"
 
 namespace supplier {
 
-GstBufferPool* ring_pool_new(std::shared_ptr<Outlet> outlet);
+// Slots that a pool leaves to the sink, which copies into them what upstream kept from the pool and pushes again.
+inline constexpr std::uint32_t kLoansForCopies = 1;
+
+GstBufferPool* ring_pool_new(std::shared_ptr<shmring::Publisher> publisher);
 
 }  // namespace supplier

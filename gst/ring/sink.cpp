@@ -81,11 +81,18 @@ bool Sink::start() {
   if (wanted.slots != 0) wanted.loans = std::clamp<std::uint32_t>(wanted.slots, 4, 3 + kLoans) - 3;
   if (wanted.socket_path.empty())
     return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
-  if (auto opened = outlet_->open(wanted); !opened) return tell(opened.error());
-  GST_INFO_OBJECT(element_, "publishes at %s, %s", wanted.socket_path.c_str(),
-                  wanted.slot_size != 0 ? "slots as slot-size says" : "slots as large as the frames need");
-  format_ = {};
   size_given_ = wanted.slot_size != 0;
+  wanted.slots_grow = !size_given_;
+  if (!size_given_) wanted.slot_size = 1;  // so that the path is taken, and readers are counted, before the first frame
+  auto opened = shmring::Publisher::open(wanted);
+  if (!opened) return tell(opened.error());
+  GST_INFO_OBJECT(element_, "publishes at %s, %s", wanted.socket_path.c_str(),
+                  size_given_ ? "slots as slot-size says" : "slots as large as the frames need");
+  {
+    const std::lock_guard lock(publisher_mutex_);
+    publisher_ = *std::move(opened);
+  }
+  format_ = {};
   room_ = try_again_at_ = 0;
   told_too_large_ = told_no_room_ = false;
   told_damaged_ = {};
@@ -100,7 +107,20 @@ bool Sink::start() {
 void Sink::stop() {
   GST_INFO_OBJECT(element_, "stops publishing, %u readers are attached", readers());
   eos_.stop();
-  outlet_->close();
+  publisher_->close();  // pools that upstream keeps have it still
+  const std::lock_guard lock(publisher_mutex_);
+  publisher_.reset();
+}
+
+// For threads that do not stream; none between runs.
+std::shared_ptr<shmring::Publisher> Sink::shared_publisher() const {
+  const std::lock_guard lock(publisher_mutex_);
+  return publisher_;
+}
+
+guint Sink::readers() const {
+  const auto publisher = shared_publisher();
+  return publisher ? publisher->readers() : 0;
 }
 
 void Sink::playing(bool on) {
@@ -121,7 +141,7 @@ bool Sink::set_caps(GstCaps* caps) {
   format_ = *std::move(format);
   room_ = try_again_at_ = 0;
   told_too_large_ = false;
-  if (auto set = outlet_->set_format(format_.ring_format()); !set) return tell(set.error());
+  if (auto set = publisher_->set_format(format_.ring_format()); !set) return tell(set.error());
   return true;
 }
 
@@ -137,7 +157,9 @@ bool Sink::propose_allocation(GstQuery* query) {
   }
   gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
   if (!need_pool) return true;
-  const auto pool = adopt(ring_pool_new(outlet_));
+  const auto publisher = shared_publisher();
+  if (!publisher) return true;
+  const auto pool = adopt(ring_pool_new(publisher));
   const auto size = static_cast<guint>(format->largest_frame());
   GST_DEBUG_OBJECT(element_, "offers a pool of buffers in the ring, %u bytes each", size);
   GstStructure* config = gst_buffer_pool_get_config(pool.get());
@@ -164,10 +186,10 @@ void Sink::require(std::uint64_t frame_size) {
       size = std::bit_ceil(std::max(kSmallestGuess, kFirstHeadroom * frame_size));
     size = std::min(size, most_room_);
   }
-  const std::uint64_t before = outlet_->slot_size();
-  const auto made = outlet_->require(size);
+  const std::uint64_t before = publisher_->slot_size();
+  const auto made = publisher_->require(size, kLoansForCopies);
   if (made) {
-    room_ = outlet_->slot_size();
+    room_ = publisher_->slot_size();
     if (room_ != before)
       GST_DEBUG_OBJECT(element_,
                        "a frame of %" G_GUINT64_FORMAT " bytes: slots of %" G_GUINT64_FORMAT
@@ -204,7 +226,7 @@ GstFlowReturn Sink::render(GstBuffer* buffer) {
 GstFlowReturn Sink::render_list(GstBufferList* list) {
   if (!ready()) return GST_FLOW_NOT_NEGOTIATED;
   GstFlowReturn flow = GST_FLOW_OK;
-  const std::uint64_t room = size_given_ ? outlet_->slot_size() : most_room_;
+  const std::uint64_t room = size_given_ ? publisher_->slot_size() : most_room_;
   for (guint at = 0, next; flow == GST_FLOW_OK && at < gst_buffer_list_length(list); at = next) {
     next = format_.is_raw() ? at + 1 : end_of_unit(list, at, room);
     if (at != 0) flow = wait_for(gst_buffer_list_get(list, at));  // the base class has waited for the first
@@ -298,13 +320,13 @@ GstFlowReturn Sink::publish(GstBuffer* buffer) {
 
 GstFlowReturn Sink::publish(GstBuffer* buffer, shmring_frame_info& info) {
   if (shmring::Loan* loan = loan_in(buffer)) {
-    const auto published = outlet_->publish(*loan, info);
+    const auto published = publisher_->publish(*loan, info);
     if (published) make_read_only(gst_buffer_peek_memory(buffer, 0));
     if (published.status() != SHMRING_INVALID) return settle(published, info.size);
     GST_DEBUG_OBJECT(element_, "a buffer of a ring that was replaced is copied: %s", published.error().text.c_str());
   }
-  if (format_.video() && info.size > outlet_->slot_size() &&
-      GST_VIDEO_INFO_SIZE(format_.video()) <= outlet_->slot_size())
+  if (format_.video() && info.size > publisher_->slot_size() &&
+      GST_VIDEO_INFO_SIZE(format_.video()) <= publisher_->slot_size())
     return publish_plain(buffer, info);  // it fits without the padding around its picture
   return copy(buffer, info);
 }
@@ -315,7 +337,7 @@ GstFlowReturn Sink::copy(GstBuffer* buffer, shmring_frame_info& info) {
 }
 
 GstFlowReturn Sink::write_mapped(shmring_frame_info& info) {
-  const auto written = outlet_->write(mapped_.parts(), info);
+  const auto written = publisher_->write(mapped_.parts(), info);
   mapped_.clear();
   return settle(written, info.size);
 }
@@ -342,14 +364,14 @@ Owned<GstBuffer> Sink::plain(GstBuffer* buffer, const shmring_frame_info& info) 
 GstFlowReturn Sink::publish_samples(GstBuffer* buffer, shmring_frame_info& info) {
   const MappedSamples mapped(buffer, *format_.audio());
   if (!mapped.complete()) return drop(Damage::unreadable, buffer);
-  const auto written = outlet_->write(mapped.parts(), info);
+  const auto written = publisher_->write(mapped.parts(), info);
   return settle(written, info.size);
 }
 
 // A frame that is not whole costs no other one anything: it is counted, and each kind of damage is reported once.
 GstFlowReturn Sink::drop(Damage why, GstBuffer* buffer) {
   mapped_.clear();
-  outlet_->count_malformed();
+  publisher_->count_malformed();
   GST_LOG_OBJECT(element_, "dropping malformed %" GST_PTR_FORMAT, buffer);
   if (const std::uint64_t count = malformed_.due(shmring::now()))
     GST_DEBUG_OBJECT(element_,
@@ -403,7 +425,7 @@ GstFlowReturn Sink::settle(const shmring::Result<void>& result, std::uint64_t fr
             element_, RESOURCE, SETTINGS,
             ("A frame is dropped: it has %" G_GUINT64_FORMAT " bytes, a slot %" G_GUINT64_FORMAT
              ": set %s to the size of the largest frame.",
-             guint64{frame_size}, guint64{outlet_->slot_size()}, size_given_ ? "slot-size" : "max-slot-size"),
+             guint64{frame_size}, guint64{publisher_->slot_size()}, size_given_ ? "slot-size" : "max-slot-size"),
             ("further frames that are too large are only counted, see dropped-too-large in stats"));
       return GST_FLOW_OK;
     default:
@@ -415,7 +437,7 @@ GstFlowReturn Sink::settle(const shmring::Result<void>& result, std::uint64_t fr
 void Sink::event_comes(GstEvent* event) {
   // Before the base class posts EOS: the application may stop us at once then.
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
-    if (eos_.is_stream_end(forward_eos)) outlet_->end();
+    if (eos_.is_stream_end(forward_eos)) publisher_->end();
     flowing_ = false;
   }
 }
@@ -427,7 +449,7 @@ void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
                    GST_TIME_ARGS(duration));
   require(0);
   auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
-  settle(outlet_->write({}, info), 0);
+  settle(publisher_->write({}, info), 0);
 }
 
 // How old frames are when they come here: what upstream adds, or what the pipeline settled on if we wait for that
@@ -443,7 +465,8 @@ void Sink::latency_changed() {
     if (!live) latency = 0;
   }
   GST_DEBUG_OBJECT(element_, "frames are %" GST_TIME_FORMAT " old when they come here", GST_TIME_ARGS(latency));
-  if (GST_CLOCK_TIME_IS_VALID(latency)) outlet_->set_latency(latency);
+  const auto publisher = shared_publisher();
+  if (publisher && GST_CLOCK_TIME_IS_VALID(latency)) publisher->set_latency(latency);
 }
 
 void Sink::watch_readers() {
@@ -457,18 +480,19 @@ void Sink::watch_readers() {
 
 void Sink::look(std::vector<Watched>& workers) {
   watch_readers();
-  if (const std::string notice = outlet_->take_notice(); !notice.empty())
+  const auto publisher = shared_publisher();
+  if (!publisher) return;
+  if (const std::string notice = publisher->take_notice(); !notice.empty())
     GST_ELEMENT_WARNING(element_, RESOURCE, NOT_FOUND, ("%s.", notice.c_str()), (nullptr));
-  const auto stats = outlet_->stats();
-  if (!stats) return;
-  for (const shmring_reader_account& lane : stats->accounts)
+  const auto stats = publisher->stats();
+  for (const shmring_reader_account& lane : stats.accounts)
     if (!left_by_itself(lane))
       workers.push_back({observe(lane, flowing_), lane_limits.of(lane.worker, health.limits())});
 }
 
 Owned<GstStructure> Sink::stats() const {
-  const auto stats = outlet_->stats().value_or(shmring::RingStats{});
-  return sink_stats(stats, flowing_, monitor_);
+  const auto publisher = shared_publisher();
+  return sink_stats(publisher ? publisher->stats() : shmring::RingStats{}, flowing_, monitor_);
 }
 
 }  // namespace supplier

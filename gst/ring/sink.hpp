@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,11 @@
 #include "base/health_properties.hpp"
 #include "base/log_limit.hpp"
 #include "base/owned.hpp"
+#include "publisher/publisher.hpp"
 #include "ring/blocks.hpp"
 #include "ring/eos_forwarding.hpp"
 #include "ring/lane_limits.hpp"
 #include "ring/mapped_parts.hpp"
-#include "ring/outlet.hpp"
 
 namespace supplier {
 
@@ -50,7 +51,7 @@ class Sink {
   // The pipeline's latency was distributed.
   void latency_changed();
 
-  guint readers() const { return outlet_->readers(); }
+  guint readers() const;
   Owned<GstStructure> stats() const;
 
  private:
@@ -77,8 +78,12 @@ class Sink {
   void watch_readers();
   void look(std::vector<Watched>& workers);
 
+  std::shared_ptr<shmring::Publisher> shared_publisher() const;
+
   GstBaseSink* const element_;
-  const std::shared_ptr<Outlet> outlet_ = std::make_shared<Outlet>();
+  // Changes between runs only, with the lock. The streaming thread, which is between them, needs none.
+  std::shared_ptr<shmring::Publisher> publisher_;
+  mutable std::mutex publisher_mutex_;
   const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
   HealthMonitor monitor_;
   EosForwarding eos_;

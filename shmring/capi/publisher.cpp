@@ -30,8 +30,8 @@ Status forked() { return fail(SHMRING_FORKED, "this publisher belongs to the par
 
 struct shmring_publisher {
   std::unique_ptr<Publisher> publisher;
-  // Loans that are out, and their tickets. A C structure cannot own; the spin lock is between threads that borrow and give back. They are few,
-  // and their room is made at the start: borrowing allocates nothing.
+  // Loans that are out, and their tickets: a C structure cannot own. Guarded by the spin lock. They are few, and their room is made at the
+  // start: borrowing allocates nothing.
   SpinLock spin_lock;
   std::vector<std::pair<std::uint64_t, Loan>> loans;
   std::uint64_t next_ticket = 1;
@@ -87,8 +87,15 @@ shmring_status shmring_publisher_open(const shmring_publisher_options* given, sh
     if (static_cast<unsigned>(o.drop_policy) > SHMRING_LATEST)
       return fail(SHMRING_INVALID, "policy " + std::to_string(static_cast<unsigned>(o.drop_policy)) +
                                        " is unknown: use SHMRING_DROP_NEWEST, SHMRING_DROP_OLDEST or SHMRING_LATEST");
-    auto opened = Publisher::open(
-        {o.socket_path, o.perms, o.slot_size, o.slots, o.loans, o.max_readers, o.depth, o.max_held, o.drop_policy});
+    auto opened = Publisher::open({.socket_path = o.socket_path,
+                                   .perms = o.perms,
+                                   .slot_size = o.slot_size,
+                                   .slots = o.slots,
+                                   .loans = o.loans,
+                                   .max_readers = o.max_readers,
+                                   .depth = o.depth,
+                                   .max_held = o.max_held,
+                                   .drop_policy = o.drop_policy});
     if (!opened) return status_of(opened);
     *out = new shmring_publisher{.publisher = *std::move(opened), .spin_lock = {}, .loans = {}, .times = {}};
     (*out)->loans.reserve(o.loans);

@@ -13,6 +13,7 @@
 
 namespace shmring::capi {
 
+// Any thread may call anything.
 class Times {
  public:
   // Makes times of CLOCK_MONOTONIC of what the program gave: now for a frame without any, a converted time for one of the wall clock.
@@ -29,7 +30,9 @@ class Times {
   void latency_given() { given_.store(true, std::memory_order_relaxed); }
   // A published frame: the latency to report if it is more than was reported before, else 0.
   std::uint64_t new_latency(const shmring_frame_info& info) {
-    if (info.pts >= info.published_at || info.published_at - info.pts <= known_ + kTolerance) return 0;
+    if (info.pts >= info.published_at ||
+        info.published_at - info.pts <= known_.load(std::memory_order_relaxed) + kTolerance)
+      return 0;
     return measure(info.published_at - info.pts);
   }
 
@@ -51,18 +54,21 @@ class Times {
     ::clock_gettime(CLOCK_REALTIME, &wall);
     const std::uint64_t ahead =
         static_cast<std::uint64_t>(wall.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(wall.tv_nsec) - now();
-    if (std::max(ahead, ahead_) - std::min(ahead, ahead_) > kJump) ahead_ = ahead;
-    return time > ahead_ ? time - ahead_ : 0;
+    std::uint64_t known = ahead_.load(std::memory_order_relaxed);
+    if (std::max(ahead, known) - std::min(ahead, known) > kJump) ahead_.store(known = ahead, std::memory_order_relaxed);
+    return time > known ? time - known : 0;
   }
   [[gnu::cold, gnu::noinline]] std::uint64_t measure(std::uint64_t late) {
     if (late > kLongest || given_.load(std::memory_order_relaxed)) return 0;
-    return known_ = (late + kStep - 1) / kStep * kStep;
+    const std::uint64_t latency = (late + kStep - 1) / kStep * kStep;
+    known_.store(latency, std::memory_order_relaxed);
+    return latency;
   }
 
   static constexpr std::uint64_t kJump = 1000 * kMillisecond;
 
-  std::uint64_t known_ = 0;  // the publishing thread's; the next too
-  std::uint64_t ahead_ = 0;  // the wall clock, of CLOCK_MONOTONIC
+  std::atomic<std::uint64_t> known_{0};  // the latency reported last
+  std::atomic<std::uint64_t> ahead_{0};  // the wall clock, of CLOCK_MONOTONIC
   std::atomic<bool> given_{false};
 };
 

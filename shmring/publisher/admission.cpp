@@ -197,7 +197,7 @@ Control::Next Control::on_mapped(Connection& c) {
   if (c.lane->pidfd) watch(c.lane->pidfd.get(), EPOLLIN, process_tag(c.serial));
   if (c.ring != ring_.get()) {  // frames wait for it there and in newer ones: it takes one ring after the other
     c.ring->want(*c.lane, Lane::Stage::draining);
-    c.ring->settle(now());
+    (void)c.ring->apply_changes(now());  // the goodbye wakes it
     send_message(c.fd(), bye);
     log(SHMRING_LOG_DEBUG, options_.socket_path, ": reader '", c.lane->grant.name, "' (process ", c.lane->process.pid,
         ") takes the frames that wait for it in a former ring");

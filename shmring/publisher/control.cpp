@@ -49,14 +49,12 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
                                                 std::shared_ptr<Ring> ring) {
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return system_error("epoll_create1");
-  Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!event) return system_error("eventfd");
   auto listener = Listener::bind(options.socket_path, options.perms);
   if (!listener) return listener.error();
   std::unique_ptr<Control> control(
-      new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll), std::move(event)));
+      new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll)));
   if (!control->watch(control->listener_.fd(), EPOLLIN, kListenerTag) ||
-      !control->watch(control->event_.get(), EPOLLIN, kWakeTag))
+      !control->watch(shared.event.get(), EPOLLIN, kWakeTag))
     return system_error("epoll_ctl");
   // Signals are the program's own business: none is delivered to this thread.
   sigset_t all, before;
@@ -77,19 +75,18 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
 }
 
 Control::Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring,
-                 Listener listener, Fd epoll, Fd event)
+                 Listener listener, Fd epoll)
     : options_(options),
       shared_(shared),
       listener_(std::move(listener)),
       epoll_(std::move(epoll)),
-      event_(std::move(event)),
       own_pidfd_(open_pidfd(static_cast<std::uint32_t>(::getpid()))),
       ring_(std::move(ring)),
       path_looked_at_(now()) {}
 
 Control::~Control() {
   stop_ = true;
-  wake();
+  shared_.wake_control();
   if (thread_.joinable()) thread_.join();
   announce();
   auto bye = wire::make<wire::Bye>();
@@ -102,12 +99,18 @@ Control::~Control() {
 // Whatever the parent's threads were changing at the fork is left as it is: only descriptors are closed. Each of their numbers is that of an
 // open one at any moment: mind_path() closes the former listener after the new one is in its place.
 void Control::abandon() {
-  for (const int fd : {listener_.fd(), epoll_.get(), event_.get()}) ::close(fd);
+  for (const int fd : {listener_.fd(), epoll_.get(), shared_.event.get()}) ::close(fd);
 }
 
-void Control::wake() {
+Result<Fd> PublisherShared::make_event() {
+  Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event) return system_error("eventfd");
+  return event;
+}
+
+void PublisherShared::wake_control() {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full: it is awake already
+  [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof one);  // full: it is awake already
 }
 
 bool Control::watch(int fd, std::uint32_t events, std::uint64_t tag) {
@@ -211,7 +214,7 @@ void Control::handle(std::uint64_t tag) {
   const Serial serial = tag / 2;
   if (tag == kWakeTag) {
     std::uint64_t count;
-    [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
+    [[maybe_unused]] const auto got = ::read(shared_.event.get(), &count, sizeof count);
     notify_sleepers();
   } else if (tag == kListenerTag) {
     accept_all();
@@ -488,10 +491,9 @@ void Control::settle() {
   if (ended) ring_->nudge();
   // While frames flow the publishing side does it itself with the next one.
   if (ring_->has_changes() && t - shared_.last_published_at.get() > kIdle && shared_.spin_lock.try_lock()) {
-    ring_->settle(t);
-    ring_->mark_sleepers();
+    const bool notify = ring_->apply_changes(t);
     shared_.spin_lock.unlock();
-    notify_sleepers();
+    if (notify) notify_sleepers();
   }
   forget_freed(*ring_);
 
@@ -502,7 +504,7 @@ void Control::settle() {
         ring->want(*lane, Lane::Stage::freed);
     }
     ring->nudge();
-    ring->settle(t);
+    (void)ring->apply_changes(t);  // its readers are woken by the goodbye
     forget_freed(*ring);
     return ring->lanes().empty();
   });

@@ -24,9 +24,16 @@ namespace shmring {
 
 // State shared by the publishing threads and the control thread.
 struct PublisherShared {
+  explicit PublisherShared(Fd woken_by) : event(std::move(woken_by)) {}
+  static Result<Fd> make_event();
+  // Any thread, one system call, never waits: there are readers to notify, or the end to announce.
+  void wake_control();
+
   SpinLock spin_lock;
   Counter last_published_at;
   std::atomic<std::uint64_t> ended_after{0};  // the stream ended after this sequence; 0: it goes on
+  std::atomic<std::uint32_t> readers{0};      // attached now
+  const Fd event;
   // Any thread: follows what readers took and released; adds the publishing side's numbers.
   std::function<void()> collect;
   std::function<void(shmring_ring_stats&)> fill_ring_stats;
@@ -41,10 +48,9 @@ class Control {
   // In a forked child, where the destructor must not run: closes what keeps the path busy, and touches nothing of the parent's.
   void abandon();
 
-  // Any thread, one system call, never waits: there are wake-ups to ring, or the end to announce.
-  void wake();
-  // Readers of the present ring are sent to the new one. Waits for what the control thread is doing, never for a reader.
-  void replace_ring(std::shared_ptr<Ring> ring);
+  // Readers of the present ring are sent to the new one; `publish_there` makes it the one that frames are published in, once they have their
+  // places. Waits for what the control thread is doing, never for a reader.
+  void replace_ring(std::shared_ptr<Ring> ring, const std::function<void()>& publish_there);
   // Takes back what readers released of former rings. Returns the names of the readers that still hold frames, for an error message.
   std::string holders_of_former_rings();
   // Drops the frames that wait in former rings for readers on their way, so that those rings may go. False: none did.
@@ -52,7 +58,6 @@ class Control {
   // Notice about the socket's path, returned once.
   std::string take_notice();
 
-  std::uint32_t readers() const { return readers_.load(std::memory_order_relaxed); }
   void add_stats(RingStats& stats) const;
 
  private:
@@ -109,7 +114,7 @@ class Control {
   enum class Served { some, none, ended };
 
   Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,
-          Fd epoll, Fd event);
+          Fd epoll);
   void run();
   void round();
   void handle(std::uint64_t tag);
@@ -167,9 +172,8 @@ class Control {
   const PublisherOptions options_;
   PublisherShared& shared_;
   Listener listener_;
-  const Fd epoll_, event_, own_pidfd_;
+  const Fd epoll_, own_pidfd_;
   std::atomic<bool> stop_{false};
-  std::atomic<std::uint32_t> readers_{0};
 
   // Guards all below, which the control thread, stats and replace_ring share. Never taken while publishing.
   mutable std::mutex mutex_;

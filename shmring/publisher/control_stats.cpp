@@ -102,7 +102,7 @@ void Control::fill_stats(RingStats& stats) const {
   }
   std::stable_sort(stats.accounts.begin(), stats.accounts.end(),
                    [](const auto& a, const auto& b) { return a.state < b.state; });
-  stats.ring.readers = readers();
+  stats.ring.readers = shared_.readers.load(std::memory_order_relaxed);
 }
 
 void Control::add_stats(RingStats& stats) const {

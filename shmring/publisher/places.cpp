@@ -29,13 +29,14 @@ void Control::each_place(Each each) const {
   in(ring_);
 }
 
-void Control::replace_ring(std::shared_ptr<Ring> ring) {
+void Control::replace_ring(std::shared_ptr<Ring> ring, const std::function<void()>& publish_there) {
   const std::lock_guard lock(mutex_);
   old_rings_.push_back(ring_);
   const std::shared_ptr<Ring> former = std::exchange(ring_, std::move(ring));
   log(SHMRING_LOG_INFO, options_.socket_path, ": the ring was replaced, slots of ", former->geometry().slot_size,
       " bytes by slots of ", ring_->geometry().slot_size, "; former rings still held: ", old_rings_.size());
   keep_places(*former);
+  publish_there();
   auto bye = wire::make<wire::Bye>();
   bye.reason = wire::Goodbye::again;
   for (auto& [serial, c] : connections_) {
@@ -56,7 +57,7 @@ void Control::replace_ring(std::shared_ptr<Ring> ring) {
   }
   count_readers();
   SHMRING_CRASH_POINT(readers_sent_on);
-  wake();
+  shared_.wake_control();
 }
 
 // Where there is no room or no memory, the reader begins with the newest frame, as one that comes for the first time.
@@ -156,7 +157,7 @@ void Control::mind_place(Ring& ring, Lane& lane, std::uint64_t t) {
 
 void Control::count_readers() {
   const auto& lanes = ring_->lanes();
-  readers_.store(
+  shared_.readers.store(
       static_cast<std::uint32_t>(std::count_if(
           lanes.begin(), lanes.end(), [](const auto& lane) { return lane->wanted.load() <= Lane::Stage::active; })),
       std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "abi/video.hpp"
@@ -15,7 +16,7 @@
 #include "os/fork_guard.hpp"
 #include "os/log.hpp"
 #include "publisher/control.hpp"
-#include "publisher/copier.hpp"
+#include "publisher/frame_copy.hpp"
 #include "publisher/ring.hpp"
 
 namespace shmring {
@@ -34,24 +35,30 @@ namespace {
 [[gnu::cold, gnu::noinline]] Error wrong(Status status, const char* text) { return {status, text}; }
 
 constexpr const char* kForked = "this publisher belongs to the parent process";
+constexpr const char* kClosed = "this publisher is closed";
 
 }  // namespace
 
 struct Publisher::Impl {
-  explicit Impl(const PublisherOptions& o) : options(o) {}
+  explicit Impl(const PublisherOptions& o, Fd event) : options(o), shared(std::move(event)) {}
 
   const PublisherOptions options;
   const ForkGuard guard;
   PublisherShared shared;
-  std::vector<std::weak_ptr<Ring>> former;  // rings before it that are held; the publishing thread's
-  std::shared_ptr<Ring> ring;               // changed and, outside of the publishing thread, read under the spin lock
-  std::unique_ptr<StoredFormat> format;
-  Counter sequence, published, no_slot, too_large, malformed, copied, streamed;
-  Copier copier;
-  std::atomic<std::uint64_t> latency{0};
-  std::mutex caps_mutex;  // between set_format and stats only
-  std::string caps;
-  std::unique_ptr<Control> control;
+
+  // Under the spin lock; any thread reads the counters.
+  std::shared_ptr<Ring> ring;  // none once closed
+  std::shared_ptr<const StoredFormat> format;
+  std::uint64_t latency = 0;
+  Counter sequence, published, no_slot, too_large, malformed;
+
+  std::atomic<std::uint64_t> copied{0}, streamed{0};
+
+  // Held where rings are made, replaced and closed, and where readers are looked at. Taken before the control thread's lock, and that one
+  // before the spin lock.
+  std::mutex control_mutex;
+  std::unique_ptr<Control> control;         // none once closed
+  std::vector<std::weak_ptr<Ring>> former;  // rings before it that are held
 
   Result<std::shared_ptr<Ring>> make_ring(std::uint64_t slot_size, std::uint32_t loans) const {
     const std::uint64_t wanted =
@@ -64,13 +71,11 @@ struct Publisher::Impl {
                                    " loans + 2 for a reader are needed"};
     // A reader that comes back may find its former lane still holding frames: numbers for both.
     const std::uint32_t lanes = std::min(kMaxLanes, 2 * options.max_readers);
-    auto made = Ring::create(static_cast<std::uint32_t>(wanted), loans, lanes, options.depth, slot_size);
-    if (made) (*made)->header().latency.store(latency.load(), std::memory_order_relaxed);
-    return made;
+    return Ring::create(static_cast<std::uint32_t>(wanted), loans, lanes, options.depth, slot_size);
   }
 
   // What keeps a ring of a former size is a frame of it, or a reader that has not moved over yet: each place for a reader has max_held + 1 of
-  // these, whatever sizes do, and this process its loans.
+  // these, whatever sizes do, and this process its loans. With the control mutex.
   Result<void> room_for_another_ring() {
     std::string holders = control->holders_of_former_rings();
     std::erase_if(former, [](const auto& r) { return r.expired(); });
@@ -83,12 +88,36 @@ struct Publisher::Impl {
                                    holders + "): another can be made when one of them is released"};
   }
 
+  // With the control mutex.
+  Result<void> replace_ring(std::uint64_t slot_size, std::uint32_t loans) {
+    const auto make = [&]() -> Result<std::shared_ptr<Ring>> {
+      if (auto room = room_for_another_ring(); !room) return room.error();
+      return make_ring(slot_size, loans);
+    };
+    auto made = make();
+    if (made.status() == SHMRING_NO_MEMORY && control->give_up_former_places()) made = make();
+    if (!made) {
+      log(SHMRING_LOG_WARNING, options.socket_path, ": no ring with slots of ", slot_size,
+          " bytes: ", made.error().text);
+      return made.error();
+    }
+    former.emplace_back(current());
+    // Readers have their places in it before the first frame is published there.
+    control->replace_ring(*made, [&] {
+      const std::lock_guard lock(shared.spin_lock);
+      ring = *made;
+      ring->header().latency.store(latency, std::memory_order_relaxed);
+      SHMRING_CRASH_POINT(ring_replaced);
+    });
+    return {};
+  }
+
   std::shared_ptr<Ring> current() {
     const std::lock_guard lock(shared.spin_lock);
     return ring;
   }
 
-  // Whether readers find a whole picture in a frame; of what is no picture they find all there is.
+  // Whether readers find a whole picture in a frame; of what is no picture they find all there is. With the spin lock.
   bool whole(const shmring_frame_info& info) const {
     if (!format) return true;
     return info.size >= (info.plane_count == 0 ? format->least_size : size_of_planes(info));
@@ -100,9 +129,8 @@ struct Publisher::Impl {
                         {info.planes, std::min<std::size_t>(info.plane_count, SHMRING_MAX_PLANES)});
   }
 
-  [[gnu::cold, gnu::noinline]] Error refuse_malformed(const shmring_frame_info& info) {
-    drop_for_all(malformed);
-    const FormatArea& f = format->area;
+  [[gnu::cold, gnu::noinline]] static Error misfit(const shmring_frame_info& info, const StoredFormat& format) {
+    const FormatArea& f = format.area;
     const shmring_pixel_layout* layout = pixel_layout(static_cast<shmring_pixel_format>(f.pixel_format));
     return {SHMRING_INVALID, "the frame is dropped: its " + std::to_string(info.size) +
                                  " bytes and its planes hold no " + (layout ? layout->name : "picture") + " of " +
@@ -118,30 +146,45 @@ struct Publisher::Impl {
 
   // A frame dropped for every reader still counts as offered: it has a sequence, and each account has it.
   void drop_for_all(Counter& why) {
-    const std::uint64_t t = now();
-    const std::lock_guard lock(shared.spin_lock);
-    if (ring->settle(t)) ring->mark_sleepers();
+    bool wake = false;
+    {
+      const std::lock_guard lock(shared.spin_lock);
+      if (ring) wake = drop_for_all(why, now());
+    }
+    if (wake) shared.wake_control();
+  }
+  // With the spin lock. True: the control thread must be woken.
+  [[nodiscard]] bool drop_for_all(Counter& why, std::uint64_t t) {
+    const bool wake = ring->apply_changes(t);
     sequence.add();
     why.add();
     shared.last_published_at.set(t);
     ring->offer_nothing(t);
+    return wake;
   }
 
   // Carries out what the control thread wants of the lanes and follows what readers took and released.
   void collect() {
-    bool settled;
+    bool wake = false;
     {
       const std::lock_guard lock(shared.spin_lock);
-      settled = ring->settle(now());
-      if (settled) ring->mark_sleepers();
+      if (!ring) return;
+      wake = ring->apply_changes(now());
       ring->collect_all();
     }
-    if (settled) control->wake();
+    if (wake) shared.wake_control();
   }
 
   void fill_ring_stats(shmring_ring_stats& s) {
     s.struct_size = sizeof s;
-    const std::shared_ptr<Ring> r = current();
+    std::shared_ptr<Ring> r;
+    std::shared_ptr<const StoredFormat> f;
+    {
+      const std::lock_guard lock(shared.spin_lock);
+      r = ring;
+      f = format;
+    }
+    if (!r) return;
     const auto slots = r->slots();
     s.publisher_pid = static_cast<std::uint32_t>(::getpid());
     s.slots = r->geometry().slot_count;
@@ -156,11 +199,10 @@ struct Publisher::Impl {
     s.no_slot = no_slot.get();
     s.too_large = too_large.get();
     s.malformed = malformed.get();
-    s.copied = copied.get();
-    s.streamed = streamed.get();
+    s.copied = copied.load(std::memory_order_relaxed);
+    s.streamed = streamed.load(std::memory_order_relaxed);
     s.last_published_at = shared.last_published_at.get();
-    const std::lock_guard lock(caps_mutex);
-    std::strncpy(s.caps, caps.c_str(), sizeof s.caps - 1);
+    if (f) std::string_view(f->area.caps).copy(s.caps, sizeof s.caps - 1);
   }
 };
 
@@ -188,7 +230,9 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& optio
   if (options.loans == 0 || options.loans > 4096)
     return {SHMRING_INVALID, "loans " + std::to_string(options.loans) + " is not between 1 and 4096"};
   if (auto ok = check_path(options.socket_path); !ok) return ok.error();
-  auto impl = std::make_unique<Impl>(options);
+  auto event = PublisherShared::make_event();
+  if (!event) return event.error();
+  auto impl = std::make_unique<Impl>(options, *std::move(event));
   auto ring = impl->make_ring(options.slot_size, options.loans);
   if (!ring) return ring.error();
   impl->ring = *ring;
@@ -201,9 +245,22 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& optio
 }
 
 Publisher::~Publisher() {
-  if (!in_child()) return;
-  impl_->control->abandon();
-  (void)impl_.release();  // its locks may be held, and its lists be half changed, by threads that stayed in the parent
+  if (!in_child()) {
+    close();
+  } else {
+    if (impl_->control) impl_->control->abandon();
+    (void)
+        impl_.release();  // its locks may be held, and its lists be half changed, by threads that stayed in the parent
+  }
+}
+
+void Publisher::close() {
+  if (in_child()) return;
+  const std::lock_guard lock(impl_->control_mutex);
+  impl_->control.reset();
+  std::shared_ptr<Ring> last;  // let go without the spin lock
+  const std::lock_guard spin(impl_->shared.spin_lock);
+  last.swap(impl_->ring);
 }
 
 bool Publisher::in_child() const { return impl_->guard.in_child(); }
@@ -212,55 +269,59 @@ Result<void> Publisher::set_format(const shmring_format& format) {
   if (in_child()) return wrong(SHMRING_FORKED, kForked);
   auto stored = StoredFormat::make(format);
   if (!stored) return stored.error();
-  const std::lock_guard lock(impl_->caps_mutex);
-  impl_->format = *std::move(stored);
-  impl_->caps = format.caps ? format.caps : "";
+  std::shared_ptr<const StoredFormat> next = *std::move(stored);
+  {
+    const std::lock_guard lock(impl_->shared.spin_lock);
+    if (!impl_->ring) return wrong(SHMRING_DISCONNECTED, kClosed);
+    next.swap(impl_->format);
+  }
   SHMRING_CRASH_POINT(format_set);
   return {};
 }
 
 Result<void> Publisher::resize(std::uint64_t slot_size, std::uint32_t loans) {
-  Impl& p = *impl_;
-  if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
-  const auto before = p.current();
-  if (loans == 0) loans = before->loans();
-  const auto make = [&]() -> Result<std::shared_ptr<Ring>> {
-    if (auto room = p.room_for_another_ring(); !room) return room.error();
-    return p.make_ring(slot_size, loans);
-  };
-  auto ring = make();
-  if (ring.status() == SHMRING_NO_MEMORY && p.control->give_up_former_places()) ring = make();
-  if (!ring) {
-    log(SHMRING_LOG_WARNING, p.options.socket_path, ": no ring with slots of ", slot_size,
-        " bytes: ", ring.error().text);
-    return ring.error();
-  }
-  p.former.emplace_back(before);
-  {
-    const std::lock_guard lock(p.shared.spin_lock);
-    p.ring = *ring;
-  }
-  SHMRING_CRASH_POINT(ring_replaced);
-  p.control->replace_ring(*std::move(ring));
-  return {};
+  if (in_child()) return wrong(SHMRING_FORKED, kForked);
+  const std::lock_guard lock(impl_->control_mutex);
+  const auto present = impl_->current();
+  if (!present) return wrong(SHMRING_DISCONNECTED, kClosed);
+  return impl_->replace_ring(slot_size, loans != 0 ? loans : present->loans());
 }
 
-std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->current()->geometry().slot_size; }
+Result<void> Publisher::require(std::uint64_t slot_size, std::uint32_t loans) {
+  if (in_child()) return wrong(SHMRING_FORKED, kForked);
+  const std::lock_guard lock(impl_->control_mutex);
+  const auto present = impl_->current();
+  if (!present) return wrong(SHMRING_DISCONNECTED, kClosed);
+  const PublisherOptions& given = impl_->options;
+  slot_size = given.slots_grow ? std::max(slot_size, present->geometry().slot_size) : present->geometry().slot_size;
+  loans = given.slots != 0 ? present->loans() : std::max(loans, present->loans());
+  if (slot_size == present->geometry().slot_size && loans == present->loans()) return {};
+  return impl_->replace_ring(slot_size, loans);
+}
+
+std::uint64_t Publisher::slot_size() const {
+  if (in_child()) return 0;
+  const auto ring = impl_->current();
+  return ring ? ring->geometry().slot_size : 0;
+}
+
+std::uint64_t Publisher::largest_slot_size() const { return impl_->options.slots_grow ? UINT64_MAX : slot_size(); }
 
 [[gnu::hot]] Result<Loan> Publisher::loan(std::uint32_t spare) {
-  if (impl_->guard.in_child()) return wrong(SHMRING_FORKED, kForked);
+  Impl& p = *impl_;
+  if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   std::uint32_t slot = 0;
   std::shared_ptr<Ring> ring;
-  bool settled, lent;
+  bool wake = false, lent = false;
   {
-    const std::lock_guard lock(impl_->shared.spin_lock);
-    ring = impl_->ring;
-    settled = ring->settle(impl_->shared.last_published_at.get());
-    if (settled) ring->mark_sleepers();
+    const std::lock_guard lock(p.shared.spin_lock);
+    if (!p.ring) return wrong(SHMRING_DISCONNECTED, kClosed);
+    ring = p.ring;
+    wake = ring->apply_changes(p.shared.last_published_at.get());
     lent = ring->lend(slot, spare);
     if (lent) ring->prepare(slot);
   }
-  if (settled) impl_->control->wake();
+  if (wake) p.shared.wake_control();
   if (!lent) return Error{SHMRING_FULL, {}};
   return Loan(std::move(ring), slot);
 }
@@ -272,30 +333,37 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
   if (info.plane_count > SHMRING_MAX_PLANES || info.metadata_size > kMetadataSize ||
       info.size > loan.ring_->geometry().slot_size)
     return unfit(info);
-  if (!p.whole(info)) return p.refuse_malformed(info);
   std::shared_ptr<Lane> sleeper;
-  std::uint32_t sleepers;
+  std::uint32_t sleepers = 0;
+  bool wake = false;
+  std::shared_ptr<const StoredFormat> of_another;  // the format that the frame is not of
   {
     const std::lock_guard lock(p.shared.spin_lock);
-    if (loan.ring_ != p.ring) return wrong(SHMRING_INVALID, "this loan is of a ring that was replaced");
+    if (loan.ring_ != p.ring)
+      return p.ring ? wrong(SHMRING_INVALID, "this loan is of a ring that was replaced")
+                    : wrong(SHMRING_DISCONNECTED, kClosed);
     p.ring->prepare(loan.slot_);
     const std::uint64_t t = now();
-    p.ring->settle(t);
-    p.sequence.add();
-    p.published.add();
-    info.sequence = p.sequence.get();
-    info.published_at = t;
-    p.shared.last_published_at.set(t);
-    if (p.shared.ended_after.load(std::memory_order_relaxed)) p.shared.ended_after.store(0);
-    sleepers = p.ring->publish(loan.slot_, info, p.format.get(), t, sleeper);
+    if (p.whole(info)) {
+      wake = p.ring->apply_changes(t);
+      p.sequence.add();
+      p.published.add();
+      info.sequence = p.sequence.get();
+      info.published_at = t;
+      p.shared.last_published_at.set(t);
+      if (p.shared.ended_after.load(std::memory_order_relaxed)) p.shared.ended_after.store(0);
+      sleepers = p.ring->publish(loan.slot_, info, p.format.get(), t, sleeper);
+    } else {
+      wake = p.drop_for_all(p.malformed, t);
+      of_another = p.format;
+    }
   }
-  loan.published_ = true;
   SHMRING_CRASH_POINT(wakeup_claimed);
   // One wake-up at most: of the only sleeping reader, or of the control thread, which notifies all.
-  if (sleepers == 1)
-    sleeper->notify();
-  else if (sleepers > 1)
-    p.control->wake();
+  if (sleepers == 1) sleeper->notify();
+  if (sleepers > 1 || wake) p.shared.wake_control();
+  if (of_another) return Impl::misfit(info, *of_another);
+  loan.published_ = true;
   SHMRING_CRASH_POINT(notified);
   return {};
 }
@@ -303,7 +371,6 @@ std::uint64_t Publisher::slot_size() const { return in_child() ? 0 : impl_->curr
 Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info) {
   info.size = 0;
   for (const auto& part : parts) info.size += part.size();
-  if (!in_child() && !impl_->whole(info)) return impl_->refuse_malformed(info);
   auto lent = loan();
   if (lent.status() == SHMRING_FULL) {
     count_dropped();
@@ -317,8 +384,8 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
     return {SHMRING_TOO_LARGE, "the frame has " + std::to_string(info.size) + " bytes, a slot " +
                                    std::to_string(lent->bytes().size()) + ": set slot-size to the largest frame"};
   }
-  if (impl_->copier.copy(parts, info.size, to) == Copier::Way::past_caches) impl_->streamed.add();
-  impl_->copied.add();
+  if (copy(parts, info.size, to) == Copied::past_caches) impl_->streamed.fetch_add(1, std::memory_order_relaxed);
+  impl_->copied.fetch_add(1, std::memory_order_relaxed);
   return publish(*lent, info);
 }
 
@@ -331,23 +398,29 @@ void Publisher::count_malformed() {
 }
 
 void Publisher::end() {
-  if (impl_->guard.in_child()) return;
-  // 0 means "goes on": a stream that ends before its first frame ends after "frame" 2^64-1, which every reader has passed.
-  const std::uint64_t after = impl_->sequence.get();
-  impl_->shared.ended_after.store(after ? after : UINT64_MAX);
-  impl_->control->wake();
+  Impl& p = *impl_;
+  if (p.guard.in_child()) return;
+  {
+    const std::lock_guard lock(p.shared.spin_lock);
+    // 0 means "goes on": a stream that ends before its first frame ends after "frame" 2^64-1, which every reader has passed.
+    const std::uint64_t after = p.sequence.get();
+    p.shared.ended_after.store(after ? after : UINT64_MAX);
+  }
+  p.shared.wake_control();
 }
 
 void Publisher::set_latency(std::uint64_t latency) {
   if (in_child()) return;
-  impl_->latency.store(latency);
   const std::lock_guard lock(impl_->shared.spin_lock);
-  impl_->ring->header().latency.store(latency, std::memory_order_relaxed);
+  impl_->latency = latency;
+  if (impl_->ring) impl_->ring->header().latency.store(latency, std::memory_order_relaxed);
 }
 
 RingStats Publisher::stats() const {
   RingStats stats{};
   if (in_child()) return stats;
+  const std::lock_guard lock(impl_->control_mutex);
+  if (!impl_->control) return stats;
   // The ring last: a reader's account never has more frames than the ring's.
   impl_->collect();
   impl_->control->add_stats(stats);
@@ -355,8 +428,14 @@ RingStats Publisher::stats() const {
   return stats;
 }
 
-std::string Publisher::take_notice() { return in_child() ? std::string() : impl_->control->take_notice(); }
+std::string Publisher::take_notice() {
+  if (in_child()) return {};
+  const std::lock_guard lock(impl_->control_mutex);
+  return impl_->control ? impl_->control->take_notice() : std::string();
+}
 
-std::uint32_t Publisher::readers() const { return in_child() ? 0 : impl_->control->readers(); }
+std::uint32_t Publisher::readers() const {
+  return in_child() ? 0 : impl_->shared.readers.load(std::memory_order_relaxed);
+}
 
 }  // namespace shmring

@@ -23,6 +23,7 @@ struct PublisherOptions {
   std::string socket_path;        // of the socket; its folder must exist
   std::uint32_t perms = 0600;     // of the socket file
   std::uint64_t slot_size = 0;    // the largest frame, bytes
+  bool slots_grow = false;        // require() may make them larger than slot_size
   std::uint32_t slots = 0;        // 0 = 1 + loans + max_readers × (depth + max_held)
   std::uint32_t loans = 2;        // slots that this process may hold at once, filling or still sharing them
   std::uint32_t max_readers = 1;  // 1 = exclusive
@@ -56,25 +57,35 @@ class Loan {
   bool published_ = false;
 };
 
-// Threads: loan(), stats(), set_latency() and the destruction of loans from any thread; the rest from one thread at a time.
-// Nothing here waits for a reader; the spin lock between the publisher's own threads is held for a bounded number of steps.
+// Any thread may call anything at any time. Frames of several threads are published one after the other, each whole.
+// Nothing here waits for a reader; the spin lock between the publisher's own threads is held for a bounded number of steps. Only calls that
+// make, replace or close a ring, and those that look at readers, wait for each other.
 class Publisher {
  public:
   // IN_USE names the live publisher of the path; NO_MEMORY and SYSTEM give sizes and names.
   static Result<std::unique_ptr<Publisher>> open(const PublisherOptions& options);
+  // As close().
   ~Publisher();
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  // What frames published from now on are; ids are given by the ring.
+  // Says goodbye to the readers and frees the path. From then on all that can fail is DISCONNECTED. Frames that readers hold, and loans, stay
+  // valid.
+  void close();
+
+  // The format of frames published from now on; ids are given by the ring.
   Result<void> set_format(const shmring_format& format);
   // A new ring with another slot size on the same path; readers move over by themselves. NO_MEMORY: it does not fit, or so many former
   // rings are held (the error message names the holders); the present one goes on.
   // `loans` as in the options, within `slots` where those were given; 0: as many as now.
   Result<void> resize(std::uint64_t slot_size, std::uint32_t loans = 0);
-  std::uint64_t slot_size() const;
+  // resize(), where slots are smaller (if they grow) or loans are fewer (if the options gave no number of slots).
+  Result<void> require(std::uint64_t slot_size, std::uint32_t loans);
+  std::uint64_t slot_size() const;  // 0: closed
+  // Slots never become larger by require().
+  std::uint64_t largest_slot_size() const;
 
-  // FULL at once when no slot is free, or all loans but `spare` are out.
+  // FULL at once when no slot is free, or all loans but `spare` are out; `spare` says nothing where there are no more loans than that.
   Result<Loan> loan(std::uint32_t spare = 0);
   // Publishes a loan once: INVALID if it was published before, is of an older ring, or info.size exceeds the slot; the caller then copies it.
   // INVALID, and counted as malformed, if the format is a picture that does not lie within info.size.
@@ -91,8 +102,8 @@ class Publisher {
   void end();
   void set_latency(std::uint64_t latency);
 
-  RingStats stats() const;
-  // What there is to tell about the socket's path (its file was removed), once; empty: nothing. Any thread.
+  RingStats stats() const;  // all 0 once closed
+  // News of the socket's path (its file was removed), once; empty: none.
   std::string take_notice();
   // Attached readers now. Cheap.
   std::uint32_t readers() const;

@@ -105,6 +105,7 @@ Ring::Slots Ring::slots() const {
 }
 
 [[gnu::hot]] bool Ring::lend(std::uint32_t& slot, std::uint32_t spare) {
+  if (spare >= loans_) spare = 0;
   if (lent_ + spare >= loans_ || !slot_refs_.any_free()) take_back_returned();
   if (lent_ + spare >= loans_) return false;
   if (!slot_refs_.any_free()) collect_all();
@@ -295,10 +296,15 @@ void Ring::apply(std::uint64_t now) {
   collect_ended();
 }
 
-void Ring::mark_sleepers() {
+bool Ring::mark_sleepers() {
   HardwareOps::fence();
+  bool any = false;
   for (Lane* lane : active_)
-    if (lane->writer.claim_wakeup()) lane->notify_later.store(true, std::memory_order_relaxed);
+    if (lane->writer.claim_wakeup()) {
+      lane->notify_later.store(true, std::memory_order_relaxed);
+      any = true;
+    }
+  return any;
 }
 
 void Ring::collect_all() {

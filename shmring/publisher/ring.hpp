@@ -43,7 +43,7 @@ class Ring {
   LaneBlock& lane_block(std::uint32_t lane) const;
   RingHeader& header() const { return *reinterpret_cast<RingHeader*>(base()); }
 
-  // A slot for this process; false: none is free, or all `loans` but `spare` are out already.
+  // A slot for this process; false: none is free, or all `loans` but `spare` (where there are more) are out already.
   bool lend(std::uint32_t& slot, std::uint32_t spare = 0);
   // Any thread, without the spin lock: gives a lent slot back. Wait-free.
   void give_back(std::uint32_t slot);
@@ -56,15 +56,13 @@ class Ring {
                         std::uint64_t now, std::shared_ptr<Lane>& sleeper);
   void offer_nothing(std::uint64_t now);
 
-  // Carries out what the control thread wants of its lanes; cheap when it wants nothing. True: lanes may have got their first frame, and
-  // unless a publish follows, mark_sleepers() and waking the control thread are owed.
-  bool settle(std::uint64_t now) {
+  // Carries out what the control thread wants of its lanes; cheap when it wants nothing. True: readers that sleep may have got a frame, and
+  // the control thread must be woken to notify them.
+  [[nodiscard]] bool apply_changes(std::uint64_t now) {
     if (!changes_.load(std::memory_order_relaxed) || !changes_.exchange(false, std::memory_order_acquire)) return false;
     apply(now);
-    return true;
+    return mark_sleepers();
   }
-  // Leaves the wake-ups of all sleeping lanes to the control thread.
-  void mark_sleepers();
   // Takes back all released slots, so that the stats are current.
   void collect_all();
 
@@ -91,6 +89,7 @@ class Ring {
   std::byte* base() const { return memory_.mapping.data(); }
   SlotDescriptor& descriptor(std::uint32_t slot) const;
   void apply(std::uint64_t now);
+  bool mark_sleepers();
   void deactivate(Lane& lane);
   void forget(Lane& lane);
   bool took_newest(const std::string& name);

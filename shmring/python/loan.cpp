@@ -24,7 +24,6 @@ shmring_frame_info Format::info() const {
 Loan::Loan(std::shared_ptr<Ring> ring, std::shared_ptr<const Format> format)
     : slot_(std::make_shared<Slot>(std::move(ring))), format_(std::move(format)) {
   Slot& slot = *slot_;
-  const std::lock_guard lock(slot.ring->busy);
   const shmring_status status = shmring_publisher_loan(slot.ring->handle, &slot.loan);
   if (status == SHMRING_FULL)
     raise(status,
@@ -84,7 +83,6 @@ shmring_status Loan::publish(const Ring& ring, shmring_frame_info& info) {
     throw py::error_already_set();
   }
   const auto ended = std::exchange(slot_, nullptr);
-  const std::lock_guard lock(slot.ring->busy);
   const shmring_status status = shmring_publisher_publish(slot.ring->handle, &slot.loan, &info);
   slot.loan.ticket = 0;
   return status;

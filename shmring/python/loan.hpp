@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include <pybind11/pybind11.h>
@@ -25,7 +24,6 @@ struct Ring {
   Ring& operator=(const Ring&) = delete;
 
   shmring_publisher* handle = nullptr;
-  std::mutex busy;  // one thread at a time may publish; never held by a thread that waits for the GIL
   ForkGuard fork;
 };
 

@@ -179,7 +179,6 @@ void Publisher::set_format(const py::object& format, const py::object& width, co
   const auto ring = get();
   auto made = make_format(format, width, height, caps, framerate);
   if (made->size > slot_size_) make_ring(made->size);
-  const std::lock_guard lock(ring->busy);
   check(shmring_publisher_set_format(ring->handle, &made->format));
   format_ = std::move(made);
 }
@@ -207,10 +206,7 @@ py::object Publisher::set_latency(const Arguments& arguments) {
 
 void Publisher::make_ring(std::uint64_t slot_size) {
   const auto ring = get();
-  check(without_gil([&] {
-    const std::lock_guard lock(ring->busy);
-    return shmring_publisher_resize(ring->handle, slot_size);
-  }));
+  check(without_gil([&] { return shmring_publisher_resize(ring->handle, slot_size); }));
   slot_size_ = slot_size;
 }
 
@@ -259,10 +255,7 @@ py::object Publisher::publish(const Arguments& arguments) {
                                  std::to_string(info.size));
     }
     fit(info, given.data);
-    status = without_gil([&] {
-      const std::lock_guard lock(ring->busy);
-      return shmring_publisher_write(ring->handle, buffer.data(), &info);
-    });
+    status = without_gil([&] { return shmring_publisher_write(ring->handle, buffer.data(), &info); });
   }
   if (status == SHMRING_FULL) return py::none();
   check(status);
@@ -271,7 +264,6 @@ py::object Publisher::publish(const Arguments& arguments) {
 
 void Publisher::end() {
   const auto ring = get();
-  const std::lock_guard lock(ring->busy);
   check(shmring_publisher_end(ring->handle));
 }
 

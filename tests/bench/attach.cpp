@@ -87,10 +87,9 @@ void copy_string(std::byte* to, const std::byte* from, std::size_t size) {
 
 using Copy = void (*)(std::byte*, const std::byte*, std::size_t);
 
-// copy == nullptr: as shmring_publisher_write() does it, once it has tried what is best.
+// Every row is from borrowing the slot to the end of publishing. copy == nullptr: shmring_publisher_write().
 void copying(const Options& options, const char* name, Copy copy, std::size_t size) {
-  const std::uint64_t trial = copy ? 0 : 16,
-                      frames = trial + options.scaled(std::max<std::uint64_t>(40, 400'000'000 / size), 4);
+  const std::uint64_t frames = options.scaled(std::max<std::uint64_t>(40, 400'000'000 / size), 4);
   const std::string path = options.folder + "/copy.sock";
   struct Shared {
     std::atomic<std::uint64_t> read{0};
@@ -133,24 +132,21 @@ void copying(const Options& options, const char* name, Copy copy, std::size_t si
     shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
     info.size = size;
     const std::uint64_t t = now();
-    std::uint64_t done;
     if (copy) {
       shmring_loan loan = SHMRING_LOAN_INIT;
       check(shmring_publisher_loan(publisher, &loan));
       copy(static_cast<std::byte*>(loan.data), source, size);
-      done = now();
       check(shmring_publisher_publish(publisher, &loan, &info));
     } else {
       check(shmring_publisher_write(publisher, source, &info));
-      done = now();
     }
+    const std::uint64_t done = now();
     while (shared.read.load(std::memory_order_acquire) <= i) relax();
-    if (i < trial) continue;
     copied.add(done - t);
     whole.add(now() - t);
   }
   reader.join();
-  for (std::uint64_t i = trial; i < frames; ++i) reading.add(shared.reading[i]);
+  for (std::uint64_t i = 0; i < frames; ++i) reading.add(shared.reading[i]);
   shmring_publisher_close(publisher);
   pin(-1);
   emit("copying", name, {{"size", static_cast<double>(size)}},
@@ -164,7 +160,7 @@ int main(int argc, char** argv) {
   std::vector<Case> cases;
   for (std::uint64_t megabytes : {1u, 64u, 256u})
     cases.push_back({"attach", [&options, megabytes] { start(options, megabytes); }});
-  std::vector<std::pair<const char*, Copy>> ways = {{"memcpy", copy_plain}, {"as tried", nullptr}};
+  std::vector<std::pair<const char*, Copy>> ways = {{"memcpy", copy_plain}, {"write()", nullptr}};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) ways.emplace_back("streaming stores", copy_streaming);
   ways.emplace_back("rep movsb", copy_string);

@@ -40,7 +40,7 @@ RULES = {
 # (file, header): why this one all the same.
 EXCEPTIONS = {
     ("shmring/reader/publisher_locator.hpp", "sys/stat.h"): "whether the path has another publisher's file by now",
-    ("shmring/publisher/copier.cpp", "emmintrin.h"): "stores past the caches",
+    ("shmring/publisher/frame_copy.cpp", "emmintrin.h"): "stores past the caches",
     ("gst/latestframe/event_count.hpp", "linux/futex.h"): "one broadcast wakes every branch; std::atomic::notify_all cannot bound its wait",
     ("gst/latestframe/event_count.hpp", "sys/syscall.h"): "the same",
     ("gst/latestframe/event_count.hpp", "unistd.h"): "the same",

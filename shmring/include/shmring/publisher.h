@@ -2,8 +2,8 @@
  *
  * The publisher's side: owns the ring, never waits for a reader.
  *
- * Threads: one thread at a time may call loan, publish, write, set_format, resize or end; discard and stats may be called by
- * any thread at any time. A handle must not be used in a forked child (SHMRING_FORKED).
+ * Threads: any thread may call any function at any time but close, which must be the last. Frames of several threads are published one
+ * after the other, each whole. A handle must not be used in a forked child (SHMRING_FORKED).
  */
 #ifndef SHMRING_PUBLISHER_H
 #define SHMRING_PUBLISHER_H
@@ -50,7 +50,7 @@ SHMRING_API void shmring_publisher_close(shmring_publisher* publisher);
 
 /* What the frames published from now on are. Copies what it needs. Readers find it on each frame. */
 SHMRING_API shmring_status shmring_publisher_set_format(shmring_publisher* publisher, const shmring_format* format);
-/* What the pipeline before the ring adds to a frame's age (ns); readers report it in their own latency. Any thread. Without a call it is
+/* What the pipeline before the ring adds to a frame's age (ns); readers report it in their own latency. Without a call it is
  * measured: the longest time from a frame's pts to its publication, up to 10 s. */
 SHMRING_API void shmring_publisher_set_latency(shmring_publisher* publisher, uint64_t latency);
 /* A new ring with larger (or smaller) slots on the same path; readers move over by themselves after draining the old one.
