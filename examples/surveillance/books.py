@@ -33,10 +33,10 @@ class Books:
             record.took_stats(branch, at)
             if branch.state not in ("", record.state):  # told before its first account
                 record.took_state(branch.state, branch.reason, at)
-        self._without_slot.append((at, self.ring["dropped-no-slot"]))
+        self._without_slot.append((at, self.ring["no-slot"]))
         received, published, dropped = (self.supply[name] for name in ("received", "published", "inbox-drops"))
         self.inbox.took_account(Account(received, published, dropped, 0), at)
-        if sum(self.ring[f"slots-{use}"] for use in ("free", "owned", "loaned")) != self.ring["slots"]:
+        if sum(self.ring[use] for use in ("free-slots", "owned", "loaned")) != self.ring["slots"]:
             self.slots_lost = [*self.slots_lost, self.ring][-10:]
 
     def without_slot(self, begin: float, end: float) -> int:

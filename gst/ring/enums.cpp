@@ -2,22 +2,29 @@
 // The enumerations of the ring's elements, as GObject types.
 #include "ring/enums.hpp"
 
+#include "abi/names.hpp"
+
 namespace supplier {
 namespace {
 
-constexpr GEnumValue kDropNewest{SHMRING_DROP_NEWEST, "Drop the new frame while depth frames are queued",
-                                 "drop-newest"};
-constexpr GEnumValue kDropOldest{SHMRING_DROP_OLDEST, "Drop the oldest queued frame", "drop-oldest"};
-constexpr GEnumValue kLatest{SHMRING_LATEST, "Queue the newest frame only", "latest"};
+constexpr GEnumValue policy(shmring_policy value, const char* meaning) {
+  return {value, meaning, shmring::policy_name(value)};
+}
+constexpr GEnumValue wake(shmring_wake value, const char* meaning) {
+  return {value, meaning, shmring::wake_name(value)};
+}
+
+constexpr GEnumValue kDropNewest = policy(SHMRING_DROP_NEWEST, "Drop the new frame while depth frames are queued");
+constexpr GEnumValue kDropOldest = policy(SHMRING_DROP_OLDEST, "Drop the oldest queued frame");
+constexpr GEnumValue kLatest = policy(SHMRING_LATEST, "Queue the newest frame only");
 constexpr GEnumValue kEnd{0, nullptr, nullptr};
 
 const GEnumValue kPolicies[] = {kDropNewest, kDropOldest, kLatest, kEnd};
-const GEnumValue kReaderPolicies[] = {
-    kDropNewest, kDropOldest, kLatest, {SHMRING_POLICY_DEFAULT, "Drop policy of the publisher", "publisher"}, kEnd};
+const GEnumValue kReaderPolicies[] = {kDropNewest, kDropOldest, kLatest,
+                                      policy(SHMRING_POLICY_DEFAULT, "Drop policy of the publisher"), kEnd};
 const GEnumValue kWakes[] = {
-    {SHMRING_WAKE_BLOCK, "Block until a frame arrives", "block"},
-    {SHMRING_WAKE_ADAPTIVE, "Block until just before the next frame is due, then spin briefly", "adaptive"},
-    kEnd};
+    wake(SHMRING_WAKE_BLOCK, "Block until a frame arrives"),
+    wake(SHMRING_WAKE_ADAPTIVE, "Block until just before the next frame is due, then spin briefly"), kEnd};
 const GEnumValue kOnDisconnects[] = {
     {static_cast<int>(OnDisconnect::wait), "Wait for the next publisher", "wait"},
     {static_cast<int>(OnDisconnect::eos), "End the stream", "eos"},
@@ -57,13 +64,5 @@ GType forward_eos_type() {
   static const GType type = g_enum_register_static("GstShmRingForwardEos", kForwardEos);
   return type;
 }
-
-const char* policy_name(shmring_policy policy) {
-  for (const GEnumValue& value : kReaderPolicies)
-    if (value.value_nick && value.value == static_cast<int>(policy)) return value.value_nick;
-  return "unknown";
-}
-
-const char* wake_name(shmring_wake wake) { return wake == SHMRING_WAKE_ADAPTIVE ? "adaptive" : "block"; }
 
 }  // namespace supplier

@@ -17,7 +17,4 @@ GType wake_type();           // GstShmRingWake
 GType on_disconnect_type();  // GstShmRingOnDisconnect
 GType forward_eos_type();    // GstShmRingForwardEos
 
-const char* policy_name(shmring_policy policy);
-const char* wake_name(shmring_wake wake);
-
 }  // namespace supplier

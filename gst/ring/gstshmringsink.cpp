@@ -214,13 +214,12 @@ void install_properties(GObjectClass* klass) {
   /**
    * GstShmRingSink:stats:
    *
-   * A #GstStructure named "application/x-shmringsink-stats": `offered` = `published` + `dropped-no-slot` +
-   * `dropped-too-large` + `dropped-malformed`; `copied` of the published (the others were written in place), `streamed` of these past the
-   * caches; `slots` = `slots-free` + `slots-owned` + `slots-loaned`; `slot-size`, `memory` (bytes), `rings`, `readers`,
-   * `refused-readers`, `protocol_violations`, `last-published-at`; all #guint64. `violations` is a structure: how many peers were sent
-   * away for each way to break the rules. `accounts` is a #GST_TYPE_ARRAY with a structure for each reader that is or was
-   * there: the fields of the message `frame-health`, and `reader-state`, `pid`, `drop-policy`, `wake`, `depth`,
-   * `max-held`, `wakeups`, `last-taken-at`.
+   * A #GstStructure named "application/x-shmringsink-stats" with the fields of shmring_ring_stats, with '-' for '_'; numbers are #guint64.
+   * `sequence` = `published` + `no-slot` + `too-large` + `malformed`; `copied` of the published (the others were written in place),
+   * `streamed` of these past the caches; `slots` = `free-slots` + `owned` + `loaned`. `violations` is a structure: how many peers were
+   * sent away for each way to break the rules. `accounts` is a #GST_TYPE_ARRAY with a structure for each reader that is or was there: the
+   * fields of the message `frame-health` and those of shmring_reader_account, whose `state` and `reason` are `reader-state` and
+   * `reader-reason` here.
    */
   add(kStats,
       g_param_spec_boxed("stats", "Statistics", "Counters of the ring and of each reader", GST_TYPE_STRUCTURE, shown));

@@ -178,12 +178,10 @@ void install_properties(GObjectClass* klass) {
   /**
    * GstShmRingSrc:stats:
    *
-   * A #GstStructure named "application/x-shmringsrc-stats": `connected` (#gboolean); `publisher-pid`, `attachments`
-   * (how often a publisher was found), `taken` (frames), `stale` of these, `missed` (numbers never seen), `copied`,
-   * `malformed` (dropped, because they are not what their caps say) and `early` (dropped, because they are from before
-   * the start, or of a time that was filled) of the taken, `repeated` (given while the publisher was away), `held` now, `depth`, `max-held`,
-   * `last-sequence`, `latency` (ns), `age-p50`, `age-p99`, `age-max` (publish to take, ns), `hold-p50`, `hold-p99`,
-   * `hold-max` (take to release, ns), `protocol_violations` (disconnects after a protocol violation), all #guint64; `drop-policy` and `wake` as granted.
+   * A #GstStructure named "application/x-shmringsrc-stats" with the fields of shmring_reader_stats, with '-' for '_', and `connected`
+   * (#gboolean), `latency` (of the publisher, ns), `copied`, `malformed` (dropped, because they are not what their caps say) and `early`
+   * (dropped, because they are from before the start, or of a time that was filled) of the taken, `repeated` (given while the publisher
+   * was away). Numbers are #guint64.
    */
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Counters of this reader", GST_TYPE_STRUCTURE, shown));
 }

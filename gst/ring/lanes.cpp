@@ -2,25 +2,9 @@
 // Lanes of a ring as workers.
 #include "ring/lanes.hpp"
 
-#include "ring/enums.hpp"
+#include "ring/account_fields.hpp"
 
 namespace supplier {
-namespace {
-
-const char* state_name(shmring_reader_state state) {
-  switch (state) {
-    case SHMRING_READER_ACTIVE:
-      return "active";
-    case SHMRING_READER_RETIRED:
-      return "retired";
-    case SHMRING_READER_GONE:
-      break;
-  }
-  return "gone";
-}
-
-}  // namespace
-
 bool left_by_itself(const shmring_reader_account& lane) {
   return lane.state != SHMRING_READER_ACTIVE && lane.reason[0] == '\0';
 }
@@ -50,34 +34,13 @@ Observation observe(const shmring_reader_account& lane, bool expecting) {
 }
 
 Owned<GstStructure> sink_stats(const shmring::RingStats& stats, bool expecting, const HealthMonitor& monitor) {
-  const shmring_ring_stats& ring = stats.ring;
-  auto structure = adopt(gst_structure_new(
-      "application/x-shmringsink-stats", "offered", G_TYPE_UINT64, guint64{ring.sequence}, "published", G_TYPE_UINT64,
-      guint64{ring.published}, "copied", G_TYPE_UINT64, guint64{ring.copied}, "streamed", G_TYPE_UINT64,
-      guint64{ring.streamed}, "dropped-no-slot", G_TYPE_UINT64, guint64{ring.no_slot}, "dropped-too-large",
-      G_TYPE_UINT64, guint64{ring.too_large}, "dropped-malformed", G_TYPE_UINT64, guint64{ring.malformed}, "slot-size",
-      G_TYPE_UINT64, guint64{ring.slot_size}, "slots", G_TYPE_UINT64, guint64{ring.slots}, "slots-free", G_TYPE_UINT64,
-      guint64{ring.free_slots}, "slots-owned", G_TYPE_UINT64, guint64{ring.owned}, "slots-loaned", G_TYPE_UINT64,
-      guint64{ring.loaned}, "memory", G_TYPE_UINT64, guint64{ring.memory}, "rings", G_TYPE_UINT64, guint64{ring.rings},
-      "readers", G_TYPE_UINT64, guint64{ring.readers}, "refused-readers", G_TYPE_UINT64, guint64{ring.refused_readers},
-      "protocol-violations", G_TYPE_UINT64, guint64{ring.protocol_violations}, "last-published-at", G_TYPE_UINT64,
-      guint64{ring.last_published_at}, nullptr));
-
-  auto violations = adopt(gst_structure_new_empty("violations"));
-  for (std::size_t i = 0; i < SHMRING_VIOLATIONS; ++i)
-    if (const char* name = shmring::violation_name(i))
-      gst_structure_set(violations.get(), name, G_TYPE_UINT64, guint64{ring.violations[i]}, nullptr);
-  gst_structure_set(structure.get(), "violations", GST_TYPE_STRUCTURE, violations.get(), nullptr);
-
+  auto structure = adopt(gst_structure_new_empty("application/x-shmringsink-stats"));
+  set_fields(structure.get(), stats.ring);
   GValue lanes = G_VALUE_INIT;
   g_value_init(&lanes, GST_TYPE_ARRAY);
   for (const shmring_reader_account& lane : stats.accounts) {
     auto worker = monitor.describe("reader", observe(lane, expecting));
-    gst_structure_set(worker.get(), "reader-state", G_TYPE_STRING, state_name(lane.state), "pid", G_TYPE_UINT64,
-                      guint64{lane.pid}, "drop-policy", G_TYPE_STRING, policy_name(lane.drop_policy), "wake",
-                      G_TYPE_STRING, wake_name(lane.wake), "depth", G_TYPE_UINT64, guint64{lane.depth}, "max-held",
-                      G_TYPE_UINT64, guint64{lane.max_held}, "wakeups", G_TYPE_UINT64, guint64{lane.wakeups},
-                      "last-taken-at", G_TYPE_UINT64, guint64{lane.last_taken_at}, nullptr);
+    set_fields(worker.get(), lane, true);
     GValue entry = G_VALUE_INIT;
     g_value_init(&entry, GST_TYPE_STRUCTURE);
     g_value_take_boxed(&entry, worker.release());

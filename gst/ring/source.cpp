@@ -11,6 +11,7 @@
 #include "base/audio_samples.hpp"
 #include "base/health_properties.hpp"
 #include "os/clock.hpp"
+#include "ring/account_fields.hpp"
 #include "ring/ringmemory.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_src_debug);
@@ -446,21 +447,14 @@ Owned<GstStructure> Source::stats() const {
       latency = reader_->latency();
     }
   }
-  return adopt(gst_structure_new(
-      "application/x-shmringsrc-stats", "connected", G_TYPE_BOOLEAN, connected, "publisher-pid", G_TYPE_UINT64,
-      guint64{reader.publisher_pid}, "attachments", G_TYPE_UINT64, guint64{reader.attachments}, "taken", G_TYPE_UINT64,
-      guint64{reader.taken}, "stale", G_TYPE_UINT64, guint64{reader.stale}, "missed", G_TYPE_UINT64,
-      guint64{reader.missed}, "copied", G_TYPE_UINT64, guint64{copied_.load(std::memory_order_relaxed)}, "early",
-      G_TYPE_UINT64, guint64{early_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
+  auto structure = adopt(gst_structure_new(
+      "application/x-shmringsrc-stats", "connected", G_TYPE_BOOLEAN, connected, "copied", G_TYPE_UINT64,
+      guint64{copied_.load(std::memory_order_relaxed)}, "early", G_TYPE_UINT64,
+      guint64{early_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
       guint64{repeated_count_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
-      guint64{malformed_.load(std::memory_order_relaxed)}, "held", G_TYPE_UINT64, guint64{reader.held}, "drop-policy",
-      G_TYPE_STRING, policy_name(reader.drop_policy), "wake", G_TYPE_STRING, wake_name(reader.wake), "depth",
-      G_TYPE_UINT64, guint64{reader.depth}, "max-held", G_TYPE_UINT64, guint64{reader.max_held}, "last-sequence",
-      G_TYPE_UINT64, guint64{reader.last_sequence}, "latency", G_TYPE_UINT64, guint64{latency}, "age-p50",
-      G_TYPE_UINT64, guint64{reader.age.p50}, "age-p99", G_TYPE_UINT64, guint64{reader.age.p99}, "age-max",
-      G_TYPE_UINT64, guint64{reader.age.max}, "hold-p50", G_TYPE_UINT64, guint64{reader.hold.p50}, "hold-p99",
-      G_TYPE_UINT64, guint64{reader.hold.p99}, "hold-max", G_TYPE_UINT64, guint64{reader.hold.max},
-      "protocol-violations", G_TYPE_UINT64, guint64{reader.protocol_violations}, nullptr));
+      guint64{malformed_.load(std::memory_order_relaxed)}, "latency", G_TYPE_UINT64, guint64{latency}, nullptr));
+  set_fields(structure.get(), reader);
+  return structure;
 }
 
 }  // namespace supplier

@@ -2,7 +2,6 @@
 // The account of a ring and of each of its readers, as STATS messages carry it.
 #pragma once
 
-#include <cstddef>
 #include <vector>
 
 #include <shmring/types.h>
@@ -13,8 +12,5 @@ struct RingStats {
   shmring_ring_stats ring;
   std::vector<shmring_reader_account> accounts;  // attached ones first, then the gone
 };
-
-// "message", "tail", …; nullptr for a place of the table that is free.
-const char* violation_name(std::size_t violation);
 
 }  // namespace shmring

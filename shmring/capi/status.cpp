@@ -6,6 +6,7 @@
 
 #include <shmring/version.h>
 
+#include "abi/names.hpp"
 #include "abi/video.hpp"
 #include "os/clock.hpp"
 #include "os/log.hpp"
@@ -22,7 +23,7 @@ thread_local std::string last_error;
 const char* message_of(Status status) {
   if (status == SHMRING_FULL)
     return "no slot is free: frames that readers hold or loans have them all; release some, or raise slots or loans";
-  return shmring_status_name(status);
+  return status_name(status);
 }
 }  // namespace
 
@@ -61,45 +62,11 @@ void shmring_set_log(shmring_log_callback callback, void* user, shmring_log_leve
 
 uint64_t shmring_now(void) { return shmring::now(); }
 
-const char* shmring_status_name(shmring_status status) {
-  switch (status) {
-    case SHMRING_OK:
-      return "ok";
-    case SHMRING_TIMEOUT:
-      return "timeout";
-    case SHMRING_END:
-      return "end";
-    case SHMRING_DISCONNECTED:
-      return "disconnected";
-    case SHMRING_INTERRUPTED:
-      return "interrupted";
-    case SHMRING_FULL:
-      return "full";
-    case SHMRING_TOO_LARGE:
-      return "too-large";
-    case SHMRING_TOO_MANY_HELD:
-      return "too-many-held";
-    case SHMRING_IN_USE:
-      return "in-use";
-    case SHMRING_REFUSED:
-      return "refused";
-    case SHMRING_INVALID:
-      return "invalid";
-    case SHMRING_PROTOCOL:
-      return "protocol";
-    case SHMRING_NO_MEMORY:
-      return "no-memory";
-    case SHMRING_SYSTEM:
-      return "system";
-    case SHMRING_FORKED:
-      return "forked";
-  }
-  return "unknown";
-}
-
-const char* shmring_violation_name(shmring_violation violation) {
-  return shmring::violation_name(static_cast<std::size_t>(violation));
-}
+const char* shmring_status_name(shmring_status status) { return shmring::status_name(status); }
+const char* shmring_policy_name(shmring_policy policy) { return shmring::policy_name(policy); }
+const char* shmring_wake_name(shmring_wake wake) { return shmring::wake_name(wake); }
+const char* shmring_reader_state_name(shmring_reader_state state) { return shmring::reader_state_name(state); }
+const char* shmring_violation_name(shmring_violation violation) { return shmring::violation_name(violation); }
 
 const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format) {
   return shmring::pixel_layout(format);

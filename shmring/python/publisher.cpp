@@ -3,7 +3,6 @@
 #include "publisher.hpp"
 
 #include <utility>
-#include <vector>
 
 #include "arguments.hpp"
 #include "errors.hpp"
@@ -269,11 +268,11 @@ void Publisher::end() {
 
 py::dict Publisher::stats() const {
   const auto ring = get();
-  shmring_ring_stats stats = SHMRING_RING_STATS_INIT;
-  std::vector<shmring_reader_account> lanes;
-  check(
-      all_lanes([&](auto... arguments) { return shmring_publisher_stats(ring->handle, arguments...); }, stats, lanes));
-  return to_dict(stats, lanes);
+  try {
+    return to_dict(collect_stats([&](auto... to) { return shmring_publisher_stats(ring->handle, to...); }));
+  } catch (const Error& error) {
+    raise(error.status(), error.what());
+  }
 }
 
 void Publisher::bind(py::module_& module) {

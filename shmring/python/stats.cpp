@@ -2,56 +2,54 @@
 // One dictionary a structure: the same names everywhere, times in ns.
 #include "stats.hpp"
 
-#include <array>
-
-#include <shmring/inspect.h>
+#include <chrono>
+#include <string>
+#include <string_view>
 
 #include "arguments.hpp"
 #include "errors.hpp"
 #include "gil.hpp"
 
 namespace py = pybind11;
-using namespace py::literals;
 
 namespace shmring::python {
 namespace {
 
-constexpr std::array policies = {"drop-newest", "drop-oldest", "latest"};
-constexpr std::array wakes = {"block", "adaptive"};
-constexpr std::array lane_states = {"active", "retired", "gone"};
-
-template <class Names>
-std::string name_of(const Names& names, int value) {
-  const auto index = static_cast<std::size_t>(value);
-  return index < names.size() ? names[index] : std::to_string(value);
-}
-
-template <class Names>
-int index_of(const Names& names, const py::handle& value, const char* argument) {
+// The value that `name_of` calls by that name; Invalid lists the names that there are.
+template <class Enum>
+Enum value_of(const char* (*name_of)(Enum), const py::handle& value, const char* argument) {
   std::string known;
-  const std::string name = string_of(value, argument);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (name == names[i]) return static_cast<int>(i);
-    known += (i == 0 ? "" : ", ") + std::string(names[i]);
+  const std::string wanted = string_of(value, argument);
+  for (int i = 0;; ++i) {
+    const std::string_view name = name_of(static_cast<Enum>(i));
+    if (name == "unknown") break;
+    if (wanted == name) return static_cast<Enum>(i);
+    known.append(i == 0 ? "" : ", ").append(name);
   }
-  raise(SHMRING_INVALID, std::string(argument) + " is one of " + known + ", not \"" + name + "\"");
+  raise(SHMRING_INVALID, std::string(argument) + " is one of " + known + ", not \"" + wanted + "\"");
 }
 
-py::dict to_dict(const shmring_times& times) {
-  return py::dict("count"_a = times.count, "p50"_a = times.p50, "p99"_a = times.p99, "max"_a = times.max);
+template <class Account>
+py::dict fields(const Account& account);
+
+py::object to_python(std::uint64_t number) { return py::int_(number); }
+py::object to_python(shmring_policy value) { return py::str(shmring_policy_name(value)); }
+py::object to_python(shmring_wake value) { return py::str(shmring_wake_name(value)); }
+py::object to_python(shmring_reader_state value) { return py::str(shmring_reader_state_name(value)); }
+py::object to_python(const char* value) { return text(value); }
+py::object to_python(const shmring_times& times) { return fields(times); }
+py::object to_python(const std::uint64_t (&violations)[SHMRING_VIOLATIONS]) {
+  py::dict counts;
+  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i))) counts[name] = violations[i];
+  return counts;
 }
 
-py::dict to_dict(const shmring_reader_account& lane) {
-  return py::dict("worker"_a = text(lane.worker), "state"_a = name_of(lane_states, lane.state),
-                  "drop_policy"_a = name_of(policies, lane.drop_policy), "wake"_a = name_of(wakes, lane.wake),
-                  "pid"_a = lane.pid, "depth"_a = lane.depth, "max_held"_a = lane.max_held, "held"_a = lane.held,
-                  "generation"_a = lane.generation, "offered"_a = lane.offered, "delivered"_a = lane.delivered,
-                  "dropped"_a = lane.dropped, "pending"_a = lane.pending, "stale"_a = lane.stale,
-                  "consecutive_drops"_a = lane.consecutive_drops, "wakeups"_a = lane.wakeups,
-                  "last_offered_at"_a = lane.last_offered_at, "last_taken_at"_a = lane.last_taken_at,
-                  "last_released_at"_a = lane.last_released_at, "last_taken_sequence"_a = lane.last_taken_sequence,
-                  "unfinished_since"_a = lane.unfinished_since, "age"_a = to_dict(lane.age),
-                  "hold"_a = to_dict(lane.hold), "reason"_a = text(lane.reason));
+template <class Account>
+py::dict fields(const Account& account) {
+  py::dict dictionary;
+  for_each_field(account, [&](const char* name, const auto& value) { dictionary[name] = to_python(value); });
+  return dictionary;
 }
 
 }  // namespace
@@ -62,58 +60,32 @@ py::object text(const char* bytes) {
 }
 
 shmring_policy policy_of(const py::handle& name) {
-  return name.is_none() ? SHMRING_POLICY_DEFAULT : static_cast<shmring_policy>(index_of(policies, name, "drop_policy"));
+  return name.is_none() ? SHMRING_POLICY_DEFAULT : value_of(shmring_policy_name, name, "drop_policy");
 }
 
-shmring_wake wake_of(const py::handle& name) { return static_cast<shmring_wake>(index_of(wakes, name, "wake")); }
+shmring_wake wake_of(const py::handle& name) { return value_of(shmring_wake_name, name, "wake"); }
 
-py::dict to_dict(const shmring_reader_stats& stats) {
-  return py::dict("taken"_a = stats.taken, "stale"_a = stats.stale, "missed"_a = stats.missed,
-                  "attachments"_a = stats.attachments, "held"_a = stats.held, "publisher_pid"_a = stats.publisher_pid,
-                  "drop_policy"_a = name_of(policies, stats.drop_policy), "wake"_a = name_of(wakes, stats.wake),
-                  "depth"_a = stats.depth, "max_held"_a = stats.max_held, "last_sequence"_a = stats.last_sequence,
-                  "age"_a = to_dict(stats.age), "hold"_a = to_dict(stats.hold),
-                  "protocol_violations"_a = stats.protocol_violations);
-}
+py::dict to_dict(const shmring_reader_stats& stats) { return fields(stats); }
 
-py::dict to_dict(const shmring_ring_stats& ring, const std::vector<shmring_reader_account>& lanes) {
-  py::list workers;
-  py::dict violations;
-  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
-    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)))
-      violations[name] = ring.violations[i];
-  for (const auto& lane : lanes) workers.append(to_dict(lane));
-  return py::dict("publisher_pid"_a = ring.publisher_pid, "slots"_a = ring.slots, "free_slots"_a = ring.free_slots,
-                  "owned"_a = ring.owned, "loaned"_a = ring.loaned, "max_readers"_a = ring.max_readers,
-                  "rings"_a = ring.rings, "slot_size"_a = ring.slot_size, "memory"_a = ring.memory,
-                  "sequence"_a = ring.sequence, "published"_a = ring.published, "no_slot"_a = ring.no_slot,
-                  "too_large"_a = ring.too_large, "malformed"_a = ring.malformed, "copied"_a = ring.copied,
-                  "streamed"_a = ring.streamed, "refused_readers"_a = ring.refused_readers,
-                  "protocol_violations"_a = ring.protocol_violations, "violations"_a = violations,
-                  "last_published_at"_a = ring.last_published_at, "caps"_a = text(ring.caps),
-                  "readers"_a = ring.readers, "accounts"_a = workers);
+py::dict to_dict(const Stats& stats) {
+  py::dict dictionary = fields(stats.ring);
+  py::list accounts;
+  for (const auto& account : stats.accounts) accounts.append(fields(account));
+  dictionary["accounts"] = accounts;
+  return dictionary;
 }
 
 py::dict inspect(const py::object& place, const py::object& timeout) {
   const std::string path = string_of(place, "socket_path");
   const std::uint64_t limit = nanoseconds(timeout, "timeout");
-  shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
-  std::vector<shmring_reader_account> lanes;
-  shmring_status status = SHMRING_OK;
-  std::string why;
-  {
+  Stats stats;
+  try {
     const WithoutGil others_may_run;
-    shmring_observer* observer = nullptr;
-    status = shmring_observer_open(path.c_str(), limit, &observer);
-    if (status == SHMRING_OK) {
-      status = all_lanes([&](auto... arguments) { return shmring_observer_stats(observer, limit, arguments...); }, ring,
-                         lanes);
-    }
-    if (status != SHMRING_OK) why = shmring_last_error();
-    shmring_observer_close(observer);
+    stats = shmring::inspect(path, limit > INT64_MAX ? forever : std::chrono::nanoseconds(limit));
+  } catch (const Error& error) {
+    raise(error.status(), error.what());
   }
-  if (status != SHMRING_OK) raise(status, why);
-  return to_dict(ring, lanes);
+  return to_dict(stats);
 }
 
 }  // namespace shmring::python

@@ -5,15 +5,13 @@
 
 #include <chrono>
 #include <cstdio>
-#include <memory>
 #include <string>
 #include <thread>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <shmring/inspect.h>
-#include <shmring/version.h>
+#include <shmring/shmring.hpp>
 
 #include "stats_output.hpp"
 
@@ -21,41 +19,14 @@ namespace {
 
 using namespace shmring::tools;
 
-constexpr std::uint64_t patience = 2'000'000'000;
+constexpr std::chrono::seconds patience{2};
 enum Exit { ok = 0, no_ring = 1, bad_usage = 2 };
 
-using Observer = std::unique_ptr<shmring_observer, decltype(&shmring_observer_close)>;
-
-Observer look(const std::string& path) {
-  shmring_observer* observer = nullptr;
-  if (shmring_observer_open(path.c_str(), patience, &observer) != SHMRING_OK) return {nullptr, shmring_observer_close};
-  return {observer, shmring_observer_close};
-}
-
-shmring_status fetch(shmring_observer* observer, RingStats& stats) {
-  std::size_t count = 16;
-  do {
-    stats.lanes.resize(count);
-    const shmring_status status = shmring_observer_stats(observer, patience, &stats.ring, stats.lanes.data(),
-                                                         sizeof stats.lanes[0], stats.lanes.size(), &count);
-    if (status != SHMRING_OK) return status;
-  } while (count > stats.lanes.size());
-  stats.lanes.resize(count);
-  return SHMRING_OK;
-}
-
-int fail(const std::string& path) {
-  fmt::print(stderr, "shmring: {}: {}\n", path, shmring_last_error());
-  return no_ring;
-}
-
 int show(const std::string& path, bool json, double watch) {
-  const Observer observer = look(path);
-  if (!observer) return fail(path);
+  const shmring::Observer observer(path, patience);
   const bool clear_screen = watch > 0 && !json && isatty(STDOUT_FILENO) == 1;
   for (;;) {
-    RingStats stats;
-    if (fetch(observer.get(), stats) != SHMRING_OK) return fail(path);
+    const shmring::Stats stats = observer.stats();
     const std::uint64_t now = shmring_now();
     if (clear_screen) fmt::print("\033[H\033[2J");
     fmt::print("{}", json ? to_json(path, stats, now) + "\n" : to_text(path, stats, now));
@@ -94,6 +65,9 @@ int main(int argc, char** argv) {
     return show(path, json, watch);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? ok : bad_usage;
+  } catch (const shmring::Error& error) {
+    fmt::print(stderr, "shmring: {}: {}\n", path, error.what());
+    return no_ring;
   } catch (const std::exception& error) {
     fmt::print(stderr, "shmring: {}\n", error.what());
     return no_ring;

@@ -14,45 +14,27 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::array policies = {"drop-newest", "drop-oldest", "latest"};
-constexpr std::array wakes = {"block", "adaptive"};
-constexpr std::array states = {"active", "retired", "gone"};
+template <class Account>
+ordered_json fields(const Account& account);
 
-template <class Names>
-std::string name_of(const Names& names, int value) {
-  const auto index = static_cast<std::size_t>(value);
-  return index < names.size() ? names[index] : std::to_string(value);
+ordered_json json_of(std::uint64_t number) { return number; }
+ordered_json json_of(shmring_policy value) { return shmring_policy_name(value); }
+ordered_json json_of(shmring_wake value) { return shmring_wake_name(value); }
+ordered_json json_of(shmring_reader_state value) { return shmring_reader_state_name(value); }
+ordered_json json_of(const char* text) { return text; }
+ordered_json json_of(const shmring_times& times) { return fields(times); }
+ordered_json json_of(const std::uint64_t (&violations)[SHMRING_VIOLATIONS]) {
+  auto counts = ordered_json::object();
+  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i))) counts[name] = violations[i];
+  return counts;
 }
 
-ordered_json json_of(const shmring_times& times) {
-  return {{"count", times.count}, {"p50", times.p50}, {"p99", times.p99}, {"max", times.max}};
-}
-
-ordered_json json_of(const shmring_reader_account& lane) {
-  return {{"worker", lane.worker},
-          {"state", name_of(states, lane.state)},
-          {"drop_policy", name_of(policies, lane.drop_policy)},
-          {"wake", name_of(wakes, lane.wake)},
-          {"pid", lane.pid},
-          {"depth", lane.depth},
-          {"max_held", lane.max_held},
-          {"held", lane.held},
-          {"generation", lane.generation},
-          {"offered", lane.offered},
-          {"delivered", lane.delivered},
-          {"dropped", lane.dropped},
-          {"pending", lane.pending},
-          {"stale", lane.stale},
-          {"consecutive_drops", lane.consecutive_drops},
-          {"wakeups", lane.wakeups},
-          {"last_offered_at", lane.last_offered_at},
-          {"last_taken_at", lane.last_taken_at},
-          {"last_released_at", lane.last_released_at},
-          {"last_taken_sequence", lane.last_taken_sequence},
-          {"unfinished_since", lane.unfinished_since},
-          {"age", json_of(lane.age)},
-          {"hold", json_of(lane.hold)},
-          {"reason", lane.reason}};
+template <class Account>
+ordered_json fields(const Account& account) {
+  ordered_json json;
+  for_each_field(account, [&](const char* name, const auto& value) { json[name] = json_of(value); });
+  return json;
 }
 
 // Without C0 and (as UTF-8: C2 80 to C2 9F) C1 controls.
@@ -94,22 +76,22 @@ std::string size(std::uint64_t bytes) {
 using Row = std::vector<std::string>;
 
 Row row_of(const shmring_reader_account& lane, std::uint64_t now) {
-  return {printable(lane.worker),
-          name_of(states, lane.state),
-          lane.state == SHMRING_READER_GONE ? "-" : std::to_string(lane.pid),
-          name_of(policies, lane.drop_policy) + (lane.wake == SHMRING_WAKE_ADAPTIVE ? " (adaptive)" : ""),
-          fmt::format("{}/{}", lane.pending, lane.depth),
-          fmt::format("{}/{}", lane.held, lane.max_held),
-          std::to_string(lane.offered),
-          std::to_string(lane.delivered),
-          lane.offered == 0
-              ? std::to_string(lane.dropped)
-              : fmt::format("{} ({:.1f}%)", lane.dropped,
-                            100.0 * static_cast<double>(lane.dropped) / static_cast<double>(lane.offered)),
-          std::to_string(lane.stale),
-          times(lane.age),
-          times(lane.hold),
-          ago(lane.last_taken_at, now)};
+  return {
+      printable(lane.worker),
+      shmring_reader_state_name(lane.state),
+      lane.state == SHMRING_READER_GONE ? "-" : std::to_string(lane.pid),
+      std::string(shmring_policy_name(lane.drop_policy)) + (lane.wake == SHMRING_WAKE_ADAPTIVE ? " (adaptive)" : ""),
+      fmt::format("{}/{}", lane.pending, lane.depth),
+      fmt::format("{}/{}", lane.held, lane.max_held),
+      std::to_string(lane.offered),
+      std::to_string(lane.delivered),
+      lane.offered == 0 ? std::to_string(lane.dropped)
+                        : fmt::format("{} ({:.1f}%)", lane.dropped,
+                                      100.0 * static_cast<double>(lane.dropped) / static_cast<double>(lane.offered)),
+      std::to_string(lane.stale),
+      times(lane.age),
+      times(lane.hold),
+      ago(lane.last_taken_at, now)};
 }
 
 std::string table(const std::vector<Row>& rows) {
@@ -128,37 +110,11 @@ std::string table(const std::vector<Row>& rows) {
 
 }  // namespace
 
-std::string to_json(const std::string& path, const RingStats& stats, std::uint64_t now) {
-  const shmring_ring_stats& ring = stats.ring;
-  ordered_json json = {{"path", path},
-                       {"now", now},
-                       {"publisher_pid", ring.publisher_pid},
-                       {"slots", ring.slots},
-                       {"free_slots", ring.free_slots},
-                       {"owned", ring.owned},
-                       {"loaned", ring.loaned},
-                       {"max_readers", ring.max_readers},
-                       {"readers", ring.readers},
-                       {"rings", ring.rings},
-                       {"slot_size", ring.slot_size},
-                       {"memory", ring.memory},
-                       {"sequence", ring.sequence},
-                       {"published", ring.published},
-                       {"no_slot", ring.no_slot},
-                       {"too_large", ring.too_large},
-                       {"malformed", ring.malformed},
-                       {"copied", ring.copied},
-                       {"streamed", ring.streamed},
-                       {"refused_readers", ring.refused_readers},
-                       {"protocol_violations", ring.protocol_violations},
-                       {"violations", ordered_json::object()},
-                       {"last_published_at", ring.last_published_at},
-                       {"caps", ring.caps},
-                       {"accounts", ordered_json::array()}};
-  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
-    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)))
-      json["violations"][name] = ring.violations[i];
-  for (const auto& lane : stats.lanes) json["accounts"].push_back(json_of(lane));
+std::string to_json(const std::string& path, const Stats& stats, std::uint64_t now) {
+  ordered_json json = {{"path", path}, {"now", now}};
+  json.update(fields(stats.ring));
+  auto& accounts = json["accounts"] = ordered_json::array();
+  for (const auto& account : stats.accounts) accounts.push_back(fields(account));
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
@@ -171,7 +127,7 @@ std::string violations(const shmring_ring_stats& ring) {
   return text.empty() ? text : text + ")";
 }
 
-std::string to_text(const std::string& path, const RingStats& stats, std::uint64_t now) {
+std::string to_text(const std::string& path, const Stats& stats, std::uint64_t now) {
   const shmring_ring_stats& ring = stats.ring;
   std::string text =
       fmt::format("{}: publisher {}, last frame {}\n", path, ring.publisher_pid, ago(ring.last_published_at, now));
@@ -184,12 +140,12 @@ std::string to_text(const std::string& path, const RingStats& stats, std::uint64
                       ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
   text += fmt::format("readers  {} of {}, {} refused, {} protocol violations{}\n", ring.readers, ring.max_readers,
                       ring.refused_readers, ring.protocol_violations, violations(ring));
-  if (stats.lanes.empty()) return text;
+  if (stats.accounts.empty()) return text;
   std::vector<Row> rows = {{"WORKER", "STATE", "PID", "POLICY", "PENDING", "HELD", "OFFERED", "DELIVERED", "DROPPED",
                             "STALE", "AGE p50 / p99", "HOLD p50 / p99", "LAST TAKEN"}};
-  for (const auto& lane : stats.lanes) rows.push_back(row_of(lane, now));
+  for (const auto& lane : stats.accounts) rows.push_back(row_of(lane, now));
   text += "\n" + table(rows);
-  for (const auto& lane : stats.lanes) {
+  for (const auto& lane : stats.accounts) {
     if (lane.reason[0] != '\0') text += fmt::format("{}: {}\n", printable(lane.worker), printable(lane.reason));
   }
   return text;

@@ -4,20 +4,14 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
-#include <shmring/types.h>
+#include <shmring/shmring.hpp>
 
 namespace shmring::tools {
 
-struct RingStats {
-  shmring_ring_stats ring = SHMRING_RING_STATS_INIT;
-  std::vector<shmring_reader_account> lanes;
-};
-
 // One JSON object on one line, the names of the C API, times in ns; "now" is the clock they are compared with.
-std::string to_json(const std::string& path, const RingStats& stats, std::uint64_t now);
+std::string to_json(const std::string& path, const Stats& stats, std::uint64_t now);
 // A page for people, with a closing line break.
-std::string to_text(const std::string& path, const RingStats& stats, std::uint64_t now);
+std::string to_text(const std::string& path, const Stats& stats, std::uint64_t now);
 
 }  // namespace shmring::tools

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The elements' interface does not change unnoticed: properties, pads and signals are those in the tables of docs/elements/ELEMENT.md, the
-rest is in golden/ELEMENT.txt. Both hold what the element itself adds or sets, which is the same with every version of GStreamer.
-UPDATE_GOLDEN=1 writes both anew.
+"""The elements' interface does not change unnoticed: properties, pads and signals are those in the tables of docs/elements/ELEMENT.md, which
+names each field of `stats`; the rest is in golden/ELEMENT.txt. Both hold what the element itself adds or sets, which is the same with every
+version of GStreamer. UPDATE_GOLDEN=1 writes both anew.
 
 usage: check_elements.py ELEMENT…
 """
@@ -21,6 +21,7 @@ def check_page(tap, element):
     elif now != page:
         problems.append("the tables are not the element's. If the element is right: UPDATE_GOLDEN=1 meson test --suite checks")
     tap.check(f"docs/elements/{element}.md shows the element as it is", problems)
+    tap.check(f"docs/elements/{element}.md names the fields of stats", list(element_tables.stats_problems(page, element)))
 
 
 def main(*elements):

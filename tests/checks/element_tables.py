@@ -121,6 +121,27 @@ def preset(element, specs):
                 yield f"  {spec.name}: {value}"
 
 
+def fields(structure, within=""):
+    """The fields of a structure and of those in it, with their types."""
+    for number in range(structure.n_fields()):
+        field = structure.nth_field_name(number)
+        yield within + field, structure.get_field_type(field).name
+        if isinstance(value := structure.get_value(field), Gst.Structure):
+            yield from fields(value, f"{field}.")
+
+
+def stats_problems(page, name):
+    """What the page's section about `stats` and the property have not in common; pages that refer to another one have no such section."""
+    section = re.search(r"^## stats\n(.*?)(?=^## |\Z)", page, re.M | re.S)
+    if not section:
+        return
+    there = {field.rpartition(".")[2] for field, _ in fields(made(name)[0].get_property("stats"))}
+    told = set(re.findall(r"`([a-z][\w-]*)`", section[1]))
+    rows = {field for row in re.findall(r"^\| (`.*?) \|", section[1], re.M) for field in re.findall(r"`([\w-]+)`", row)}
+    yield from (f"docs/elements/{name}.md, ## stats: nothing of {field}" for field in sorted(there - told))
+    yield from (f"docs/elements/{name}.md, ## stats: {field} is no field of stats" for field in sorted(rows - there))
+
+
 def summary(name):
     """What the tables lack, as text: description, type, meaning of enum values, values of base classes' properties, fields of stats."""
     element, kind_of, specs = made(name)
@@ -131,9 +152,7 @@ def summary(name):
     lines += [f"type: {' < '.join(ancestors(kind_of))}", f"interfaces: {' '.join(sorted(each.name for each in kind_of.interfaces))}"]
     lines += [*enums(own), "base classes' properties", *preset(element, [spec for spec in specs if spec not in own])]
     if any(spec.name == "stats" for spec in own):
-        stats = element.get_property("stats")
-        fields = [stats.nth_field_name(number) for number in range(stats.n_fields())]
-        lines += ["stats", *(f"  {field}: {stats.get_field_type(field).name}" for field in fields)]
+        lines += ["stats", *(f"  {field}: {kind}" for field, kind in fields(element.get_property("stats")))]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 

@@ -94,12 +94,12 @@ TEST_F(ShmRing, the_pool_never_waits_and_its_idle_buffers_own_no_slot) {
   ASSERT_TRUE(pool);
   std::vector<Owned<GstBuffer>> buffers;
   for (int i = 0; i < 40; ++i) buffers.push_back(acquire(pool.get()));  // far more than there are slots to lend
-  EXPECT_GT(figure(in, "slots-loaned"), 0u);
-  EXPECT_LT(figure(in, "slots-loaned"), 40u);
+  EXPECT_GT(figure(in, "loaned"), 0u);
+  EXPECT_LT(figure(in, "loaned"), 40u);
   buffers.clear();
   EXPECT_TRUE(eventually([&] {
     acquire(pool.get());  // what was given back is noticed with the next one
-    return figure(in, "slots-loaned") <= 1;
+    return figure(in, "loaned") <= 1;
   }));
 
   for (int i = 0; i < 40; ++i) buffers.push_back(acquire(pool.get()));
@@ -353,7 +353,7 @@ TEST_F(ShmRing, a_picture_whose_padding_does_not_fit_is_published_without_it) {
   const auto got = out.pull();
   ASSERT_TRUE(got);
   EXPECT_EQ(bytes_of(got.get()), expected);
-  EXPECT_EQ(figure(in, "dropped-too-large"), 0u);
+  EXPECT_EQ(figure(in, "too-large"), 0u);
 }
 
 // A quarter of a picture of random bytes, and what is to be seen of it.

@@ -4,6 +4,7 @@
 import ast
 import inspect
 import pathlib
+import re
 
 import pytest
 import shmring
@@ -61,6 +62,15 @@ def test_figures_have_the_keys_of_their_stubs(path):
     assert set(ring["accounts"][0]) == members(CLASSES["_ReaderAccount"])
     assert set(own) == members(CLASSES["_ReaderStats"])
     assert set(own["age"]) == members(CLASSES["_Times"])
+
+
+@pytest.mark.parametrize(("argument", "alias"), [("drop_policy", "_Policy"), ("wake", "_Wake")])
+def test_choices_have_the_names_of_the_library(path, argument, alias):
+    with pytest.raises(shmring.Invalid) as refused:
+        shmring.Reader(path, **{argument: "none of them"})
+    known = re.search(r"is one of (.*), not", str(refused.value))[1].split(", ")
+    literal = next(node.value for node in STUB.body if isinstance(node, ast.Assign) and node.targets[0].id == alias)
+    assert known == [value.value for value in literal.slice.elts]
 
 
 def test_arguments_have_the_names_and_defaults_of_their_stubs():

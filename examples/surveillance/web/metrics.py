@@ -12,7 +12,7 @@ from .history import accounts
 from .trouble import GIVEN_UP
 
 PHASES = ("idle", "starting", "running", "ending", GIVEN_UP, "stopped")
-SLOTS = ("free", "owned", "loaned")
+SLOTS = {"free": "free_slots", "owned": "owned", "loaned": "loaned"}  # use → field of the ring's stats
 CAMERA = ("camera",)
 WORKER = ("camera", "worker", "level")  # level: empty for a branch, which has none
 
@@ -41,7 +41,7 @@ CAMERAS: tuple[tuple[type, str, str, Value], ...] = (
     (GaugeMetricFamily, "camera_state_since_timestamp_seconds", "Since when the camera is in its state", field("since")),
     (GaugeMetricFamily, "ring_slots", "Slots of the ring", ring("slots")),
     (CounterMetricFamily, "ring_frames_without_slot", "Frames that no worker got because no slot was free",
-     ring("dropped_no_slot")),
+     ring("no_slot")),
 )
 WORKERS: tuple[tuple[type, str, str, Value], ...] = (
     (CounterMetricFamily, "worker_frames_offered", "Frames published for the worker: delivered + dropped + pending",
@@ -104,8 +104,8 @@ class Collector(Base):
         for kind, name, text, value in CAMERAS:
             yield _family(kind, name, text, CAMERA, [(labels, value(told)) for labels, told in cameras])
         yield _family(GaugeMetricFamily, "ring_slots_in_use", "Slots of the ring by what they are used for", (*CAMERA, "use"),
-                      [((*labels, use), ring(f"slots_{use}")(told))
-                       for labels, told in cameras for use in SLOTS])
+                      [((*labels, use), ring(field)(told))
+                       for labels, told in cameras for use, field in SLOTS.items()])
         for kind, name, text, value in WORKERS:
             yield _family(kind, name, text, WORKER, [(labels, value(told)) for labels, told in workers])
         for owner, labels, told in (("camera", CAMERA, cameras), ("worker", WORKER, workers)):

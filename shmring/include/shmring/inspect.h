@@ -13,7 +13,7 @@ extern "C" {
 
 typedef struct shmring_observer shmring_observer;
 
-/* Connects to the publisher at `path`. SHMRING_DISCONNECTED: nobody is there. Free with shmring_observer_close(). */
+/* Connects to the publisher at `path`. SHMRING_DISCONNECTED: no publisher is there. Free with shmring_observer_close(). */
 SHMRING_API shmring_status shmring_observer_open(const char* path, uint64_t timeout, shmring_observer** observer);
 SHMRING_API void shmring_observer_close(shmring_observer* observer);
 /* As shmring_publisher_stats(). SHMRING_DISCONNECTED once the publisher is gone. */

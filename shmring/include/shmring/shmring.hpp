@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <shmring/fields.hpp>
 #include <shmring/shmring.h>
 
 namespace shmring {
@@ -79,9 +80,11 @@ inline std::uint64_t wait(std::chrono::nanoseconds timeout) {
   return timeout.count() > 0 ? static_cast<std::uint64_t>(timeout.count()) : 0;
 }
 
-// Calls until the array of accounts was large enough.
+}  // namespace detail
+
+// Stats by a function of the C API, for programs that hold its handles: calls until the array of accounts was large enough.
 template <class Call>
-Stats stats(Call call) {
+Stats collect_stats(Call call) {
   Stats all;
   std::size_t count = 16;
   do {
@@ -91,8 +94,6 @@ Stats stats(Call call) {
   all.accounts.resize(count);
   return all;
 }
-
-}  // namespace detail
 
 constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
 
@@ -276,7 +277,7 @@ class Publisher {
 
   void end() { check(shmring_publisher_end(publisher_)); }
   Stats stats() const {
-    return detail::stats([this](auto... to) { return shmring_publisher_stats(publisher_, to...); });
+    return collect_stats([this](auto... to) { return shmring_publisher_stats(publisher_, to...); });
   }
 
  private:
@@ -289,15 +290,32 @@ class Publisher {
   shmring_publisher* publisher_ = nullptr;
 };
 
-// Stats of a live ring, through an observer.
+// Looks at a live ring: takes no lane and maps no memory.
+class Observer {
+ public:
+  explicit Observer(const std::string& path, std::chrono::nanoseconds timeout = std::chrono::seconds(1))
+      : timeout_(detail::wait(timeout)) {
+    check(shmring_observer_open(path.c_str(), timeout_, &observer_));
+  }
+  Observer(Observer&& other) noexcept : timeout_(other.timeout_), observer_(std::exchange(other.observer_, nullptr)) {}
+  Observer& operator=(Observer&& other) noexcept {
+    std::swap(timeout_, other.timeout_);
+    std::swap(observer_, other.observer_);
+    return *this;
+  }
+  ~Observer() { shmring_observer_close(observer_); }
+
+  Stats stats() const {
+    return collect_stats([this](auto... to) { return shmring_observer_stats(observer_, timeout_, to...); });
+  }
+
+ private:
+  std::uint64_t timeout_;
+  shmring_observer* observer_ = nullptr;
+};
+
 inline Stats inspect(const std::string& path, std::chrono::nanoseconds timeout = std::chrono::seconds(1)) {
-  shmring_observer* observer = nullptr;
-  check(shmring_observer_open(path.c_str(), detail::wait(timeout), &observer));
-  struct Close {
-    shmring_observer* observer;
-    ~Close() { shmring_observer_close(observer); }
-  } const close{observer};
-  return detail::stats([&](auto... to) { return shmring_observer_stats(observer, detail::wait(timeout), to...); });
+  return Observer(path, timeout).stats();
 }
 
 }  // namespace face

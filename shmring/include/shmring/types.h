@@ -282,7 +282,7 @@ typedef struct shmring_times {
 typedef enum shmring_reader_state SHMRING_INT {
   SHMRING_READER_ACTIVE = 0,
   SHMRING_READER_RETIRED = 1, /* gets no frames; what it took is still its own */
-  SHMRING_READER_GONE = 2     /* nobody has this name now; its counters stay */
+  SHMRING_READER_GONE = 2     /* no process has this name now; its counters stay */
 } shmring_reader_state;
 
 /* Why a publisher sent a peer away; the places of shmring_ring_stats.violations. */
@@ -340,7 +340,7 @@ typedef struct shmring_ring_stats {
   uint64_t memory;    /* bytes of shared memory */
   uint64_t sequence;  /* frames offered to the ring */
   uint64_t published; /* frames that had a slot */
-  uint64_t no_slot;   /* frames dropped for everybody because no slot was free */
+  uint64_t no_slot;   /* frames that no reader was offered because no slot was free */
   uint64_t too_large; /* frames refused because they did not fit */
   uint64_t copied;    /* frames copied into a slot (the others were written in place) */
   uint64_t refused_readers;
@@ -360,9 +360,14 @@ typedef struct shmring_ring_stats {
 
 /* Error message of the last call of this thread that did not return SHMRING_OK. Never NULL; valid until the next call. */
 SHMRING_API const char* shmring_last_error(void);
-/* The name of a status: "timeout", "in-use", … Never NULL. */
+/* The name of a status: "timeout", "in-use", … Never NULL; "unknown" for a value that this library does not know. */
 SHMRING_API const char* shmring_status_name(shmring_status status);
-/* The name of an violation: "message", "tail", … NULL for a place that is free. */
+/* The names of the other enumerations' values, as in the elements' properties, in Python and in the command: "drop-oldest" ("publisher" for
+ * SHMRING_POLICY_DEFAULT), "adaptive", "retired", … Never NULL; "unknown" for a value that this library does not know. */
+SHMRING_API const char* shmring_policy_name(shmring_policy policy);
+SHMRING_API const char* shmring_wake_name(shmring_wake wake);
+SHMRING_API const char* shmring_reader_state_name(shmring_reader_state state);
+/* The name of a violation: "message", "tail", … NULL for a place of the table that is free. */
 SHMRING_API const char* shmring_violation_name(shmring_violation violation);
 /* The layout of a pixel format, valid for ever; NULL for SHMRING_BYTES and for numbers that this library does not know. */
 SHMRING_API const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format);
