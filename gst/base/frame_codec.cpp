@@ -19,12 +19,6 @@ namespace {
 constexpr gint kLargestSide = 1 << 20;  // as abi/check.cpp has it
 constexpr std::size_t kLongestCaps = sizeof(shmring::FormatArea::caps) - 1;
 
-shmring_pixel_format pixel_format(GstVideoFormat format) {
-  static_assert(G_BYTE_ORDER == G_LITTLE_ENDIAN);
-  return format == GST_VIDEO_FORMAT_ARGB64 ? SHMRING_ARGB64_LE  // its other name
-                                           : shmring::pixel_format_of(gst_video_format_to_string(format));
-}
-
 struct Flag {
   guint gst;
   std::uint32_t ring;
@@ -203,6 +197,21 @@ void encode_planes(GstBuffer* buffer, const GstVideoInfo& video, shmring_frame_i
   if (same_planes(info, video) && info.size >= GST_VIDEO_INFO_SIZE(&video)) info.plane_count = 0;
 }
 
+// A frame of raw Bayer whose rows are not padded as GStreamer's own elements do it, as some cameras' are not.
+void encode_rows(GstBuffer* buffer, const shmring_format& bayer, shmring_frame_info& info) {
+  const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer);
+  shmring_plane rows = bayer.planes[0];
+  if (meta && meta->n_planes == 1) {
+    rows = {meta->offset[0], meta->stride[0], 0};
+  } else if (info.size % bayer.height == 0 && info.size / bayer.height <= G_MAXINT32) {
+    const shmring_plane even{0, static_cast<std::int32_t>(info.size / bayer.height), 0};
+    if (shmring::picture_size(bayer.pixel_format, bayer.width, bayer.height, {&even, 1}) <= info.size) rows = even;
+  }
+  if (rows.offset == bayer.planes[0].offset && rows.stride == bayer.planes[0].stride) return;
+  info.plane_count = 1;
+  info.planes[0] = rows;
+}
+
 }  // namespace
 
 shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
@@ -241,6 +250,18 @@ shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
   gint height = 0;
   if (gst_structure_get_int(structure, "width", &width) && gst_structure_get_int(structure, "height", &height) &&
       width > 0 && height > 0) {
+    if (gst_structure_has_name(structure, "video/x-bayer")) {
+      const char* name = gst_structure_get_string(structure, "format");
+      const shmring_pixel_format pattern = shmring::pixel_format_of(name ? name : "");
+      shmring_format bayer = SHMRING_FORMAT_INIT;
+      std::string described;
+      if (shmring::is_bayer(pattern) &&
+          (format.largest_frame_ = shmring::describe_video(bayer, described, pattern, static_cast<std::uint32_t>(width),
+                                                           static_cast<std::uint32_t>(height)))) {
+        format.bayer_ = bayer;
+        return format;
+      }
+    }
     // Compressed pictures are smaller than they would be as I420.
     format.largest_frame_ =
         std::max(kSmallestGuess, static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height) * 3 / 2);
@@ -273,10 +294,10 @@ Owned<GstCaps> crossing_caps(GstCaps* filter) {
 }
 
 shmring_format StreamFormat::ring_format() const {
-  shmring_format format = SHMRING_FORMAT_INIT;
+  shmring_format format = bayer_ ? *bayer_ : shmring_format(SHMRING_FORMAT_INIT);
   format.caps = text_.c_str();
   if (!video_) return format;
-  format.pixel_format = pixel_format(GST_VIDEO_INFO_FORMAT(&*video_));
+  format.pixel_format = shmring::pixel_format_of(GST_VIDEO_INFO_NAME(&*video_));
   format.width = static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&*video_));
   format.height = static_cast<std::uint32_t>(GST_VIDEO_INFO_FIELD_HEIGHT(&*video_));
   format.plane_count = std::min<std::uint32_t>(GST_VIDEO_INFO_N_PLANES(&*video_), SHMRING_MAX_PLANES);
@@ -336,6 +357,7 @@ shmring_frame_info encode(GstBuffer* buffer, const StreamFormat& format, const G
   info.offset = GST_BUFFER_OFFSET(buffer);
   info.flags = flags_of(buffer, format);
   if (format.video()) encode_planes(buffer, *format.video(), info);
+  if (format.bayer()) encode_rows(buffer, *format.bayer(), info);
   return info;
 }
 

@@ -34,15 +34,18 @@ class StreamFormat {
   shmring_format ring_format() const;
   // NULL for everything but raw video in a format that GStreamer knows. What has another crosses as bytes.
   const GstVideoInfo* video() const { return video_ ? &*video_ : nullptr; }
+  // Rows of raw Bayer, as GStreamer pads them; NULL for everything else.
+  const shmring_format* bayer() const { return bayer_ ? &*bayer_ : nullptr; }
   // NULL for everything but raw audio.
   const GstAudioInfo* audio() const { return audio_ ? &*audio_ : nullptr; }
-  bool is_raw() const { return video_ || audio_; }
+  bool is_raw() const { return video_ || bayer_ || audio_; }
   // The largest frame to expect; 0 where caps do not tell.
   std::uint64_t largest_frame() const { return largest_frame_; }
 
  private:
   std::string text_;
   std::optional<GstVideoInfo> video_;
+  std::optional<shmring_format> bayer_;
   std::optional<GstAudioInfo> audio_;
   std::uint64_t largest_frame_ = 0;
 };

@@ -14,6 +14,13 @@ namespace shmring {
 // nullptr for SHMRING_BYTES and unknown numbers.
 const shmring_pixel_layout* pixel_layout(shmring_pixel_format format);
 
+// Whether its name is one of video/x-bayer, not of video/x-raw.
+bool is_bayer(shmring_pixel_format format);
+
+// Sides of a plane's array.
+std::int64_t plane_columns(const shmring_pixel_layout& layout, std::uint32_t plane, std::uint32_t width);
+std::int64_t plane_rows(const shmring_pixel_layout& layout, std::uint32_t plane, std::uint32_t height);
+
 // The format that GStreamer calls so; BYTES if it is none of the table.
 shmring_pixel_format pixel_format_of(std::string_view name);
 

@@ -2,10 +2,14 @@
 // Statuses, their error messages, the clock.
 #include "capi/status.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <string>
 #include <string_view>
 
 #include <shmring/version.h>
 
+#include "abi/array.hpp"
 #include "abi/names.hpp"
 #include "abi/video.hpp"
 #include "os/clock.hpp"
@@ -70,6 +74,36 @@ const char* shmring_violation_name(shmring_violation violation) { return shmring
 
 const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format) {
   return shmring::pixel_layout(format);
+}
+
+shmring_pixel_format shmring_pixel_format_of(const char* name) {
+  return name ? shmring::pixel_format_of(name) : SHMRING_BYTES;
+}
+
+shmring_status shmring_array_of(const shmring_format* given_format, const shmring_frame_info* given_info, int plane,
+                                shmring_array* array) {
+  using namespace shmring;
+  return capi::guarded([&] {
+    if (!given_format || !given_info || !array)
+      return capi::fail(SHMRING_INVALID, "format, info and the place for the array must not be NULL");
+    if (given_format->struct_size == 0) return capi::not_initialised("shmring_format", "SHMRING_FORMAT_INIT");
+    if (given_info->struct_size == 0) return capi::not_initialised("shmring_frame_info", "SHMRING_FRAME_INFO_INIT");
+    shmring_format format = SHMRING_FORMAT_INIT;
+    shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    std::memcpy(&format, given_format, std::min(given_format->struct_size, sizeof format));
+    std::memcpy(&info, given_info, std::min(given_info->struct_size, sizeof info));
+    if (info.plane_count == 0) {  // the format's planes apply
+      info.plane_count = std::min<std::uint32_t>(format.plane_count, SHMRING_MAX_PLANES);
+      std::copy_n(format.planes, info.plane_count, info.planes);
+    }
+    if (plane < SHMRING_WHOLE)
+      return capi::fail(SHMRING_INVALID, "plane " + std::to_string(plane) +
+                                             " does not exist: the first is 0, and SHMRING_WHOLE the whole picture");
+    auto found = plane == SHMRING_WHOLE ? whole_array(format, info)
+                                        : plane_array(format, info, static_cast<std::uint32_t>(plane));
+    if (!found) return capi::status_of(found);
+    return capi::fill(array, *found, "shmring_array", "SHMRING_ARRAY_INIT");
+  });
 }
 
 }  // extern "C"

@@ -79,10 +79,7 @@ py::object copy_of(const py::object& array) { return owned(numpy().new_copy(arra
 
 py::object view_of(const Frame& frame) {
   const Pixels pixels(frame);
-  View view;
-  std::string why;
-  if (!whole_view(format_in(frame), frame.info, view, why)) raise(SHMRING_INVALID, why);
-  return make_array(pixels.data, view, pixels.owner, false);
+  return make_array(pixels.data, whole_view(format_in(frame), frame.info), pixels.owner, false);
 }
 
 PyObject* get_array(PyObject* self, void*) {
@@ -105,10 +102,7 @@ PyObject* get_planes(PyObject* self, void*) {
   const Frame& frame = of(self);
   return guarded([&] {
     const Pixels pixels(frame);
-    Planes planes;
-    std::string why;
-    if (!plane_views(format_in(frame), frame.info, planes, why)) raise(SHMRING_INVALID, why);
-    py::tuple arrays = make_arrays(pixels.data, planes, pixels.owner, false);
+    py::tuple arrays = make_arrays(pixels.data, plane_views(format_in(frame), frame.info), pixels.owner, false);
     if (!frame.copies) return arrays;
     py::tuple copies(arrays.size());
     for (std::size_t i = 0; i < arrays.size(); ++i) copies[i] = copy_of(arrays[i]);
@@ -118,6 +112,10 @@ PyObject* get_planes(PyObject* self, void*) {
 
 PyObject* copy(PyObject* self, PyObject*) {
   return guarded([&] { return copy_of(view_of(of(self))); });
+}
+
+PyObject* to_bgr(PyObject* self, PyObject*) {
+  return guarded([&] { return py::module_::import("shmring._bgr").attr("to_bgr")(py::handle(self)); });
 }
 
 PyObject* refuse_pickle(PyObject*, PyObject*) {
@@ -194,6 +192,9 @@ PyGetSetDef properties[] = {
 PyMethodDef methods[] = {
     method("copy", copy,
            "copy($self, /)\n--\n\nThe image as an array of its own, which can be written to and keeps no slot"),
+    method("to_bgr", to_bgr,
+           "to_bgr($self, /)\n--\n\nThe picture as a new array (height, width, 3) of uint8 for OpenCV, with the "
+           "colours of its colorimetry"),
     method("release", release,
            "release($self, /)\n--\n\nLets go of the frame; arrays made from it keep the slot until they die"),
     method("__enter__", enter, nullptr),
@@ -218,16 +219,14 @@ void release_capsule(PyObject* capsule) {
 
 }  // namespace
 
-py::object make_array(const void* memory, const View& view, const py::handle& owner, bool writable) {
+py::object make_array(const void* memory, const shmring_array& view, const py::handle& owner, bool writable) {
   const Numpy& functions = numpy();
-  PyObject* descriptor = functions.unsigned_of[view.big_endian ? 1 : 0][view.item_size / 2];
-  const Py_intptr_t shape[] = {view.shape[0], view.shape[1], view.shape[2]};
-  const Py_intptr_t strides[] = {view.strides[0], view.strides[1], view.strides[2]};
+  PyObject* descriptor = functions.dtype_of(view);
   Py_INCREF(descriptor);  // it is taken over, also where no array comes of it
-  auto array = py::reinterpret_steal<py::object>(
-      functions.new_from_descriptor(functions.array_type, descriptor, view.dimensions, shape, strides,
-                                    const_cast<std::byte*>(static_cast<const std::byte*>(memory) + view.offset),
-                                    writable ? Numpy::writable : 0, nullptr));
+  auto array = py::reinterpret_steal<py::object>(functions.new_from_descriptor(
+      functions.array_type, descriptor, static_cast<int>(view.dimensions), view.shape, view.strides,
+      const_cast<std::byte*>(static_cast<const std::byte*>(memory) + view.offset), writable ? Numpy::writable : 0,
+      nullptr));
   if (!array || functions.set_base(array.ptr(), owner.inc_ref().ptr()) != 0) throw py::error_already_set();
   return array;
 }

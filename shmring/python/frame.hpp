@@ -15,7 +15,8 @@
 namespace shmring::python {
 
 // A numpy array on memory that `owner` keeps.
-pybind11::object make_array(const void* memory, const View& view, const pybind11::handle& owner, bool writable);
+pybind11::object make_array(const void* memory, const shmring_array& view, const pybind11::handle& owner,
+                            bool writable);
 // One array a plane.
 pybind11::tuple make_arrays(const void* memory, const Planes& planes, const pybind11::handle& owner, bool writable);
 

@@ -58,20 +58,14 @@ py::object Loan::array() const {
   Slot& slot = get();
   shmring_frame_info info = format_->info();
   info.size = default_size();
-  View view;
-  std::string why;
-  if (!whole_view(format_->format, info, view, why)) raise(SHMRING_INVALID, why);
-  return make_array(slot.loan.data, view, keeper(slot_), true);
+  return make_array(slot.loan.data, whole_view(format_->format, info), keeper(slot_), true);
 }
 
 py::tuple Loan::planes() const {
   Slot& slot = get();
   shmring_frame_info info = format_->info();
   info.size = default_size();
-  Planes planes;
-  std::string why;
-  if (!plane_views(format_->format, info, planes, why)) raise(SHMRING_INVALID, why);
-  return make_arrays(slot.loan.data, planes, keeper(slot_), true);
+  return make_arrays(slot.loan.data, plane_views(format_->format, info), keeper(slot_), true);
 }
 
 shmring_status Loan::publish(const Ring& ring, shmring_frame_info& info) {

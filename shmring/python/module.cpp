@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The extension module shmring._shmring: the C API with Python's manners. What users import is shmring/__init__.py.
+#include <string>
+#include <utility>
+
 #include <pybind11/pybind11.h>
 
 #include <shmring/version.h>
@@ -12,6 +15,7 @@
 #include "publisher.hpp"
 #include "reader.hpp"
 #include "stats.hpp"
+#include "views.hpp"
 
 namespace py = pybind11;
 
@@ -26,5 +30,10 @@ PYBIND11_MODULE(_shmring, module) {
   module.def("inspect", inspect);
   module.def("check_path",
              [](const py::object& path) { check(shmring_reader_check_path(string_of(path, "path").c_str())); });
+  // Bits of a sample that mean something, and the zero bits below them.
+  module.def("sample_bits", [](const std::string& format) {
+    const shmring_pixel_layout* layout = shmring_pixel_layout_of(shmring_pixel_format_of(format.c_str()));
+    return layout ? std::pair(layout->bits, layout->shift) : std::pair(8U, 0U);
+  });
   module.attr("__version__") = SHMRING_VERSION_STRING;
 }

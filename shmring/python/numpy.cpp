@@ -41,24 +41,29 @@ void load(Function& function, void* const* table, std::size_t place) {
 const Numpy& numpy() {
   if (loaded.array_type != nullptr) return loaded;
   const py::object module = import("numpy");
-  py::object dtypes[2][3];
-  for (int order = 0; order < 2; ++order) {
-    for (int log = 0; log < 3; ++log) {
-      const std::string name = (order == 0 ? "<u" : ">u") + std::to_string(1 << log);
-      dtypes[order][log] =
-          owned(outlive_interpreter([&] { return PyObject_CallMethod(module.ptr(), "dtype", "s", name.c_str()); }));
+  Numpy found{};
+  // The sizes of each kind, as powers of two: 1 to 8 bytes of integers, 2 to 8 of floats, 8 and 16 of complex numbers, 1 of booleans.
+  constexpr int smallest[] = {0, 0, 1, 3, 0};
+  constexpr int largest[] = {3, 3, 3, 4, 0};
+  for (std::size_t kind = 0; kind < Numpy::kinds.size(); ++kind) {
+    for (int order = 0; order < 2; ++order) {
+      for (int log = smallest[kind]; log <= largest[kind]; ++log) {
+        const std::string name =
+            (order == 0 ? "<" : ">") + std::string(1, Numpy::kinds[kind]) + std::to_string(1 << log);
+        found.dtypes[kind][order][log] =
+            owned(outlive_interpreter([&] { return PyObject_CallMethod(module.ptr(), "dtype", "s", name.c_str()); }))
+                .release()
+                .ptr();
+      }
     }
   }
   const py::object c_api = import_c_api().attr("_ARRAY_API");
   auto* const* table = static_cast<void* const*>(PyCapsule_GetPointer(c_api.ptr(), nullptr));
   if (table == nullptr) throw py::error_already_set();
-  Numpy found{};
   load(found.array_type, table, 2);
   load(found.new_from_descriptor, table, 94);
   load(found.new_copy, table, 85);
   load(found.set_base, table, 282);
-  for (int order = 0; order < 2; ++order)
-    for (int log = 0; log < 3; ++log) found.unsigned_of[order][log] = dtypes[order][log].inc_ref().ptr();
   return loaded = found;
 }
 

@@ -22,7 +22,7 @@ std::shared_ptr<const Format> make_format(const py::handle& name, const py::hand
   if (!name.is_none()) {
     char text[256] = "";
     const std::string wanted = string_of(name, "format");
-    const shmring_pixel_format pixel_format = format_of(wanted);
+    const shmring_pixel_format pixel_format = shmring_pixel_format_of(wanted.c_str());
     if (pixel_format == SHMRING_BYTES) {
       raise(SHMRING_INVALID, "format is one of " + format_names() + ", not \"" + wanted +
                                  "\"; frames in other formats go as bytes, with slot_size and caps");
@@ -215,9 +215,7 @@ Loan Publisher::loan() const { return Loan(get(), format_); }
 // one piece.
 void Publisher::fit(shmring_frame_info& info, const py::handle& data) const {
   if (format_->size == 0 || info.size == format_->size) return;
-  Planes planes;
-  std::string why;
-  if (!plane_views(format_->format, format_->info(), planes, why)) raise(SHMRING_INVALID, why);
+  const Planes planes = plane_views(format_->format, format_->info());
   std::uint64_t packed = 0;
   info.plane_count = static_cast<std::uint32_t>(planes.count);
   for (int i = 0; i < planes.count; ++i) {

@@ -60,7 +60,7 @@ def test_every_byte_of_a_known_file_is_where_gstreamer_put_it(path, launch, tmp_
         "GRAY16_LE": ([(height, width)], [up(2 * width, 4)]),
         "BGR": ([(height, width, 3)], [up(3 * width, 4)]),
         "ABGR64_LE": ([(height, width, 4)], [8 * width]),
-        "YUY2": ([(height, width, 2)], [up(2 * width, 4)]),
+        "YUY2": ([(height, up(width, 2), 2)], [up(2 * width, 4)]),
         "NV21": ([(height, width), (*half, 2)], [up(width, 4), up(width, 4)]),
         "NV12": ([(height, width), (*half, 2)], [up(width, 4), up(width, 4)]),
         "I420": ([(height, width), half, half], [up(width, 4), up(half[1], 4), up(half[1], 4)]),

@@ -118,6 +118,13 @@ class Frame {
     check(shmring_frame_format(frame_, &format));
     return format;
   }
+  // The whole picture, or one plane, as an array in data(). Throws where there is no single array or no such plane.
+  shmring_array array(int plane = SHMRING_WHOLE) const {
+    const shmring_format described = format();
+    shmring_array array = SHMRING_ARRAY_INIT;
+    check(shmring_array_of(&described, &info_, plane, &array));
+    return array;
+  }
   std::chrono::nanoseconds age() const { return std::chrono::nanoseconds(shmring_now() - info_.published_at); }
 
  private:

@@ -74,7 +74,8 @@ typedef enum shmring_wake SHMRING_INT {
 } shmring_wake;
 
 /* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video, or a format whose planes are not
- * rows of samples (tiled, compressed, 10 bits packed across bytes). The names are GStreamer's. */
+ * rows of samples (tiled, compressed, 10 bits packed across bytes). The names are GStreamer's, of video/x-raw and, from BGGR on, of
+ * video/x-bayer. */
 typedef enum shmring_pixel_format SHMRING_INT {
   SHMRING_BYTES = 0,
   SHMRING_GRAY8 = 1,
@@ -192,10 +193,51 @@ typedef enum shmring_pixel_format SHMRING_INT {
   SHMRING_Y410 = 113,
   SHMRING_R210 = 114,
   SHMRING_BGR10A2_LE = 115,
-  SHMRING_RGB10A2_LE = 116
+  SHMRING_RGB10A2_LE = 116,
+  SHMRING_GBR_16LE = 117,
+  SHMRING_GBR_16BE = 118,
+  SHMRING_BGR10X2_LE = 119,
+  SHMRING_RGB10X2_LE = 120,
+  SHMRING_BGGR = 121,
+  SHMRING_GBRG = 122,
+  SHMRING_GRBG = 123,
+  SHMRING_RGGB = 124,
+  SHMRING_BGGR10LE = 125,
+  SHMRING_GBRG10LE = 126,
+  SHMRING_GRBG10LE = 127,
+  SHMRING_RGGB10LE = 128,
+  SHMRING_BGGR10BE = 129,
+  SHMRING_GBRG10BE = 130,
+  SHMRING_GRBG10BE = 131,
+  SHMRING_RGGB10BE = 132,
+  SHMRING_BGGR12LE = 133,
+  SHMRING_GBRG12LE = 134,
+  SHMRING_GRBG12LE = 135,
+  SHMRING_RGGB12LE = 136,
+  SHMRING_BGGR12BE = 137,
+  SHMRING_GBRG12BE = 138,
+  SHMRING_GRBG12BE = 139,
+  SHMRING_RGGB12BE = 140,
+  SHMRING_BGGR14LE = 141,
+  SHMRING_GBRG14LE = 142,
+  SHMRING_GRBG14LE = 143,
+  SHMRING_RGGB14LE = 144,
+  SHMRING_BGGR14BE = 145,
+  SHMRING_GBRG14BE = 146,
+  SHMRING_GRBG14BE = 147,
+  SHMRING_RGGB14BE = 148,
+  SHMRING_BGGR16LE = 149,
+  SHMRING_GBRG16LE = 150,
+  SHMRING_GRBG16LE = 151,
+  SHMRING_RGGB16LE = 152,
+  SHMRING_BGGR16BE = 153,
+  SHMRING_GBRG16BE = 154,
+  SHMRING_GRBG16BE = 155,
+  SHMRING_RGGB16BE = 156
 } shmring_pixel_format;
 
-/* One plane: an array of rows, columns and components of the samples' type. Sides are the picture's, divided and rounded up. */
+/* One plane: an array of rows, columns and components of the samples' type. Sides are the picture's, divided and rounded up; the columns of
+ * formats whose pixels share their colour by pairs in one plane (YUY2) are rounded up to even. */
 typedef struct shmring_plane_layout {
   uint32_t columns_divisor;
   uint32_t rows_divisor;
@@ -206,10 +248,30 @@ typedef struct shmring_plane_layout {
 typedef struct shmring_pixel_layout {
   const char* name;     /* GStreamer's, as in caps */
   uint32_t sample_size; /* bytes: 1, 2 or 4, unsigned */
+  uint32_t bits;        /* of a sample that mean something; 0: a sample holds several fields, as in RGB16 or Y410 */
+  uint32_t shift;       /* zero bits below them: 6 in P010_10LE, 0 in I420_10LE */
   uint32_t big_endian;  /* 1: the bytes of a sample are in the order of the network */
   uint32_t plane_count;
   shmring_plane_layout planes[SHMRING_MAX_PLANES];
 } shmring_pixel_layout;
+
+/* An array in a frame, as numpy and DLPack describe one. The element at [i, j, …] begins at offset + i × strides[0] + j × strides[1] + … of the
+ * frame's data. All elements lie within the frame. */
+#define SHMRING_MAX_DIMENSIONS 8
+typedef struct shmring_array {
+  size_t struct_size;
+  uint64_t offset;     /* of the first element, bytes */
+  uint32_t kind;       /* of number: 'u' unsigned, 'i' signed, 'f' float, 'c' complex, 'b' boolean */
+  uint32_t item_size;  /* bytes of a number */
+  uint32_t big_endian; /* 1: the bytes of a number are in the order of the network */
+  uint32_t dimensions;
+  int64_t shape[SHMRING_MAX_DIMENSIONS];
+  int64_t strides[SHMRING_MAX_DIMENSIONS]; /* bytes; negative where rows run upwards */
+} shmring_array;
+#define SHMRING_ARRAY_INIT                                                                       \
+  {                                                                                              \
+    sizeof(shmring_array), 0, 'u', 1, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0}, { 0, 0, 0, 0, 0, 0, 0, 0 } \
+  }
 
 /* Frame flags, a bit set. */
 #define SHMRING_FRAME_DELTA_UNIT (1u << 0) /* cannot be decoded without frames before it */
@@ -371,6 +433,16 @@ SHMRING_API const char* shmring_reader_state_name(shmring_reader_state state);
 SHMRING_API const char* shmring_violation_name(shmring_violation violation);
 /* The layout of a pixel format, valid for ever; NULL for SHMRING_BYTES and for numbers that this library does not know. */
 SHMRING_API const shmring_pixel_layout* shmring_pixel_layout_of(shmring_pixel_format format);
+/* The format of that name, as in caps of video/x-raw or video/x-bayer ("NV12", "rggb"); SHMRING_BYTES for any other. */
+SHMRING_API shmring_pixel_format shmring_pixel_format_of(const char* name);
+/* Describes one plane of a frame, or with SHMRING_WHOLE the whole picture, as an array. `info` and `format` are those of the frame; a publisher
+ * may give what it is about to publish. Planes are (rows, columns), or (rows, columns, components) where a column has several samples. The
+ * whole picture is the plane where there is one; (planes, rows, columns) where all have one size and lie at equal distances; and of NV12, I420
+ * and their like (height × 3 / 2, width) where the planes follow each other without gaps. Bytes are one plane, (size,).
+ * SHMRING_INVALID: there is no such plane, no single array, or the frame is not what its format says; shmring_last_error() says which. */
+#define SHMRING_WHOLE (-1)
+SHMRING_API shmring_status shmring_array_of(const shmring_format* format, const shmring_frame_info* info, int plane,
+                                            shmring_array* array);
 /* The library's log: readers that attach, are refused or leave, and why; no line for single frames. Each level has those before it, too. */
 typedef enum shmring_log_level SHMRING_INT {
   SHMRING_LOG_NONE = 0,
@@ -387,7 +459,7 @@ typedef void (*shmring_log_callback)(shmring_log_level level, const char* text, 
 SHMRING_API void shmring_set_log(shmring_log_callback callback, void* user, shmring_log_level level);
 /* Now on CLOCK_MONOTONIC, ns. */
 SHMRING_API uint64_t shmring_now(void);
-/* Fills `format` for raw video of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
+/* Fills `format` for raw video (or Bayer) of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
  * of a frame in bytes (0: unknown format or size, or a wrong argument; shmring_last_error() says which). `caps` (at least 256 bytes, owned
  * by the caller) receives the caps string. */
 SHMRING_API uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width,

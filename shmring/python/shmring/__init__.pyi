@@ -17,7 +17,7 @@ __version__: str
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 _Policy = Literal["drop-newest", "drop-oldest", "latest"]
 _Wake = Literal["block", "adaptive"]
-_Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+_Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
 class Error(Exception):
     status: str
@@ -128,11 +128,12 @@ class Frame:
 
     @property
     def array(self) -> _Array:
-        """The image, read-only, without a copy (a writable copy with writable_copies): (height, width[, channels]);
-        NV12 and I420 as (height × 3 / 2, width); bytes as (size,)."""
+        """The image, read-only, without a copy (a writable copy with writable_copies): (height, width[, channels]) of uint8, uint16 or uint32;
+        planes of one size as (planes, height, width); NV12 and I420 as (height × 3 / 2, width); bytes as (size,).
+        Invalid where the planes are no single array."""
     @property
     def planes(self) -> tuple[_Array, ...]:
-        """One array a plane: NV12 has (height, width) and (height / 2, width / 2, 2), I420 has three."""
+        """One array a plane, (rows, columns[, components]): NV12 has (height, width) and (height / 2, width / 2, 2), I420 has three."""
     @property
     def sequence(self) -> int:
         """Counts every frame offered to the ring, from 1; gaps are frames that this reader never gets."""
@@ -169,6 +170,9 @@ class Frame:
     def height(self) -> int: ...
     def copy(self) -> _Array:
         """The image as an array of its own, which can be written to and keeps no slot."""
+    def to_bgr(self) -> npt.NDArray[np.uint8]:
+        """The picture as a new array (height, width, 3) of 8 bits, as OpenCV draws, shows and writes it: every raw format whose planes are
+        rows of samples, and Bayer, with the matrix and range of its colorimetry. ImportError without OpenCV; Invalid for anything else."""
     def release(self) -> None:
         """Lets go of the frame now instead of when it dies. Arrays made from it keep the slot until they die."""
     def __enter__(self) -> Self: ...

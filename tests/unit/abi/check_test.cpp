@@ -119,7 +119,7 @@ TEST_F(Format, IsRefusedWithSidesOrPlanesBeyondReason) {
 // A newer publisher may know more layouts than this reader, and a hostile one may say any number.
 TEST_F(Format, ReadsALayoutItDoesNotKnowAsBytes) {
   set_caps("video/x-raw, format=(string)P010_10LE");
-  for (const std::uint32_t unknown : {std::uint32_t{SHMRING_RGB10A2_LE} + 1, 9999u, UINT32_MAX}) {
+  for (const std::uint32_t unknown : {std::uint32_t{SHMRING_RGGB16BE} + 1, 9999u, UINT32_MAX}) {
     shared->pixel_format = unknown;
     ASSERT_TRUE(check());
     EXPECT_EQ(copy->pixel_format, std::uint32_t{SHMRING_BYTES}) << unknown;

@@ -70,7 +70,7 @@ TEST(Video, WritesCapsThatGStreamerParses) {
 
 TEST(Video, KnowsNoOtherNumbers) {
   EXPECT_EQ(Described(SHMRING_BYTES, 64, 48).size, 0u);
-  EXPECT_EQ(Described(static_cast<shmring_pixel_format>(SHMRING_RGB10A2_LE + 1), 64, 48).size, 0u);
+  EXPECT_EQ(Described(static_cast<shmring_pixel_format>(SHMRING_RGGB16BE + 1), 64, 48).size, 0u);
   EXPECT_EQ(Described(SHMRING_RGB, 0, 48).size, 0u);
   EXPECT_EQ(Described(SHMRING_RGB, 64, 65537).size, 0u);
 }

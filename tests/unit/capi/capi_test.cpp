@@ -385,6 +385,39 @@ TEST_F(CApi, FillsAccountsOfOlderAndOfNewerPrograms) {
   shmring_observer_close(observer);
 }
 
+TEST_F(CApi, DescribesThePlanesOfAFrameAsArrays) {
+  shmring_format format = SHMRING_FORMAT_INIT;
+  char caps[256];
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = shmring_format_video(&format, shmring_pixel_format_of("NV12"), 10, 8, caps, sizeof caps);
+  shmring_array array = SHMRING_ARRAY_INIT;
+  ASSERT_EQ(shmring_array_of(&format, &info, 1, &array), SHMRING_OK)
+      << shmring_last_error();  // the format's planes apply
+  EXPECT_EQ(array.offset, 12u * 8);
+  EXPECT_EQ(array.kind, static_cast<std::uint32_t>('u'));
+  EXPECT_EQ(array.item_size, 1u);
+  ASSERT_EQ(array.dimensions, 3u);
+  EXPECT_EQ(array.shape[0], 4);
+  EXPECT_EQ(array.shape[1], 5);
+  EXPECT_EQ(array.shape[2], 2);
+  EXPECT_EQ(array.strides[0], 12);
+  ASSERT_EQ(shmring_array_of(&format, &info, SHMRING_WHOLE, &array), SHMRING_OK) << shmring_last_error();
+  EXPECT_EQ(array.shape[0], 12);
+  EXPECT_EQ(array.shape[1], 10);
+  EXPECT_EQ(shmring_array_of(&format, &info, 2, &array), SHMRING_INVALID);
+  EXPECT_NE(std::string(shmring_last_error()).find("NV12 10x8 has 2 planes"), std::string::npos)
+      << shmring_last_error();
+  EXPECT_EQ(shmring_array_of(&format, &info, -2, &array), SHMRING_INVALID);
+  EXPECT_EQ(shmring_array_of(nullptr, &info, 0, &array), SHMRING_INVALID);
+  EXPECT_EQ(shmring_array_of(&format, nullptr, 0, &array), SHMRING_INVALID);
+  EXPECT_EQ(shmring_array_of(&format, &info, 0, nullptr), SHMRING_INVALID);
+  array.struct_size = 0;
+  EXPECT_EQ(shmring_array_of(&format, &info, 0, &array), SHMRING_INVALID);
+  EXPECT_NE(std::string(shmring_last_error()).find("SHMRING_ARRAY_INIT"), std::string::npos) << shmring_last_error();
+  EXPECT_EQ(shmring_pixel_format_of(nullptr), SHMRING_BYTES);
+  EXPECT_EQ(shmring_pixel_format_of("v210"), SHMRING_BYTES);
+}
+
 TEST_F(CApi, ALoanEndsOnceHoweverOftenItIsEnded) {
   shmring_loan loan = SHMRING_LOAN_INIT, copy;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The shapes of arrays on frames, and that no publisher can make one that leaves its frame.
-#include "views.hpp"
+#include "abi/array.hpp"
 
 #include <cstdint>
 #include <limits>
@@ -9,7 +9,9 @@
 
 #include <gtest/gtest.h>
 
-namespace shmring::python {
+#include "abi/video.hpp"
+
+namespace shmring {
 namespace {
 
 constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
@@ -31,18 +33,26 @@ Frame frame(shmring_pixel_format pixel_format, std::uint32_t width, std::uint32_
   return made;
 }
 
-// Why there are no views, or "".
+// The error message where a plane is no array, or "".
 std::string refusal(const Frame& frame) {
-  Planes planes;
-  std::string why;
-  return plane_views(frame.format, frame.info, planes, why) ? "" : why;
+  const shmring_pixel_layout* layout = pixel_layout(frame.format.pixel_format);
+  for (std::uint32_t i = 0; i < (layout ? layout->plane_count : 1); ++i)
+    if (const auto plane = plane_array(frame.format, frame.info, i); !plane) return plane.error().text;
+  return "";
+}
+
+// The whole picture; `why` where there is none.
+bool whole(const Frame& frame, shmring_array& array, std::string& why) {
+  auto found = whole_array(frame.format, frame.info);
+  if (found) array = *found;
+  if (!found) why = found.error().text;
+  return bool{found};
 }
 
 // By counting, not by the arithmetic under test: is every byte of the view one of the frame's?
-bool lies_inside(const View& view, std::uint64_t size) {
-  const int last = view.dimensions;
+bool lies_inside(const shmring_array& view, std::uint64_t size) {
   __int128 low = view.offset, high = static_cast<__int128>(view.offset) + view.item_size - 1;
-  for (int i = 0; i < last; ++i) {
+  for (std::uint32_t i = 0; i < view.dimensions; ++i) {
     const __int128 reach = static_cast<__int128>(view.shape[i] - 1) * view.strides[i];
     if (view.shape[i] < 1) return false;
     if (reach < 0) low += reach;
@@ -51,39 +61,27 @@ bool lies_inside(const View& view, std::uint64_t size) {
   return low >= 0 && high < static_cast<__int128>(size);
 }
 
-TEST(Views, EveryFormatHasANameThatLeadsBackToIt) {
-  for (int i = SHMRING_GRAY8; i <= SHMRING_UYVY; ++i) {
-    const auto format = static_cast<shmring_pixel_format>(i);
-    ASSERT_NE(format_name(format), nullptr) << i;
-    EXPECT_EQ(format_of(format_name(format)), format);
-  }
-  EXPECT_EQ(format_name(SHMRING_BYTES), nullptr);
-  EXPECT_EQ(format_name(static_cast<shmring_pixel_format>(SHMRING_RGB10A2_LE + 1)), nullptr);
-  EXPECT_EQ(format_of("v210"), SHMRING_BYTES);
-  EXPECT_EQ(format_of(""), SHMRING_BYTES);
-}
-
-TEST(Views, AFrameThatFillsItsSizeToTheLastByteHasAView) {
+TEST(Array, AFrameThatFillsItsSizeToTheLastByteHasOne) {
   EXPECT_EQ(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 30, {{0, 32, 0}})), "");
   EXPECT_NE(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 29, {{0, 32, 0}})), "");
   EXPECT_EQ(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 37, {{7, 32, 0}})), "");
   EXPECT_NE(refusal(frame(SHMRING_BGR, 10, 4, 32 * 3 + 36, {{7, 32, 0}})), "");
 }
 
-TEST(Views, AnImageUpsideDownLiesInsideWhenItsFirstRowIsTheLastInMemory) {
+TEST(Array, AnImageUpsideDownLiesInsideWhenItsFirstRowIsTheLastInMemory) {
   EXPECT_EQ(refusal(frame(SHMRING_GRAY8, 8, 4, 32, {{24, -8, 0}})), "");
   EXPECT_NE(refusal(frame(SHMRING_GRAY8, 8, 4, 32, {{23, -8, 0}})), "");
   EXPECT_NE(refusal(frame(SHMRING_GRAY8, 8, 4, 32, {{25, -8, 0}})), "");
 }
 
-TEST(Views, ARefusalSaysWhatIsWrong) {
+TEST(Array, ARefusalSaysWhatIsWrong) {
   EXPECT_EQ(refusal(frame(SHMRING_NV12, 8, 4, 48, {{0, 8, 0}})), "NV12 8x4 needs 2 planes; the frame has 1");
   EXPECT_EQ(refusal(frame(SHMRING_BGR, 0, 4, 48, {{0, 8, 0}})), "BGR 0x4 is no size of an image");
   EXPECT_EQ(refusal(frame(SHMRING_NV12, 8, 4, 47, {{0, 8, 0}, {32, 8, 0}})),
             "plane 1 of NV12 8x4 does not lie inside the frame of 47 bytes");
 }
 
-TEST(Views, TheLargestNumbersAreRefusedAndDoNotOverflow) {
+TEST(Array, TheLargestNumbersAreRefusedAndDoNotOverflow) {
   for (const std::uint32_t side : {most, most - 1, 1U << 31, (1U << 31) - 1}) {
     for (const std::int32_t stride :
          {std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()}) {
@@ -97,58 +95,73 @@ TEST(Views, TheLargestNumbersAreRefusedAndDoNotOverflow) {
   }
 }
 
-TEST(Views, NoFrameWhateverItSaysHasAViewThatLeavesIt) {
+TEST(Array, NoFrameWhateverItSaysHasAnArrayThatLeavesIt) {
   std::mt19937_64 random(20261121);
   const auto any = [&](std::uint64_t limit) { return random() % limit; };
   int accepted = 0;
   for (int round = 0; round < 200000; ++round) {
-    Frame made = frame(static_cast<shmring_pixel_format>(any(SHMRING_UYVY + 2)), static_cast<std::uint32_t>(any(40)),
-                       static_cast<std::uint32_t>(any(40)), any(4000), {});
+    Frame made = frame(static_cast<shmring_pixel_format>(any(SHMRING_RGGB16BE + 2)),
+                       static_cast<std::uint32_t>(any(40)), static_cast<std::uint32_t>(any(40)), any(4000), {});
     made.info.plane_count = static_cast<std::uint32_t>(any(5));
     for (auto& plane : made.info.planes) plane = {any(1000), static_cast<std::int32_t>(any(200)) - 100, 0};
-    Planes planes;
-    std::string why;
-    View whole;
-    if (whole_view(made.format, made.info, whole, why)) {
-      ASSERT_TRUE(made.info.size == 0 || lies_inside(whole, made.info.size)) << round;
+    if (auto array = whole_array(made.format, made.info)) {
+      ASSERT_TRUE(made.info.size == 0 || lies_inside(*array, made.info.size)) << round;
     }
-    if (!plane_views(made.format, made.info, planes, why)) continue;
+    if (!refusal(made).empty()) continue;
     ++accepted;
-    for (int i = 0; i < planes.count; ++i) {
-      ASSERT_TRUE(made.info.size == 0 || lies_inside(planes.view[i], made.info.size)) << round;
+    for (std::uint32_t i = 0; i < SHMRING_MAX_PLANES; ++i) {
+      auto plane = plane_array(made.format, made.info, i);
+      if (plane) {
+        ASSERT_TRUE(made.info.size == 0 || lies_inside(*plane, made.info.size)) << round;
+      }
     }
   }
   EXPECT_GT(accepted, 1000);
 }
 
-TEST(Views, PlanesThatFollowEachOtherAreOneImage) {
-  View view;
+TEST(Array, PairsOfPixelsKeepTheColourOfTheLastOne) {
+  const Frame yuy2 = frame(SHMRING_YUY2, 5, 2, 24, {{0, 12, 0}});
+  shmring_array view;
+  std::string why;
+  ASSERT_TRUE(whole(yuy2, view, why)) << why;
+  EXPECT_EQ(std::vector<std::int64_t>(view.shape, view.shape + 3), (std::vector<std::int64_t>{2, 6, 2}));
+}
+
+TEST(Array, APlaneThatTheFormatHasNotIsRefusedByName) {
+  const Frame nv12 = frame(SHMRING_NV12, 8, 4, 48, {{0, 8, 0}, {32, 8, 0}});
+  EXPECT_NE(plane_array(nv12.format, nv12.info, 2).error().text.find("NV12 8x4 has 2 planes"), std::string::npos);
+  const Frame bytes = frame(SHMRING_BYTES, 0, 0, 48, {});
+  EXPECT_NE(plane_array(bytes.format, bytes.info, 1).error().text.find("one plane of bytes"), std::string::npos);
+}
+
+TEST(Array, PlanesThatFollowEachOtherAreOneImage) {
+  shmring_array view;
   std::string why;
   const Frame nv12 = frame(SHMRING_NV12, 6, 4, 48, {{0, 8, 0}, {32, 8, 0}});  // padded rows are no obstacle
-  ASSERT_TRUE(whole_view(nv12.format, nv12.info, view, why)) << why;
+  ASSERT_TRUE(whole(nv12, view, why)) << why;
   EXPECT_EQ(view.shape[0], 6);
   EXPECT_EQ(view.shape[1], 6);
   EXPECT_EQ(view.strides[0], 8);
   const Frame i420 = frame(SHMRING_I420, 8, 4, 48, {{0, 8, 0}, {32, 4, 0}, {40, 4, 0}});
-  ASSERT_TRUE(whole_view(i420.format, i420.info, view, why)) << why;
+  ASSERT_TRUE(whole(i420, view, why)) << why;
   EXPECT_EQ(view.shape[0], 6);
 }
 
-TEST(Views, PlanesOfOneSizeAreAStack) {
-  View view;
+TEST(Array, PlanesOfOneSizeAreAStack) {
+  shmring_array view;
   std::string why;
   const Frame a444 = frame(SHMRING_A444_16LE, 3, 2, 64, {{0, 8, 0}, {16, 8, 0}, {32, 8, 0}, {48, 8, 0}});
-  ASSERT_TRUE(whole_view(a444.format, a444.info, view, why)) << why;
+  ASSERT_TRUE(whole(a444, view, why)) << why;
   EXPECT_EQ(view.dimensions, 3);
   EXPECT_EQ(std::vector<std::int64_t>(view.shape, view.shape + 3), (std::vector<std::int64_t>{4, 2, 3}));
   EXPECT_EQ(std::vector<std::int64_t>(view.strides, view.strides + 3), (std::vector<std::int64_t>{16, 8, 2}));
   const Frame gap = frame(SHMRING_A444_16LE, 3, 2, 80, {{0, 8, 0}, {16, 8, 0}, {40, 8, 0}, {56, 8, 0}});
-  EXPECT_FALSE(whole_view(gap.format, gap.info, view, why));
+  EXPECT_FALSE(whole(gap, view, why));
   EXPECT_NE(why.find("use planes"), std::string::npos);
 }
 
-TEST(Views, PlanesWithAGapInAnotherOrderOrWithPaddedHalfRowsAreNoSingleImage) {
-  View view;
+TEST(Array, PlanesWithAGapInAnotherOrderOrWithPaddedHalfRowsAreNoSingleImage) {
+  shmring_array view;
   std::string why;
   for (const Frame& made : {
            frame(SHMRING_NV12, 8, 4, 64, {{0, 8, 0}, {40, 8, 0}}),              // a gap
@@ -159,10 +172,10 @@ TEST(Views, PlanesWithAGapInAnotherOrderOrWithPaddedHalfRowsAreNoSingleImage) {
            frame(SHMRING_I420, 6, 4, 64, {{0, 8, 0}, {32, 4, 0}, {40, 4, 0}}),  // padded half rows
            frame(SHMRING_I420, 8, 4, 64, {{0, 8, 0}, {40, 4, 0}, {32, 4, 0}}),  // V before U
        }) {
-    EXPECT_FALSE(whole_view(made.format, made.info, view, why));
+    EXPECT_FALSE(whole(made, view, why));
     EXPECT_NE(why.find("use planes"), std::string::npos) << why;
   }
 }
 
 }  // namespace
-}  // namespace shmring::python
+}  // namespace shmring
