@@ -6,6 +6,7 @@
 #include <string>
 
 #include "arguments.hpp"
+#include "dlpack.hpp"
 #include "errors.hpp"
 #include "numpy.hpp"
 #include "stats.hpp"
@@ -118,6 +119,33 @@ PyObject* to_bgr(PyObject* self, PyObject*) {
   return guarded([&] { return py::module_::import("shmring._bgr").attr("to_bgr")(py::handle(self)); });
 }
 
+PyObject* dlpack(PyObject* self, PyObject* arguments, PyObject* names) {
+  return guarded([&] {
+    const Frame& frame = of(self);
+    const DlpackRequest request = DlpackRequest::parse(arguments, names);
+    const Pixels pixels(frame);
+    const shmring_array view = whole_view(format_in(frame), frame.info);
+    using Copy = DlpackRequest::Copy;
+    if (request.copy != Copy::always && !frame.copies)
+      return make_tensor(pixels.data, view, pixels.owner, request, true);
+    if (request.copy == Copy::never) {
+      PyErr_SetString(PyExc_BufferError,
+                      "arrays of this reader are copies (writable_copies), and copy=False asks for none");
+      throw py::error_already_set();
+    }
+    const py::object array = copy_of(make_array(pixels.data, view, pixels.owner, false));
+    shmring_array packed = view;
+    packed.offset = 0;
+    std::int64_t stride = view.item_size;
+    for (std::uint32_t i = view.dimensions; i-- > 0; stride *= view.shape[i]) packed.strides[i] = stride;
+    const auto address = array.attr("ctypes").attr("data").cast<std::uintptr_t>();
+    return make_tensor(reinterpret_cast<const void*>(address), packed, array, request, false);
+  });
+}
+
+// A frame lies in the memory of the host: type 1, the first of them.
+PyObject* dlpack_device(PyObject*, PyObject*) { return Py_BuildValue("(ii)", 1, 0); }
+
 PyObject* refuse_pickle(PyObject*, PyObject*) {
   PyErr_SetString(PyExc_TypeError,
                   "a frame cannot leave its process: send frame.copy(), or open a Reader in the other process");
@@ -197,6 +225,10 @@ PyMethodDef methods[] = {
            "colours of its colorimetry"),
     method("release", release,
            "release($self, /)\n--\n\nLets go of the frame; arrays made from it keep the slot until they die"),
+    {"__dlpack__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(dlpack)), METH_VARARGS | METH_KEYWORDS,
+     "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+     "The image as a read-only tensor without a copy, or with copy=True as one of its own"},
+    method("__dlpack_device__", dlpack_device, "__dlpack_device__($self, /)\n--\n\n(1, 0): the host's memory"),
     method("__enter__", enter, nullptr),
     {"__exit__", release, METH_VARARGS, nullptr},
     method("__reduce__", refuse_pickle, nullptr),

@@ -178,6 +178,19 @@ class Frame:
     def __enter__(self) -> Self: ...
     def __exit__(self, *args: object) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The image (as array shows it) as a tensor for torch.from_dlpack and the like: read-only and without a copy for consumers that know
+        DLPack 1.0; with copy=True as a tensor of its own, which may be written to. BufferError, which names copy=True, for older consumers:
+        they would write. BufferError for numbers in another byte order than this machine's."""
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """(1, 0): the memory of the host."""
 
 class Reader:
     def __init__(
