@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "os/clock.hpp"
+#include "publisher/ring.hpp"
 
 namespace shmring {
 namespace {
@@ -22,14 +23,14 @@ std::uint64_t thread_time() {
 
 }  // namespace
 
-Lane::Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, LaneBlock& in_ring,
-           std::uint32_t slots)
+Lane::Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, const Ring& ring)
     : grant(std::move(granted)),
+      ring_id(ring.id()),
       index(number),
       process(reader),
       pidfd(std::move(reader_pidfd)),
-      block(in_ring),
-      geometry(LaneGeometry::make(slots)),
+      block(ring.lane_block(number)),
+      geometry(LaneGeometry::make(ring.geometry().slot_count)),
       own_(private_memory(kBlockSize + geometry.total_size)),
       page(reinterpret_cast<LanePage*>(own_.data() + kBlockSize)),
       counters(reinterpret_cast<LaneCounters*>(reinterpret_cast<std::byte*>(page) + geometry.counters_offset)),

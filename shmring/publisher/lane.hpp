@@ -21,6 +21,8 @@
 
 namespace shmring {
 
+class Ring;
+
 // Reason for a disconnect: the counter it adds to, and the text for the peer and the stats.
 struct Violation {
   shmring_violation kind;
@@ -57,7 +59,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
     std::uint32_t max_held;
   };
 
-  Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, LaneBlock& in_ring, std::uint32_t slots);
+  Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, const Ring& ring);
   // The control thread, before the lane is active: the reader's connection, and the memory that it is about to map.
   void equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared);
   // With the spin lock: from now on the reader finds its frames in that memory.
@@ -68,10 +70,14 @@ struct Lane : std::enable_shared_from_this<Lane> {
     if (applied.load(std::memory_order_acquire) == Stage::active) own_ = Mapping();
   }
 
+  // Whether the reader's process is gone, as far as its handle says.
+  bool process_ended() const { return pidfd && readable(pidfd.get()); }
+
   const Grant grant;
+  const std::uint64_t ring_id;
   const std::uint32_t index;
   const ProcessId process;
-  const Fd pidfd;
+  const Fd pidfd;    // none where the kernel cannot tell of its end
   LaneBlock& block;  // in the ring
   const LaneGeometry geometry;
   UntrustedFd socket;

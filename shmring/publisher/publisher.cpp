@@ -15,7 +15,7 @@
 #include "os/clock.hpp"
 #include "os/fork_guard.hpp"
 #include "os/log.hpp"
-#include "publisher/control.hpp"
+#include "publisher/control_loop.hpp"
 #include "publisher/frame_copy.hpp"
 #include "publisher/ring.hpp"
 
@@ -57,7 +57,7 @@ struct Publisher::Impl {
   // Held where rings are made, replaced and closed, and where readers are looked at. Taken before the control thread's lock, and that one
   // before the spin lock.
   std::mutex control_mutex;
-  std::unique_ptr<Control> control;         // none once closed
+  std::unique_ptr<ControlLoop> control;     // none once closed
   std::vector<std::weak_ptr<Ring>> former;  // rings before it that are held
 
   Result<std::shared_ptr<Ring>> make_ring(std::uint64_t slot_size, std::uint32_t loans) const {
@@ -238,7 +238,7 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const PublisherOptions& optio
   impl->ring = *ring;
   impl->shared.collect = [raw = impl.get()] { raw->collect(); };
   impl->shared.fill_ring_stats = [raw = impl.get()](shmring_ring_stats& stats) { raw->fill_ring_stats(stats); };
-  auto control = Control::start(options, impl->shared, *ring);
+  auto control = ControlLoop::start(options, impl->shared, *ring);
   if (!control) return control.error();
   impl->control = *std::move(control);
   return std::unique_ptr<Publisher>(new Publisher(std::move(impl)));

@@ -3,7 +3,6 @@
 // are still held. Everything not marked otherwise is called with the publisher's spin lock held.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -71,9 +70,6 @@ class Ring {
   void want(Lane& lane, Lane::Stage stage);                                   // only forwards
   std::vector<std::shared_ptr<Lane>> take_freed_lanes();                      // forgets them
   const std::vector<std::shared_ptr<Lane>>& lanes() const { return lanes_; }  // control thread, or under its lock
-  bool lane_index_free(std::uint32_t index) const {
-    return std::none_of(lanes_.begin(), lanes_.end(), [index](const auto& lane) { return lane->index == index; });
-  }
   // Makes the next publish look at ended lanes, too.
   void nudge() { changes_.store(true, std::memory_order_release); }
   bool has_changes() const { return changes_.load(std::memory_order_relaxed); }

@@ -6,7 +6,7 @@
 
 namespace model {
 
-// As Control::settle tries it beside Publisher::publish: whoever is in writes to the slot references, here a frame's data.
+// As ControlLoop::follow_lanes tries it beside Publisher::publish: whoever is in writes to the slot references, here a frame's data.
 template <class SpinLock>
 Verdict explore_spin_lock(const Shape&, const Callers& = {}) {
   SpinLock spin_lock;

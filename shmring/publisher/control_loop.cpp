@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "publisher/control.hpp"
+#include "publisher/control_loop.hpp"
 
 #include <poll.h>
 #include <pthread.h>
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <iterator>
 #include <new>
 #include <system_error>
@@ -28,31 +29,25 @@ constexpr std::uint64_t kHandshakeTime = 1000 * kMillisecond;
 constexpr std::uint64_t kIdle = 50 * kMillisecond;  // nothing published for so long: the spin lock is ours to try
 constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
 constexpr std::uint64_t kObserverRest = 5 * kMillisecond;
-constexpr std::size_t kMaxGreeting = 8;  // connections that have not said what they want
-constexpr std::size_t kMaxNames = 64;
+constexpr std::size_t kMaxGreeting = 8;                   // connections that have not said what they want
 constexpr int kTick = 10;                                 // ms, while something waits to be carried out
 constexpr std::uint64_t kPathLook = 1000 * kMillisecond;  // between looks whether the socket's file is there
-constexpr std::uint64_t kLook = 50 * kMillisecond;  // between looks at the frames that detached readers still hold
+constexpr std::uint64_t kLook = 50 * kMillisecond;        // between looks at readers that are gone or on their way
 
-constexpr std::uint64_t kDepartureTime = 1000 * kMillisecond;  // from a hang-up to the end of the process
-constexpr std::size_t kMaxDepartures = 16;
-constexpr int kQueuedMessages = 512;  // more than a socket's buffer takes
-
-const char* const kClosedUnexpectedly = "its connection closed unexpectedly";
 constexpr Violation kUnexpectedMessage{SHMRING_VIOLATION_MESSAGE, "it sent an unexpected message"};
 constexpr Violation kDescriptors{SHMRING_VIOLATION_DESCRIPTORS,
                                  "it sent file descriptors, which the protocol does not allow"};
 
 }  // namespace
 
-Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options, PublisherShared& shared,
-                                                std::shared_ptr<Ring> ring) {
+Result<std::unique_ptr<ControlLoop>> ControlLoop::start(const PublisherOptions& options, PublisherShared& shared,
+                                                        std::shared_ptr<Ring> ring) {
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return system_error("epoll_create1");
   auto listener = Listener::bind(options.socket_path, options.perms);
   if (!listener) return listener.error();
-  std::unique_ptr<Control> control(
-      new Control(options, shared, std::move(ring), *std::move(listener), std::move(epoll)));
+  std::unique_ptr<ControlLoop> control(
+      new ControlLoop(options, shared, std::move(ring), *std::move(listener), std::move(epoll)));
   if (!control->watch(control->listener_.fd(), EPOLLIN, kListenerTag) ||
       !control->watch(shared.event.get(), EPOLLIN, kWakeTag))
     return system_error("epoll_ctl");
@@ -62,7 +57,7 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   Error error;
   try {
-    control->thread_ = std::thread(&Control::run, control.get());
+    control->thread_ = std::thread(&ControlLoop::run, control.get());
   } catch (const std::system_error& e) {
     error = {SHMRING_SYSTEM, std::string("starting a thread: ") + e.code().message() +
                                  ": this user or service may have no more (ulimit -u, TasksMax)"};
@@ -70,21 +65,22 @@ Result<std::unique_ptr<Control>> Control::start(const PublisherOptions& options,
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error.status != SHMRING_OK) return error;
   ::pthread_setname_np(control->thread_.native_handle(), "shmring-control");
-  log(SHMRING_LOG_INFO, options.socket_path, ": listening, slots of ", control->ring_->geometry().slot_size, " bytes");
+  log(SHMRING_LOG_INFO, options.socket_path, ": listening, slots of ", control->rings_.present().geometry().slot_size,
+      " bytes");
   return control;
 }
 
-Control::Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring,
-                 Listener listener, Fd epoll)
+ControlLoop::ControlLoop(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring,
+                         Listener listener, Fd epoll)
     : options_(options),
       shared_(shared),
       listener_(std::move(listener)),
       epoll_(std::move(epoll)),
       own_pidfd_(open_pidfd(static_cast<std::uint32_t>(::getpid()))),
-      ring_(std::move(ring)),
+      rings_(options_, std::move(ring), registry_, shared.readers),
       path_looked_at_(now()) {}
 
-Control::~Control() {
+ControlLoop::~ControlLoop() {
   stop_ = true;
   shared_.wake_control();
   if (thread_.joinable()) thread_.join();
@@ -97,8 +93,8 @@ Control::~Control() {
 }
 
 // Whatever the parent's threads were changing at the fork is left as it is: only descriptors are closed. Each of their numbers is that of an
-// open one at any moment: mind_path() closes the former listener after the new one is in its place.
-void Control::abandon() {
+// open one at any moment: check_path() closes the former listener after the new one is in its place.
+void ControlLoop::abandon() {
   for (const int fd : {listener_.fd(), epoll_.get(), shared_.event.get()}) ::close(fd);
 }
 
@@ -113,7 +109,7 @@ void PublisherShared::wake_control() {
   [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof one);  // full: it is awake already
 }
 
-bool Control::watch(int fd, std::uint32_t events, std::uint64_t tag) {
+bool ControlLoop::watch(int fd, std::uint32_t events, std::uint64_t tag) {
   epoll_event event{};
   event.events = events;
   event.data.u64 = tag;
@@ -121,19 +117,19 @@ bool Control::watch(int fd, std::uint32_t events, std::uint64_t tag) {
 }
 
 // An observer that asks all the time is answered now and then.
-void Control::rest(Connection& c) {
+void ControlLoop::rest(Connection& c) {
   c.rests_until = now() + kObserverRest;
   set_events(c, 0);
 }
 
-void Control::set_events(const Connection& c, std::uint32_t events) {
+void ControlLoop::set_events(const Connection& c, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
   event.data.u64 = socket_tag(c.serial);
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, c.fd(), &event);
 }
 
-void Control::run() {
+void ControlLoop::run() {
   while (!stop_) {
     try {
       round();
@@ -143,7 +139,7 @@ void Control::run() {
   }
 }
 
-void Control::round() {
+void ControlLoop::round() {
   std::array<epoll_event, 32> events;
   int timeout;
   {
@@ -158,13 +154,13 @@ void Control::round() {
   }
   notify_sleepers();
   disconnect_violators();
-  end_rests();
-  mind_path();
-  settle();
+  handle_deadlines();
+  check_path();
+  follow_lanes();
   announce();
 }
 
-void Control::end_rests() {
+void ControlLoop::handle_deadlines() {
   const std::uint64_t t = now();
   if (listener_rests_until_ != 0 && t >= listener_rests_until_) {
     listener_rests_until_ = 0;
@@ -188,20 +184,16 @@ void Control::end_rests() {
 }
 
 // ms until something is due.
-int Control::next_timeout() const {
-  if (ring_->has_changes()) return kTick;
+int ControlLoop::next_timeout() const {
+  if (rings_.present().has_changes()) return kTick;
   const bool ended = shared_.ended_after.load(std::memory_order_relaxed) != 0;
   for (const auto& [serial, c] : connections_)  // some connection still has messages to send
-    if (c.stage == Connection::Stage::reading && c.ring == ring_.get() &&
+    if (c.stage == Connection::Stage::reading && rings_.in_present(*c.lane) &&
         (!c.told_offered || (ended && c.told_end == 0)))
       return kTick;
   std::uint64_t due = path_looked_at_ + kPathLook;
   if (listener_rests_until_ != 0) due = std::min(due, listener_rests_until_);
-  // Detached readers still hold frames: look now and then.
-  if (!old_rings_.empty() || std::any_of(ring_->lanes().begin(), ring_->lanes().end(), [](const auto& lane) {
-        return lane->wanted.load(std::memory_order_relaxed) != Lane::Stage::active;
-      }))
-    due = std::min(due, now() + kLook);
+  if (rings_.to_follow()) due = std::min(due, now() + kLook);
   for (const auto& [serial, connection] : connections_)
     for (const std::uint64_t t : {connection.deadline, connection.rests_until})
       if (t != 0) due = std::min(due, t);
@@ -210,7 +202,7 @@ int Control::next_timeout() const {
   return due <= t ? 0 : static_cast<int>((due - t) / kMillisecond + 1);
 }
 
-void Control::handle(std::uint64_t tag) {
+void ControlLoop::handle(std::uint64_t tag) {
   const Serial serial = tag / 2;
   if (tag == kWakeTag) {
     std::uint64_t count;
@@ -229,13 +221,13 @@ void Control::handle(std::uint64_t tag) {
 }
 
 // Out of descriptors: accept would fail for ever without a pause.
-void Control::rest_listener() {
+void ControlLoop::rest_listener() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd(), nullptr);
   listener_rests_until_ = now() + kListenerRest;
   log(SHMRING_LOG_WARNING, options_.socket_path, ": no descriptors or memory for another connection, accepting pauses");
 }
 
-void Control::accept_all() {
+void ControlLoop::accept_all() {
   // Bounded: connections that arrive meanwhile wait for the next round.
   for (std::size_t i = 0; i < kMaxGreeting; ++i) {
     if (UntrustedFd::closing() >= UntrustedFd::kTooMany) return rest_listener();
@@ -261,7 +253,7 @@ void Control::accept_all() {
 }
 
 // Closes the oldest connection that has sent no HELLO, so that idle connections cannot lock readers out.
-void Control::make_room_for_greeting() {
+void ControlLoop::make_room_for_greeting() {
   std::size_t silent = 0;
   auto oldest = connections_.end();
   for (auto it = connections_.begin(); it != connections_.end(); ++it) {
@@ -275,7 +267,7 @@ void Control::make_room_for_greeting() {
   drop(oldest->first);
 }
 
-Control::Served Control::serve(Connection& c) {
+ControlLoop::Served ControlLoop::serve(Connection& c) {
   std::array<std::byte, wire::kMaxMessage> buffer;
   // Bound: a peer that floods us is served a few messages a round, like everybody else.
   for (int i = 0; i < 4; ++i) {
@@ -315,7 +307,7 @@ Control::Served Control::serve(Connection& c) {
 }
 
 // It is told, where it can be; what is left of the connection is the caller's to drop.
-void Control::disconnect(Connection& c, const Violation& violation) {
+void ControlLoop::disconnect(Connection& c, const Violation& violation) {
   ++violations_[violation.kind];
   log(SHMRING_LOG_WARNING, options_.socket_path, ": process ", c.peer.process.pid,
       " is disconnected for a protocol violation: ", violation.text);
@@ -326,60 +318,14 @@ void Control::disconnect(Connection& c, const Violation& violation) {
   end_lane(c, violation.text);
 }
 
-// What the reader holds is its own until it lets go of it, or its process is gone. Only the process's handle can say that it is: a
-// connection also ends while its process lives.
-void Control::end_lane(Connection& c, const std::string& reason) {
-  if (c.stage != Connection::Stage::reading) return;
-  const Lane::Stage stage = c.lane->wanted.load();
-  if (stage < Lane::Stage::retired) {
-    c.ring->want(*c.lane, Lane::Stage::retired);
-    Name& name = name_of(c.lane->grant.name);
-    wire::set_text(name.total.reason, reason);
-    name.gone_at = now();
-    if (c.goes_on)
-      name.left_at = name.gone_at;
-    else
-      give_up_places(c.lane->grant.name, c.lane->process.pid);
-    log(SHMRING_LOG_INFO, options_.socket_path, ": reader '", c.lane->grant.name, "' (process ", c.lane->process.pid,
-        ") left: ",
-        !reason.empty() ? reason
-        : c.goes_on     ? "it moves to the new ring"
-                        : "it closed its connection");
-    count_readers();
-  }
-  if (c.lane->pidfd && readable(c.lane->pidfd.get())) c.ring->want(*c.lane, Lane::Stage::freed);
-}
-
-// Ends the lane of a connection that closed, or whose process ended, without a goodbye.
-void Control::end_lost_lane(Connection& c) {
-  if (c.stage != Connection::Stage::reading) return;
-  Lane& lane = *c.lane;
-  const bool was_reading = lane.wanted.load() < Lane::Stage::retired;
-  if (!lane.pidfd) {  // the kernel cannot tell of the process's end: the hang-up has to do
-    end_lane(c, kClosedUnexpectedly);
-    c.ring->want(lane, Lane::Stage::freed);
-  } else if (readable(lane.pidfd.get())) {
-    end_lane(c, reason_of_end(lane.pidfd, lane.process));
-  } else {
-    end_lane(c, "");
-    if (!was_reading) return;
-    // A process closes its descriptors shortly before it is gone. Until then its reader counts as attached.
-    Fd pidfd = lane.pidfd.duplicate();
-    if (!pidfd || !watch(pidfd.get(), EPOLLIN, process_tag(c.serial))) return;
-    if (departures_.size() >= kMaxDepartures) forget(departures_.begin());
-    departures_.emplace(c.serial, Departure{lane.grant.name, name_of(lane.grant.name).generation, lane.process,
-                                            std::move(pidfd), now() + kDepartureTime});
-  }
-}
-
-void Control::drop(Serial serial) {
+void ControlLoop::drop(Serial serial) {
   const auto found = connections_.find(serial);
   if (found == connections_.end()) return;
   Connection& c = found->second;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.fd(), nullptr);
   if (c.lane && c.stage == Connection::Stage::reading) {
     end_lane(c, kClosedUnexpectedly);
-    // Still alive and holding frames: only its end, or the last release, frees the lane. settle() watches for both.
+    // Still alive and holding frames: only its end, or the last release, frees the lane. follow_lanes() watches for both.
     if (c.lane->pidfd) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.lane->pidfd.get(), nullptr);
     ::shutdown(c.fd(), SHUT_RDWR);
   } else if (c.lane) {
@@ -388,63 +334,13 @@ void Control::drop(Serial serial) {
   connections_.erase(found);
 }
 
-// Ends a reader that hung up, or whose process ended. What it sent before is heard first: a goodbye that is still in the queue counts.
-void Control::end_if_gone(Serial serial) {
-  const auto found = connections_.find(serial);
-  if (found == connections_.end()) return;
-  Connection& c = found->second;
-  const bool ended = c.lane && c.lane->pidfd && readable(c.lane->pidfd.get());
-  if (!ended && !hung_up(c.fd())) return;
-  Served served = Served::some;
-  for (int i = 0; i < kQueuedMessages && served == Served::some; ++i) served = serve(c);
-  if (served == Served::ended) return;
-  // A child of its process may have the connection still open.
-  if (!ended) return;
-  end_lost_lane(c);
-  drop(serial);
-}
-
-// Before a reader is refused: those that are gone have no say any more.
-void Control::find_the_gone() {
-  std::vector<Serial> readers;
-  for (const auto& [serial, c] : connections_)
-    if (c.lane) readers.push_back(serial);
-  for (const Serial serial : readers) end_if_gone(serial);
-  settle();
-}
-
-// A reader's process is gone after its connection.
-void Control::judge(Departures::iterator departed) {
-  const Departure& departure = departed->second;
-  if (!readable(departure.pidfd.get())) return;
-  const auto name = names_.find(departure.name);
-  const std::string reason = reason_of_end(departure.pidfd, departure.process);
-  log(SHMRING_LOG_INFO, options_.socket_path, ": reader '", departure.name, "' (process ", departure.process.pid,
-      ") is gone: ", reason.empty() ? "its process ended" : reason);
-  if (name != names_.end() && name->second.generation == departure.generation)
-    wire::set_text(name->second.total.reason, reason);
-  forget(departed);
-}
-
-// Its handle is a duplicate: closed without this, epoll would go on reporting the process for as long as the others are open.
-Control::Departures::iterator Control::forget(Departures::iterator departed) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, departed->second.pidfd.get(), nullptr);
-  return departures_.erase(departed);
-}
-
-bool Control::departs(const std::string& name, std::uint32_t generation) const {
-  return std::any_of(departures_.begin(), departures_.end(), [&](const auto& departure) {
-    return departure.second.name == name && departure.second.generation == generation;
-  });
-}
-
-void Control::notify_sleepers() {
-  for (const auto& lane : ring_->lanes())
+void ControlLoop::notify_sleepers() {
+  for (const auto& lane : rings_.present().lanes())
     if (lane->notify_later.exchange(false, std::memory_order_relaxed)) lane->notify();
 }
 
 // To each reader once, and not before its lane has the frame that it starts with: that it is offered all that come; the end.
-void Control::announce() {
+void ControlLoop::announce() {
   const std::uint64_t after = shared_.ended_after.load();
   for (auto& [serial, c] : connections_) {
     if (!has_first_frame(c)) continue;
@@ -462,56 +358,62 @@ void Control::announce() {
   }
 }
 
-bool Control::has_first_frame(const Connection& c) const {
-  return c.stage == Connection::Stage::reading && c.ring == ring_.get() &&
+bool ControlLoop::has_first_frame(const Connection& c) const {
+  return c.stage == Connection::Stage::reading && rings_.in_present(*c.lane) &&
          c.lane->applied.load() >= Lane::Stage::active;
 }
 
-void Control::disconnect_violators() {
-  std::vector<Serial> violators;
-  for (auto& [serial, c] : connections_)
-    if (c.lane && c.lane->violation.load(std::memory_order_acquire)) violators.push_back(serial);
-  for (const Serial serial : violators) {
-    Connection& c = connections_.at(serial);
-    disconnect(c, *c.lane->violation.load());
-    drop(serial);
-  }
-}
-
-void Control::settle() {
+void ControlLoop::follow_lanes() {
   const std::uint64_t t = now();
-  // Lanes that ended but whose process lives: gone by now?
-  bool ended = false;
-  for (const auto& lane : ring_->lanes()) {
-    if (lane->wanted.load() == Lane::Stage::awaited) mind_place(*ring_, *lane, t);
-    if (lane->wanted.load() < Lane::Stage::retired) continue;
-    ended = true;
-    if (lane->pidfd && readable(lane->pidfd.get())) ring_->want(*lane, Lane::Stage::freed);
-  }
-  if (ended) ring_->nudge();
+  rings_.follow(t);
   // While frames flow the publishing side does it itself with the next one.
-  if (ring_->has_changes() && t - shared_.last_published_at.get() > kIdle && shared_.spin_lock.try_lock()) {
-    const bool notify = ring_->apply_changes(t);
+  Ring& ring = rings_.present();
+  if (ring.has_changes() && t - shared_.last_published_at.get() > kIdle && shared_.spin_lock.try_lock()) {
+    const bool notify = ring.apply_changes(t);
     shared_.spin_lock.unlock();
     if (notify) notify_sleepers();
   }
-  forget_freed(*ring_);
+  rings_.forget_freed_lanes();
+}
 
-  std::erase_if(old_rings_, [&](const std::shared_ptr<Ring>& ring) {
-    for (const auto& lane : ring->lanes()) {
-      if (lane->wanted.load() == Lane::Stage::awaited) mind_place(*ring, *lane, t);
-      if (lane->wanted.load() == Lane::Stage::retired && lane->pidfd && readable(lane->pidfd.get()))
-        ring->want(*lane, Lane::Stage::freed);
+void ControlLoop::replace_ring(std::shared_ptr<Ring> ring, const std::function<void()>& publish_there) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t former = rings_.present().id();
+  log(SHMRING_LOG_INFO, options_.socket_path, ": the ring is replaced, slots of ",
+      rings_.present().geometry().slot_size, " bytes by slots of ", ring->geometry().slot_size,
+      "; former rings still held: ", rings_.former() + 1);
+  rings_.replace(std::move(ring), publish_there);
+  auto bye = wire::make<wire::Bye>();
+  bye.reason = wire::Goodbye::again;
+  for (auto& [serial, c] : connections_) {
+    if (!c.lane || c.lane->ring_id != former) continue;
+    const Lane::Stage stage = c.lane->wanted.load();
+    if (c.stage == Connection::Stage::mapping) {
+      if (stage == Lane::Stage::awaited) continue;  // it takes what waits there and goes on
+      // on_mapped() tells it: hanging up on a message of its own would lose ours. It will have been sent on when it is back.
+      if (!c.comes_on) registry_.count_attachment(c.lane->grant.name);
+      registry_.sent_on(*c.lane, now());
+      continue;
     }
-    ring->nudge();
-    (void)ring->apply_changes(t);  // its readers are woken by the goodbye
-    forget_freed(*ring);
-    return ring->lanes().empty();
-  });
+    if (stage == Lane::Stage::active) {
+      rings_.drain(*c.lane);
+      registry_.sent_on(*c.lane, now());
+    }
+    send_message(c.fd(), bye);
+  }
+  SHMRING_CRASH_POINT(readers_sent_on);
+  shared_.wake_control();
+}
+
+bool ControlLoop::give_up_former_places() {
+  const std::lock_guard lock(mutex_);
+  const bool any = rings_.give_up_former_places();
+  follow_lanes();
+  return any;
 }
 
 // A cleaner of /tmp, a folder made anew: without its file no reader would find us any more, and another publisher would take the path.
-void Control::mind_path() {
+void ControlLoop::check_path() {
   const std::uint64_t t = now();
   if (t - path_looked_at_ < kPathLook) return;
   path_looked_at_ = t;
@@ -535,39 +437,55 @@ void Control::mind_path() {
   notice_ = options_.socket_path + ", the socket file of this publisher, was removed: it is made again";
 }
 
-std::string Control::take_notice() {
+std::string ControlLoop::take_notice() {
   const std::lock_guard lock(mutex_);
   return std::exchange(notice_, {});
 }
 
-std::string Control::holders_of_former_rings() {
+std::string ControlLoop::holders_of_former_rings() {
   const std::lock_guard lock(mutex_);
-  settle();
-  std::map<std::string, std::uint64_t> frames;
-  for (const auto& ring : old_rings_)
-    for (const auto& lane : ring->lanes())
-      frames["'" + lane->grant.name + "' (process " + std::to_string(lane->process.pid) + ")"] += lane->owned.get();
-  std::string text;
-  for (const auto& [holder, count] : frames) {
-    if (!text.empty()) text += ", ";
-    text += std::to_string(count) + " frames by " + holder;
-  }
-  return text;
+  follow_lanes();
+  return rings_.holders_of_former();
 }
 
-Control::Name& Control::name_of(const std::string& name) {
-  if (const auto found = names_.find(name); found != names_.end()) return found->second;
-  if (names_.size() >= kMaxNames) {
-    // The one that is gone longest is forgotten; those attached are not many more.
-    auto oldest = names_.end();
-    for (auto it = names_.begin(); it != names_.end(); ++it)
-      if (it->second.gone_at != 0 && (oldest == names_.end() || it->second.gone_at < oldest->second.gone_at))
-        oldest = it;
-    if (oldest != names_.end()) names_.erase(oldest);
-  }
-  Name& added = names_[name];
-  added.gone_at = now();  // until it attaches
-  return added;
+void ControlLoop::add_stats(RingStats& stats) const {
+  const std::lock_guard lock(mutex_);
+  rings_.collect_former();
+  fill_stats(stats);
+}
+
+void ControlLoop::fill_stats(RingStats& stats) const {
+  stats.ring.refused_readers = refused_readers_;
+  std::copy(violations_.begin(), violations_.end(), stats.ring.violations);
+  for (std::size_t i = 0; i < violations_.size(); ++i)
+    if (i != SHMRING_VIOLATION_SILENCE) stats.ring.protocol_violations += violations_[i];
+  stats.ring.rings = static_cast<std::uint32_t>(1 + rings_.former());
+  stats.accounts =
+      registry_.accounts(rings_.lanes(), shared_.last_published_at.get(),
+                         [&](const std::string& name, std::uint32_t generation) { return departs(name, generation); });
+  stats.ring.readers = shared_.readers.load(std::memory_order_relaxed);
+}
+
+ControlLoop::Next ControlLoop::send_stats(Connection& c) {
+  RingStats stats{};
+  shared_.collect();
+  rings_.collect_former();
+  fill_stats(stats);
+  shared_.fill_ring_stats(stats.ring);
+  auto head = wire::make<wire::Stats>();
+  head.ring_size = sizeof stats.ring;
+  head.lane_size = sizeof(shmring_reader_account);
+  head.lane_count = static_cast<std::uint32_t>(stats.accounts.size());
+  std::vector<std::byte> bytes(sizeof head + sizeof stats.ring +
+                               stats.accounts.size() * sizeof(shmring_reader_account));
+  std::memcpy(bytes.data(), &head, sizeof head);
+  std::memcpy(bytes.data() + sizeof head, &stats.ring, sizeof stats.ring);
+  if (!stats.accounts.empty())
+    std::memcpy(bytes.data() + sizeof head + sizeof stats.ring, stats.accounts.data(),
+                stats.accounts.size() * sizeof(shmring_reader_account));
+  if (!send_message(c.fd(), bytes) && hung_up(c.fd())) return Next::close;
+  rest(c);
+  return Next::keep;
 }
 
 }  // namespace shmring

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The publisher's control thread: accepts readers, assigns names, wakes readers when several sleep, detects dead ones. It touches the slot
-// references only under the spin lock, and only while nothing is being published. A publisher never waits for it.
+// The publisher's control thread: connections, messages, ends of processes, wake-ups of several readers. It touches the slot references only
+// under the spin lock, and only while nothing is being published. A publisher never waits for it.
 #pragma once
 
 #include <array>
@@ -18,7 +18,8 @@
 #include "os/socket.hpp"
 #include "os/spin_lock.hpp"
 #include "publisher/publisher.hpp"
-#include "publisher/ring.hpp"
+#include "publisher/reader_registry.hpp"
+#include "publisher/rings.hpp"
 
 namespace shmring {
 
@@ -39,12 +40,12 @@ struct PublisherShared {
   std::function<void(shmring_ring_stats&)> fill_ring_stats;
 };
 
-class Control {
+class ControlLoop {
  public:
-  static Result<std::unique_ptr<Control>> start(const PublisherOptions& options, PublisherShared& shared,
-                                                std::shared_ptr<Ring> ring);
+  static Result<std::unique_ptr<ControlLoop>> start(const PublisherOptions& options, PublisherShared& shared,
+                                                    std::shared_ptr<Ring> ring);
   // Says goodbye to everybody, removes the socket file.
-  ~Control();
+  ~ControlLoop();
   // In a forked child, where the destructor must not run: closes what keeps the path busy, and touches nothing of the parent's.
   void abandon();
 
@@ -57,7 +58,6 @@ class Control {
   bool give_up_former_places();
   // Notice about the socket's path, returned once.
   std::string take_notice();
-
   void add_stats(RingStats& stats) const;
 
  private:
@@ -76,23 +76,11 @@ class Control {
     std::uint64_t deadline = 0;     // of the handshake
     std::uint64_t rests_until = 0;  // what it asks meanwhile has to wait
     std::shared_ptr<Lane> lane;     // mapping, reading; it owns the socket then
-    Ring* ring = nullptr;           // that the lane is of
     bool comes_on = false;          // it was sent here from a former ring: the same attachment goes on
     bool goes_on = false;           // it leaves for the new ring that it was told of
     bool told_offered = false;      // that every frame is offered to it from now on
     std::uint64_t told_end = 0;     // the end that it was told of
     int fd() const { return lane ? lane->socket.get() : socket.get(); }
-  };
-  // All lanes that ever had a name; those of now are added when asked for.
-  struct Name {
-    std::uint32_t generation = 0;
-    std::uint32_t moving = 0;        // the process that is to come again, because its ring was replaced …
-    Fd moving_process;               // … its handle, where there is one …
-    std::uint64_t moving_since = 0;  // … and since when
-    std::uint64_t left_at = 0;       // it left a ring for the next one then, and did not come there yet; 0: it did not
-    std::uint64_t gone_at = 0;
-    shmring_reader_account total{};
-    Histogram age, hold;
   };
   // A reader that hung up without a goodbye: how its process ends decides whether it is reported as dead or as having left.
   struct Departure {
@@ -103,70 +91,55 @@ class Control {
     std::uint64_t deadline;
   };
   using Departures = std::map<Serial, Departure>;  // by the serial of the connection that was
-  // A lane, and the ring that it is of.
-  struct Place {
-    Ring* ring = nullptr;
-    std::shared_ptr<Lane> lane;
-  };
+  static constexpr const char* kClosedUnexpectedly = "its connection closed unexpectedly";  // the reason then
   // Next step for a connection after a message.
   enum class Next { keep, close };
   // What serve() found: perhaps more messages, none for now, or the connection's end.
   enum class Served { some, none, ended };
 
-  Control(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,
-          Fd epoll);
+  ControlLoop(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,
+              Fd epoll);
   void run();
   void round();
+  int next_timeout() const;
   void handle(std::uint64_t tag);
+  bool watch(int fd, std::uint32_t events, std::uint64_t tag);
+  void set_events(const Connection& connection, std::uint32_t events);
+
+  // connections
   void accept_all();
+  void rest_listener();
   void make_room_for_greeting();
   Served serve(Connection& connection);
-  void end_if_gone(Serial serial);
+  void rest(Connection& connection);
+  void disconnect(Connection& connection, const Violation& violation);
+  void drop(Serial serial);
+  void handle_deadlines();
+  void check_path();
+
+  // the handshake: handshake.cpp
   Next on_hello(Connection& connection, const wire::Hello& hello);
+  Next welcome_reader(Connection& connection, const wire::Hello& hello, wire::Welcome welcome);
   Next on_mapped(Connection& connection);
   Next refuse(Connection& connection, Status status, const std::string& text);
-  Next welcome_reader(Connection& connection, const wire::Hello& hello, wire::Welcome welcome);
-  // A lane in the present ring, with what can be granted; or why there is none.
-  Result<std::shared_ptr<Lane>> make_lane(const std::string& name, const Lane::Ask& asked, ProcessId process,
-                                          Fd pidfd) const;
-  template <class Each>
-  void each_reader(Each each) const;
-  Next send_stats(Connection& connection);
-  void disconnect(Connection& connection, const Violation& violation);
-  void rest_listener();
-  void end_rests();
-  void mind_path();
+
+  // ends of readers: reader_ends.cpp
   void end_lane(Connection& connection, const std::string& reason);
   void end_lost_lane(Connection& connection);
-  void drop(Serial serial);
+  void end_if_gone(Serial serial);
   void find_the_gone();
+  void disconnect_violators();
   void judge(Departures::iterator departed);
   Departures::iterator forget(Departures::iterator departed);
   bool departs(const std::string& name, std::uint32_t generation) const;
+
+  // what readers are told
   void notify_sleepers();
   void announce();
   bool has_first_frame(const Connection& connection) const;
-  void disconnect_violators();
-  void settle();
-  void forget_freed(Ring& ring);
-  std::string who_reads() const;
-  std::uint32_t held_of_former_rings(const std::string& name, std::uint32_t pid) const;
-  void send_on(const Connection& connection);
-  void keep_places(const Ring& former);
-  Place find_place(const std::string& name, const Lane::Ask& asked, std::uint32_t pid);
-  void give_up(Ring& ring, Lane& lane);
-  void give_up_places(const std::string& name, std::uint32_t pid);
-  void mind_place(Ring& ring, Lane& lane, std::uint64_t now);
-  template <class Each>
-  void each_place(Each each) const;
-  void count_readers();
-  static bool comes_on(const Name& name, const Peer& peer);
-  Name& name_of(const std::string& name);
-  int next_timeout() const;
-  bool watch(int fd, std::uint32_t events, std::uint64_t tag);
-  void set_events(const Connection& connection, std::uint32_t events);
-  void rest(Connection& connection);
-  void collect_old_rings() const;
+  void follow_lanes();
+
+  Next send_stats(Connection& connection);
   void fill_stats(RingStats& stats) const;
 
   const PublisherOptions options_;
@@ -177,12 +150,11 @@ class Control {
 
   // Guards all below, which the control thread, stats and replace_ring share. Never taken while publishing.
   mutable std::mutex mutex_;
-  std::shared_ptr<Ring> ring_;
-  std::vector<std::shared_ptr<Ring>> old_rings_;  // only this side uses them: no spin lock
+  ReaderRegistry registry_;
+  Rings rings_;
   Serial last_serial_ = 0;
   std::map<Serial, Connection> connections_;
   Departures departures_;
-  std::map<std::string, Name> names_;
   std::uint64_t listener_rests_until_ = 0;
   std::uint64_t path_looked_at_;
   bool path_taken_ = false;  // by another publisher
