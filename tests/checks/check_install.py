@@ -60,12 +60,15 @@ def main(build, cc):
         if compiled.returncode == 0:
             tap.check("and runs", problem(run(str(program), env=environment), "full"))
 
-        # What `meson install` itself ends with, where it goes into the system and not into a package's tree.
-        said = run(str(ROOT / ".ci/after-install"), "/opt/nowhere/lib", "/opt/nowhere/python", env={"PATH": os.environ["PATH"]})
-        printed = said.stdout
-        tap.check("the lines that a prefix of one's own needs are printed",
-                  "" if said.returncode == 0 and all(f"export {name}=/opt/nowhere/" in printed for name in
-                                                     ("LD_LIBRARY_PATH", "GST_PLUGIN_PATH", "PYTHONPATH")) else printed + said.stderr)
+        # The end of `meson install`, where it goes into the system and not into a package's tree.
+        nowhere = [f"/opt/nowhere/{part}" for part in ("bin", "lib", "plugins")] + [sys.executable, "/opt/nowhere/python"]
+        said = run("sh", "-c", '"$@"; exit', "meson", str(ROOT / ".ci/after-install"), *nowhere,
+                   env={"PATH": os.environ["PATH"], "PYTHONPATH": "/opt/nowhere/python"})
+        exports = [line for line in said.stderr.splitlines() if line.startswith("  export ")]
+        variables = ("PATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "GST_PLUGIN_PATH", "PYTHONPATH")
+        complete = said.returncode == 0 and len(exports) == 1 and all(f" {name}=/opt/nowhere/" in exports[0] for name in variables)
+        tap.check("the line that a prefix of one's own needs is printed, whatever this shell has set",
+                  "" if complete else said.stdout + said.stderr)
 
         plugins = {str((root / path[1:]).parent) for path in files if "/gstreamer-1.0/" in path}
         environment.update(GST_PLUGIN_PATH=":".join(plugins), GST_REGISTRY=str(pathlib.Path(folder) / "registry"))

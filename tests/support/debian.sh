@@ -27,3 +27,27 @@ in_debian() {
     exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
       bash -euc "$commands" bash "$@"' bash "$@"
 }
+
+# in_copy_of ROOT FOLDER COMMANDS [ARGUMENT…]  The same in a copy of it that ends with the commands. FOLDER of the host is /exchange there.
+in_copy_of() {
+  local scratch status=0
+  scratch=$(mktemp -d)
+  # shellcheck disable=SC2016  # the inner shell's
+  unshare --mount --propagation private bash -euc '
+    functions=$1 scratch=$2 below=$3 folder=$4 && shift 4
+    mount -t tmpfs tmpfs "$scratch"
+    mkdir "$scratch/upper" "$scratch/work" "$scratch/root"
+    mount -t overlay overlay -o "lowerdir=$below,upperdir=$scratch/upper,workdir=$scratch/work" "$scratch/root"
+    mkdir "$scratch/root/exchange"
+    mount --bind "$folder" "$scratch/root/exchange"
+    . "$functions"
+    in_debian "$scratch/root" "$@"' bash "${BASH_SOURCE[0]}" "$scratch" "$@" || status=$?
+  rmdir "$scratch"
+  return $status
+}
+
+# tree_to FOLDER  The tree as git sees it, with what is not committed.
+tree_to() {
+  mkdir -p "$1"
+  git ls-files -z --cached --others --exclude-standard | tar --null -T - -c --ignore-failed-read | tar x -C "$1"
+}
