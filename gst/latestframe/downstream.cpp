@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <system_error>
 #include <thread>
+#include <utility>
 
-#include "latestframe/fanout.hpp"
-
+GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
@@ -100,8 +100,7 @@ void OutOfBandSender::send(Owned<GstEvent> event) {
   {
     std::lock_guard hold(lock_);
     if (events_.size() >= kMostEvents) {
-      GST_WARNING_OBJECT(branch_.pad(), "dropped %" GST_PTR_FORMAT ": downstream takes none of those before it",
-                         event.get());
+      GST_WARNING_OBJECT(pad_, "dropped %" GST_PTR_FORMAT ": downstream takes none of those before it", event.get());
       return;
     }
   }
@@ -129,14 +128,14 @@ void OutOfBandSender::post(Owned<GstEvent> event) {
   events_.push_back(std::move(event));
   if (std::exchange(running_, true)) return;
   try {
-    std::thread([self = branch_.shared_from_this(), pad = share(branch_.pad())] {
+    std::thread([this, self = owner_.shared_from_this(), pad = share(pad_)] {
       pthread_setname_np(pthread_self(), "latest-events");
-      self->oob_sender.run(pad.get());
+      run(pad.get());
     }).detach();
   } catch (const std::system_error& error) {
     running_ = false;
     events_.clear();
-    GST_ERROR_OBJECT(branch_.pad(), "an event is lost, no thread to bring it with: %s", error.what());
+    GST_ERROR_OBJECT(pad_, "an event is lost, no thread to bring it with: %s", error.what());
   }
 }
 
@@ -156,7 +155,7 @@ void OutOfBandSender::run(GstPad* pad) {
     }
     GST_LOG_OBJECT(pad, "sends %" GST_PTR_FORMAT " out of band", event.get());
     gst_pad_push_event(pad, event.release());
-    if (flush) branch_.flush_begun();
+    if (flush) owner_.flush_begun();
   }
 }
 

@@ -38,22 +38,29 @@ class StillDownstream {
   bool still_ = false;
 };
 
-class Branch;
-
-// Brings a branch what must not wait for its thread: the beginning of a flush, and out-of-band events. A thread of its own
-// does it, there only while there is something to bring, so that a branch that is stuck keeps nobody. The end of a flush
-// is brought by the branch's own thread.
+// Brings a branch what must not wait for its thread: the beginning of a flush, and out-of-band events. A thread of its
+// own does it, there only while there is something to bring, so that a branch that is stuck keeps nobody. The end of a
+// flush is brought by the branch's own thread.
 class OutOfBandSender {
  public:
   static constexpr std::size_t kMostEvents = 16;
 
-  explicit OutOfBandSender(Branch& branch) : branch_(branch) {}
+  // Has the sender as a member, and lives as long as the sender's thread.
+  class Owner : public std::enable_shared_from_this<Owner> {
+   public:
+    virtual ~Owner() = default;
+    // The beginning of a flush was brought; the owner calls flush_has_begun().
+    virtual void flush_begun() = 0;
+  };
+
+  // `pad` is borrowed.
+  OutOfBandSender(Owner& owner, GstPad* pad) : owner_(owner), pad_(pad) {}
 
   void flush(Owned<GstEvent> event);
   void send(Owned<GstEvent> event);
   // The beginning of a flush is on its way.
   bool flushing() const;
-  void flush_has_begun();  // for the branch
+  void flush_has_begun();
   // Discards what was not sent yet.
   void forget();
 
@@ -61,7 +68,8 @@ class OutOfBandSender {
   void post(Owned<GstEvent> event);
   void run(GstPad* pad);
 
-  Branch& branch_;
+  Owner& owner_;
+  GstPad* const pad_;
   mutable std::mutex lock_;  // after that of Newest; guards what follows
   std::deque<Owned<GstEvent>> events_;
   bool running_ = false;

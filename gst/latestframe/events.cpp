@@ -8,6 +8,7 @@
 
 #include "latestframe/fanout.hpp"
 
+GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
@@ -51,7 +52,7 @@ bool Fanout::sink_event(Owned<GstEvent> event) {
     return true;
   }
   if (!is_serialized(event.get())) {
-    for (const auto& member : members()) member.branch->oob_sender.send(share(event.get()));
+    for (const auto& member : members()) member.branch->send_out_of_band(share(event.get()));
     return true;
   }
   const StreamStateRef before = stream_state();
@@ -164,14 +165,14 @@ bool Fanout::source_event(Branch& branch, Owned<GstEvent> event) {
 bool Fanout::sink_query(GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_CAPS:
-      negotiation_.caps(query);
+      negotiation_.caps(candidates(), query);
       return true;
     case GST_QUERY_ACCEPT_CAPS:
-      negotiation_.accept_caps(query);
+      negotiation_.accept_caps(candidates(), query);
       return true;
     case GST_QUERY_ALLOCATION:
       guard_.reconsider();
-      negotiation_.allocation(query);
+      negotiation_.allocation(candidates(), query);
       ask_branches();
       return true;
     case GST_QUERY_DRAIN:

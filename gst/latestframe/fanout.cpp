@@ -22,9 +22,10 @@ namespace supplier::latestframe {
 
 Fanout::Fanout(GstElement* element, GstPad* sink)
     : sink_(share(sink)),
-      negotiation_(*this),
+      negotiation_(sink),
       monitor_(element, [this](std::vector<Watched>& workers) { watch(workers); }) {}
 
+// It empties Newest, whose item belongs to the pool.
 Fanout::~Fanout() { stop(); }
 
 bool Fanout::start() {
@@ -45,12 +46,13 @@ bool Fanout::start() {
   return true;
 }
 
+// Branches that are still inside a push, and upstream's queries, go on meanwhile: what they read too is reset under its lock.
 void Fanout::stop() {
   if (!distribution_.joinable()) return;
   GST_DEBUG_OBJECT(sink_.get(), "stops, %" G_GUINT64_FORMAT " frames were received",
                    guint64{received_.load(std::memory_order_relaxed)});
   mailbox_.close();
-  distribution_.join();
+  distribution_.join();  // what was its own is ours from here on
   ItemRef in_mailbox = mailbox_.clear();
   ItemRef newest;
   End end;
@@ -191,14 +193,26 @@ void Fanout::remove(const Branch& branch) {
 }
 
 std::vector<Fanout::Member> Fanout::members() {
-  std::lock_guard hold(newest_.lock);
-  return members_now();
-}
-
-std::vector<Fanout::Member> Fanout::members_now() const {
   std::vector<Member> members;
+  std::lock_guard hold(newest_.lock);
   for (const auto& branch : branches_) members.push_back({branch, share(branch->pad())});
   return members;
+}
+
+Candidates Fanout::candidates() {
+  Candidates candidates;
+  for (auto& member : members()) {
+    const bool blocked = gst_pad_is_blocked(member.pad.get());
+    std::lock_guard hold(newest_.lock);
+    const Branch& branch = *member.branch;
+    if (!branch.chooses_caps()) continue;
+    const Wishes& wishes = branch.wishes();
+    candidates.push_back({std::move(member.pad),
+                          {share(wishes.caps.get()), wishes.allocation, share(wishes.asked_with.get())},
+                          !blocked && !branch.busy(),
+                          branch.counts()});
+  }
+  return candidates;
 }
 
 void Fanout::ask_key_now() {
@@ -242,7 +256,7 @@ void Fanout::reconfigure_upstream() {
 }
 
 void Fanout::reconsider(bool left) {
-  if (negotiation_.outdated(left)) reconfigure_upstream();
+  if (negotiation_.outdated(candidates(), left)) reconfigure_upstream();
 }
 
 Flow Fanout::flow() {

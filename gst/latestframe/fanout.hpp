@@ -13,10 +13,6 @@
 #include "latestframe/branch.hpp"
 #include "latestframe/mailbox.hpp"
 #include "latestframe/negotiation.hpp"
-#include "latestframe/newest.hpp"
-#include "latestframe/pool_guard.hpp"
-
-GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 
 namespace supplier::latestframe {
 
@@ -31,10 +27,10 @@ struct Flow {
   std::uint64_t copied = 0;         // of those published, because the source ran short of buffers
 };
 
-class Fanout : public std::enable_shared_from_this<Fanout> {
+class Fanout : public BranchHost {
  public:
   Fanout(GstElement* element, GstPad* sink);
-  ~Fanout();
+  ~Fanout() override;
   Fanout(const Fanout&) = delete;
   Fanout& operator=(const Fanout&) = delete;
 
@@ -59,16 +55,12 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   void remove(const Branch& branch);
 
   // For the branches.
-  Newest& newest() { return newest_; }
-  GstPad* sink() const { return sink_.get(); }
+  void ask_key_now() override;
+  void reconfigure_upstream() override;
+  void reconsider(bool left) override;
+  void look_at_health() override { monitor_.poke(); }
+
   HealthMonitor& monitor() { return monitor_; }
-  PoolGuard& guard() { return guard_; }
-  // The time has come, see KeyRequests.
-  void ask_key_now();
-  void reconfigure_upstream();
-  // A branch's wishes changed, or it `left`: upstream is told if that changes what it should do. What a branch could not
-  // handle that has left is no reason: the next may be like it, and the source would be disturbed with each.
-  void reconsider(bool left = false);
 
   Flow flow();
   void watch(std::vector<Watched>& workers);
@@ -79,7 +71,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   std::vector<Member> members();
 
  private:
-  std::vector<Member> members_now() const;
+  Candidates candidates();
   void distribute();
   void publish_newest(ItemRef item);
   void tell_shortage(bool copied);
@@ -108,8 +100,6 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   std::atomic<std::uint64_t> mailbox_drops_{0};
 
   Mailbox mailbox_;
-  PoolGuard guard_;
-  Newest newest_;
   std::vector<std::shared_ptr<Branch>> branches_;  // guarded by the lock of newest_
   std::uint64_t discarded_ = 0;                    // likewise
 

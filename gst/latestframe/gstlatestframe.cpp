@@ -38,6 +38,7 @@
 #include "latestframe/fanout.hpp"
 #include "latestframe/gstlatestframepad.h"
 
+GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
 using namespace supplier;
@@ -197,7 +198,7 @@ Owned<GstStructure> fanout_stats(Fanout& fanout) {
   for (const auto& member : fanout.members()) {
     GValue branch = G_VALUE_INIT;
     g_value_init(&branch, GST_TYPE_STRUCTURE);
-    g_value_take_boxed(&branch, branch_stats(*member.branch).release());
+    g_value_take_boxed(&branch, branch_stats(fanout, *member.branch).release());
     gst_value_array_append_and_take_value(&branches, &branch);
   }
   gst_structure_take_value(stats.get(), "branches", &branches);

@@ -12,20 +12,30 @@
 
 #include "latestframe/fanout.hpp"
 
+GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
 using namespace supplier;
 using namespace supplier::latestframe;
 
-Owned<GstStructure> supplier::latestframe::branch_stats(const Branch& branch) {
-  auto stats = branch.home().monitor().describe("application/x-latestframe-pad-stats", branch.watched().seen);
+Owned<GstStructure> supplier::latestframe::branch_stats(Fanout& fanout, const Branch& branch) {
+  auto stats = fanout.monitor().describe("application/x-latestframe-pad-stats", branch.watched().seen);
   gst_structure_set(stats.get(), "events-dropped", G_TYPE_UINT64, guint64{branch.events_dropped()}, nullptr);
   return stats;
 }
 
+namespace {
+
+struct Impl {
+  std::shared_ptr<Fanout> fanout;
+  std::shared_ptr<Branch> branch;
+};
+
+}  // namespace
+
 struct _GstLatestFramePad {
   GstPad parent;
-  std::shared_ptr<Branch>* branch;
+  Impl* impl;
 };
 
 G_DEFINE_TYPE(GstLatestFramePad, gst_latest_frame_pad, GST_TYPE_PAD)
@@ -34,52 +44,51 @@ namespace {
 
 enum : guint { kHealth = 1, kStats = kHealth + HealthProperties::kCount };
 
-Branch* branch_of(gpointer pad) {
-  auto* branch = GST_LATEST_FRAME_PAD(pad)->branch;
-  return branch ? branch->get() : nullptr;
-}
+// NULL while the pad is being made.
+Impl* impl_of(gpointer pad) { return GST_LATEST_FRAME_PAD(pad)->impl; }
+
+Branch& branch_of(gpointer pad) { return *impl_of(pad)->branch; }
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
-  Branch* branch = branch_of(object);
+  Impl* impl = impl_of(object);
   GST_DEBUG_OBJECT(object, "property %s is set", spec->name);
-  if (branch && !branch->properties().set(id, value)) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  if (impl && !impl->branch->properties().set(id, value)) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
-  Branch* branch = branch_of(object);
-  if (!branch) return;
+  Impl* impl = impl_of(object);
+  if (!impl) return;
   if (id == kStats)
-    g_value_take_boxed(value, branch_stats(*branch).release());
-  else if (!branch->properties().get(id, value))
+    g_value_take_boxed(value, branch_stats(*impl->fanout, *impl->branch).release());
+  else if (!impl->branch->properties().get(id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 void dispose(GObject* object) {
-  if (Branch* branch = branch_of(object)) branch->home().remove(*branch);
+  if (Impl* impl = impl_of(object)) impl->fanout->remove(*impl->branch);
   G_OBJECT_CLASS(gst_latest_frame_pad_parent_class)->dispose(object);
 }
 
 void finalize(GObject* object) {
-  delete GST_LATEST_FRAME_PAD(object)->branch;
+  delete impl_of(object);
   G_OBJECT_CLASS(gst_latest_frame_pad_parent_class)->finalize(object);
 }
 
 gboolean activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
   if (mode != GST_PAD_MODE_PUSH) return FALSE;
   GST_DEBUG_OBJECT(pad, active ? "becomes active" : "becomes inactive");
-  if (active) return branch_of(pad)->activate();
-  branch_of(pad)->deactivate();
+  if (active) return branch_of(pad).activate();
+  branch_of(pad).deactivate();
   return TRUE;
 }
 
 gboolean source_event(GstPad* pad, GstObject*, GstEvent* event) {
-  Branch* branch = branch_of(pad);
-  return branch->home().source_event(*branch, adopt(event));
+  return impl_of(pad)->fanout->source_event(branch_of(pad), adopt(event));
 }
 
 gboolean source_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   bool result = false;
-  if (branch_of(pad)->home().source_query(query, result)) return result;
+  if (impl_of(pad)->fanout->source_query(query, result)) return result;
   return gst_pad_query_default(pad, parent, query);
 }
 
@@ -107,8 +116,8 @@ static void gst_latest_frame_pad_class_init(GstLatestFramePadClass* klass) {
                          static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto* pad_class = GST_PAD_CLASS(klass);
-  pad_class->linked = [](GstPad* pad, GstPad*) { branch_of(pad)->linked(); };
-  pad_class->unlinked = [](GstPad* pad, GstPad*) { branch_of(pad)->unlinked(); };
+  pad_class->linked = [](GstPad* pad, GstPad*) { branch_of(pad).linked(); };
+  pad_class->unlinked = [](GstPad* pad, GstPad*) { branch_of(pad).unlinked(); };
 }
 
 static void gst_latest_frame_pad_init(GstLatestFramePad* self) {
@@ -120,11 +129,10 @@ static void gst_latest_frame_pad_init(GstLatestFramePad* self) {
 }
 
 void gst_latest_frame_pad_retire(GstPad* pad) {
-  Branch* branch = branch_of(pad);
   GST_DEBUG_OBJECT(pad, "is retired: the pad is being released");
-  branch->retire();
+  branch_of(pad).retire();
   gst_pad_set_active(pad, FALSE);
-  branch->home().remove(*branch);  // now: a message on the bus may keep the pad for long
+  impl_of(pad)->fanout->remove(branch_of(pad));  // now: a message on the bus may keep the pad for long
 }
 
 GstPad* gst_latest_frame_pad_new(const std::shared_ptr<Fanout>& fanout, GstPadTemplate* templ, const char* name,
@@ -134,6 +142,6 @@ GstPad* gst_latest_frame_pad_new(const std::shared_ptr<Fanout>& fanout, GstPadTe
   auto branch = std::make_shared<Branch>(fanout, pad, kHealth);
   branch->properties().set_limits(limits);
   fanout->add(branch);
-  GST_LATEST_FRAME_PAD(pad)->branch = new std::shared_ptr<Branch>(std::move(branch));
+  GST_LATEST_FRAME_PAD(pad)->impl = new Impl{fanout, std::move(branch)};
   return pad;
 }

@@ -25,6 +25,6 @@ void gst_latest_frame_pad_retire(GstPad* pad);
 namespace supplier::latestframe {
 
 // The structure of the pad's property `stats`.
-Owned<GstStructure> branch_stats(const Branch& branch);
+Owned<GstStructure> branch_stats(Fanout& fanout, const Branch& branch);
 
 }  // namespace supplier::latestframe

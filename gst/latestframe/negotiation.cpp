@@ -6,8 +6,7 @@
 
 #include <gst/video/video.h>
 
-#include "latestframe/fanout.hpp"
-
+GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 #define GST_CAT_DEFAULT gst_latest_frame_debug
 
 namespace supplier::latestframe {
@@ -119,42 +118,23 @@ bool must_hear(const Demand& told, const Demand& now, bool gains) {
 
 namespace {
 
-// A branch and what is known of it.
-struct Asked {
-  Owned<GstPad> pad;
-  Owned<GstCaps> known;  // what its own thread found out
-  bool open = false;     // to a question of upstream's thread: not inside a push, nor behind a probe that blocks
-};
-
-std::vector<Asked> to_ask(Fanout& home) {
-  std::vector<Asked> asked;
-  for (auto& member : home.members()) {
-    const bool blocked = gst_pad_is_blocked(member.pad.get());
-    std::lock_guard hold(home.newest().lock);
-    const Branch& branch = *member.branch;
-    if (branch.chooses_caps())
-      asked.push_back({std::move(member.pad), share(branch.wishes.caps.get()), !blocked && !branch.busy()});
-  }
-  return asked;
-}
-
 // Upstream's thread goes into a branch only before its first frame. What it takes is known later, and what its pad can
 // take at all is known always.
-Owned<GstCaps> caps_without_asking(const Asked& branch) {
-  if (branch.known) return share(branch.known.get());
+Owned<GstCaps> caps_without_asking(const Candidate& branch) {
+  if (branch.wishes.caps) return share(branch.wishes.caps.get());
   const auto peer = adopt(gst_pad_get_peer(branch.pad.get()));
   return adopt(peer ? gst_pad_get_pad_template_caps(peer.get()) : gst_caps_new_any());
 }
 
-bool must_ask(const Asked& branch) { return branch.open && !branch.known; }
+bool must_ask(const Candidate& branch) { return branch.open && !branch.wishes.caps; }
 
 }  // namespace
 
-void Negotiation::caps(GstQuery* query) {
+void Negotiation::caps(const Candidates& branches, GstQuery* query) {
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
   auto common = adopt(filter ? gst_caps_ref(filter) : gst_caps_new_any());
-  for (const Asked& branch : to_ask(home_)) {
+  for (const Candidate& branch : branches) {
     const auto caps =
         must_ask(branch) ? adopt(gst_pad_peer_query_caps(branch.pad.get(), filter)) : caps_without_asking(branch);
     auto both = adopt(gst_caps_intersect_full(common.get(), caps.get(), GST_CAPS_INTERSECT_FIRST));
@@ -164,26 +144,25 @@ void Negotiation::caps(GstQuery* query) {
     else if (!gst_caps_is_empty(common.get()))
       GST_WARNING_OBJECT(branch.pad.get(), "has no caps in common with the branches before it");
   }
-  GST_DEBUG_OBJECT(home_.sink(), "all branches together take %" GST_PTR_FORMAT, common.get());
+  GST_DEBUG_OBJECT(sink_, "all branches together take %" GST_PTR_FORMAT, common.get());
   gst_query_set_caps_result(query, common.get());
 }
 
-// Accepts caps that at least one branch takes: a branch that does not take them ends alone. If none does, upstream
-// must choose others.
-void Negotiation::accept_caps(GstQuery* query) {
+// Accepts caps that at least one branch takes: a branch that does not take them ends alone. If none does, upstream must
+// choose others.
+void Negotiation::accept_caps(const Candidates& branches, GstQuery* query) {
   GstCaps* caps = nullptr;
   gst_query_parse_accept_caps(query, &caps);
-  const auto branches = to_ask(home_);
-  const bool accepted = branches.empty() || std::any_of(branches.begin(), branches.end(), [caps](const Asked& branch) {
-                          return must_ask(branch) ? gst_pad_peer_query_accept_caps(branch.pad.get(), caps)
-                                                  : gst_caps_can_intersect(caps, caps_without_asking(branch).get());
-                        });
-  GST_DEBUG_OBJECT(home_.sink(), "%s %" GST_PTR_FORMAT, accepted ? "accepts" : "no branch accepts", caps);
+  const bool accepted =
+      branches.empty() || std::any_of(branches.begin(), branches.end(), [caps](const Candidate& branch) {
+        return must_ask(branch) ? gst_pad_peer_query_accept_caps(branch.pad.get(), caps)
+                                : gst_caps_can_intersect(caps, caps_without_asking(branch).get());
+      });
+  GST_DEBUG_OBJECT(sink_, "%s %" GST_PTR_FORMAT, accepted ? "accepts" : "no branch accepts", caps);
   gst_query_set_accept_caps_result(query, accepted);
 }
 
-// Not under the lock: the last reference to a pad may go here, and with it a branch.
-Demand Negotiation::demand(GstCaps* caps) {
+Demand Negotiation::demand(const Candidates& branches, const GstCaps* caps) {
   std::vector<AnswerRef> answers;
   guint unknown = 0;
   Owned<GstBufferPool> in_use;
@@ -191,29 +170,22 @@ Demand Negotiation::demand(GstCaps* caps) {
     std::lock_guard hold(lock_);
     if (told_) in_use = share(told_->pool.get());
   }
-  for (const auto& member : home_.members()) {
-    Owned<GstCaps> asked_with;
-    AnswerRef answer;
-    {
-      std::lock_guard hold(home_.newest().lock);
-      if (!member.branch->counts()) continue;
-      asked_with = share(member.branch->wishes.asked_with.get());
-      answer = member.branch->wishes.allocation;
-    }
-    if (asked_with && caps && gst_caps_is_equal(asked_with.get(), caps))
-      answers.push_back(std::move(answer));
+  for (const Candidate& branch : branches) {
+    if (!branch.counts) continue;
+    if (branch.wishes.asked_with && caps && gst_caps_is_equal(branch.wishes.asked_with.get(), caps))
+      answers.push_back(branch.wishes.allocation);
     else
       ++unknown;
   }
   return demand_of(answers, unknown, in_use.get());
 }
 
-void Negotiation::allocation(GstQuery* query) {
+void Negotiation::allocation(const Candidates& branches, GstQuery* query) {
   GstCaps* caps = nullptr;
   gst_query_parse_allocation(query, &caps, nullptr);
-  Demand now = demand(caps);
+  Demand now = demand(branches, caps);
   answer(now, query);
-  GST_DEBUG_OBJECT(home_.sink(), "answers for %u branches: size %u, at least %u buffers, %s", now.branches, now.size,
+  GST_DEBUG_OBJECT(sink_, "answers for %u branches: size %u, at least %u buffers, %s", now.branches, now.size,
                    now.minimum, now.pool ? "a branch's pool" : "no pool");
   std::lock_guard hold(lock_);
   caps_ = share(caps);
@@ -221,20 +193,20 @@ void Negotiation::allocation(GstQuery* query) {
   hinted_.reset();
 }
 
-bool Negotiation::outdated(bool left) {
+bool Negotiation::outdated(const Candidates& branches, bool left) {
   Owned<GstCaps> caps;
   {
     std::lock_guard hold(lock_);
     if (!told_) return false;
     caps = share(caps_.get());
   }
-  Demand now = demand(caps.get());
+  Demand now = demand(branches, caps.get());
   std::lock_guard hold(lock_);
   // While a branch has not said what it wishes, upstream would only have to be asked once more when it does; one that
   // is stuck before it could say must not cost the others anything.
   if (!told_ || !now.complete || !must_hear(*told_, now, !left) || (hinted_ && !must_hear(*hinted_, now, !left)))
     return false;
-  GST_DEBUG_OBJECT(home_.sink(), "what the branches wish has changed: upstream is to ask again");
+  GST_DEBUG_OBJECT(sink_, "what the branches wish has changed: upstream is to ask again");
   hinted_ = std::move(now);
   return true;
 }

@@ -60,24 +60,40 @@ void answer(const Demand& demand, GstQuery* query);
 // `gains`: what upstream may do now and was told it may not counts too.
 bool must_hear(const Demand& told, const Demand& now, bool gains = true);
 
-class Fanout;
+// What a branch's own thread found out downstream, for upstream's questions.
+struct Wishes {
+  Owned<GstCaps> caps;  // what downstream can take; NULL: not asked yet
+  AnswerRef allocation;
+  Owned<GstCaps> asked_with;  // the caps of that question; NULL: not asked yet
+};
+
+// A branch whose wishes matter to upstream.
+struct Candidate {
+  Owned<GstPad> pad;
+  Wishes wishes;
+  bool open = false;    // to a question of upstream's thread: not inside a push, nor behind a probe that blocks
+  bool counts = false;  // for ALLOCATION too: it has not refused the caps
+};
+using Candidates = std::vector<Candidate>;
 
 // The caps and the allocation of all branches.
 class Negotiation {
  public:
-  explicit Negotiation(Fanout& home) : home_(home) {}
+  // `sink`, the pad that upstream asks, is borrowed.
+  explicit Negotiation(GstPad* sink) : sink_(sink) {}
 
-  void caps(GstQuery* query);
-  void accept_caps(GstQuery* query);
-  void allocation(GstQuery* query);
+  // Not under a lock: the last reference to a pad of `branches` may go there, and with it a branch.
+  void caps(const Candidates& branches, GstQuery* query);
+  void accept_caps(const Candidates& branches, GstQuery* query);
+  void allocation(const Candidates& branches, GstQuery* query);
   // Whether upstream should ask for ALLOCATION again. `left`: only because a branch has left.
-  bool outdated(bool left);
+  bool outdated(const Candidates& branches, bool left);
   void forget();
 
  private:
-  Demand demand(GstCaps* caps);
+  Demand demand(const Candidates& branches, const GstCaps* caps);
 
-  Fanout& home_;
+  GstPad* const sink_;
   std::mutex lock_;               // a leaf, guards what follows
   Owned<GstCaps> caps_;           // upstream's, when it last asked for ALLOCATION
   std::optional<Demand> told_;    // what it was answered

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Each folder may include only what lies below it: no arrow of docs/architecture.md points up.
+"""Each folder may include only what lies below it: no arrow of docs/architecture.md points up. In gst/ no two parts, each
+a source file with its header, need each other.
 
 usage: check_layers.py
 """
+import graphlib
+import os
 import re
 
 from tap import ROOT, Tap, sources
@@ -74,6 +77,22 @@ def problems(path, text):
     return found
 
 
+def circle(texts, root="gst"):
+    """The first circle of parts that include each other, of files {path: text}; [] if there is none."""
+    parts = {path: os.path.splitext(path)[0] for path in texts}
+    graph = {part: set() for part in parts.values()}
+    for path, text in texts.items():
+        for _, name in INCLUDE.findall(text):
+            for included in (f"{root}/{name}", os.path.join(os.path.dirname(path), name)):
+                if parts.get(included, parts[path]) != parts[path]:
+                    graph[parts[path]].add(parts[included])
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return [" -> ".join(error.args[1])]
+    return []
+
+
 def main():
     tap = Tap()
     files = sources("*.h", "*.hpp", "*.c", "*.cpp")
@@ -81,6 +100,8 @@ def main():
         own = [name for name in files if rule_for(name) is RULES[folder]]
         tap.check(f"{folder} includes only what lies below it",
                   [problem for name in own for problem in problems(name, (ROOT / name).read_text(encoding="utf-8"))])
+    elements = {name: (ROOT / name).read_text(encoding="utf-8") for name in files if name.startswith("gst/")}
+    tap.check("the parts of gst/ include each other in no circle", circle(elements))
     tap.done()
 
 

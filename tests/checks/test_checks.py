@@ -53,6 +53,12 @@ def test_an_include_downwards_is_fine(path, line):
     assert not check_layers.problems(path, line)
 
 
+def test_a_circle_of_parts_is_found_also_through_the_sources():
+    parts = {"gst/x/a.hpp": '#include "x/b.hpp"', "gst/x/a.cpp": '#include "x/a.hpp"', "gst/x/b.hpp": "", "gst/x/b.cpp": '#include "x/b.hpp"'}
+    assert not check_layers.circle(parts)
+    assert check_layers.circle(parts | {"gst/x/b.cpp": '#include "a.hpp"'})
+
+
 def test_an_unpacked_archive_has_the_same_files_as_a_clone(tmp_path, monkeypatch):
     monkeypatch.setattr(tap, "ROOT", tmp_path)
     for name in ("README.md", "docs/a.md", "gst/ring/b.hpp", "build/c.md", "build-asan/d.hpp"):
