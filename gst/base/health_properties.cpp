@@ -27,7 +27,7 @@ bool valid_worker_name(const char* name) {
          std::none_of(name, name + length, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-void HealthProperties::install(GObjectClass* klass, guint first, Worker worker) {
+void HealthProperties::install(GObjectClass* klass, guint first, Worker worker, const char* max_frame_age) {
   const Limits defaults;
   const auto add = [&](guint offset, GParamSpec* spec) {
     g_object_class_install_property(klass, first + offset, spec);
@@ -41,9 +41,7 @@ void HealthProperties::install(GObjectClass* klass, guint first, Worker worker) 
                           "Time without progress before a worker is reported stuck (it has work) or starved (it "
                           "has none), in ns (0 = disabled)",
                           defaults.stall_timeout));
-  add(kMaxFrameAge,
-      time("max-frame-age", "Maximum frame age",
-           "Frame age above which a worker is reported slow, in ns (0 = disabled)", defaults.max_frame_age));
+  add(kMaxFrameAge, time("max-frame-age", "Maximum frame age", max_frame_age, defaults.max_frame_age));
   add(kMaxDropRate, g_param_spec_double("max-drop-rate", "Maximum drop rate",
                                         "Share of frames dropped within stall-timeout above which a worker is "
                                         "reported slow (1 = disabled)",

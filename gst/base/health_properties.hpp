@@ -20,9 +20,11 @@ class HealthProperties {
  public:
   enum class Worker { none, own };  // whether there is a property `worker`: not where one object has many workers
   static constexpr guint kCount = 6;
+  static constexpr const char* kAgeLimit = "Frame age above which a worker is reported slow, in ns (0 = disabled)";
 
   // Installs worker, stall-timeout, max-frame-age, max-drop-rate, interval and post-messages as first … first + 5.
-  static void install(GObjectClass* klass, guint first, Worker worker);
+  // `max_frame_age` is the text of that property, where more depends on it than a state.
+  static void install(GObjectClass* klass, guint first, Worker worker, const char* max_frame_age = kAgeLimit);
 
   explicit HealthProperties(guint first) : first_(first) {}
   // False: the id is none of these.

@@ -88,7 +88,9 @@ static void gst_frame_health_class_init(GstFrameHealthClass* klass) {
   object_class->finalize = gst_frame_health_finalize;
   element_class->change_state = gst_frame_health_change_state;
 
-  HealthProperties::install(object_class, FrameHealth::kFirstProperty, HealthProperties::Worker::own);
+  HealthProperties::install(object_class, FrameHealth::kFirstProperty, HealthProperties::Worker::own,
+                            "Lateness of a frame after its running time above which the worker is reported slow, in ns "
+                            "(0 = disabled)");
   /**
    * GstFrameHealth:stats:
    *

@@ -110,7 +110,7 @@ bool Cursor::take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step
     return false;
   }
   account_.take(item.number);
-  if (max_age != 0 && now > item.at + max_age) {
+  if (max_age != 0 && now > item.at && now - item.at > max_age) {
     account_.refuse_stale();
     step.refused = item.number;
     broken_ = true;

@@ -264,7 +264,9 @@ static void gst_latest_frame_class_init(GstLatestFrameClass* klass) {
   object_class->get_property = get_property;
   object_class->dispose = dispose;
   object_class->finalize = finalize;
-  HealthProperties::install(object_class, kHealth, HealthProperties::Worker::none);
+  HealthProperties::install(object_class, kHealth, HealthProperties::Worker::none,
+                            "Value of max-frame-age that pads requested from now on begin with, in ns (0 = disabled, "
+                            "else up to 18446744073709551615); such a pad does not push an older frame");
 
   /**
    * GstLatestFrame:wake:

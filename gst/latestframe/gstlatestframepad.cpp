@@ -100,7 +100,10 @@ static void gst_latest_frame_pad_class_init(GstLatestFramePadClass* klass) {
   object_class->get_property = get_property;
   object_class->dispose = dispose;
   object_class->finalize = finalize;
-  HealthProperties::install(object_class, kHealth, HealthProperties::Worker::own);
+  HealthProperties::install(
+      object_class, kHealth, HealthProperties::Worker::own,
+      "Age of a frame, from the sink pad to its push, above which it is not pushed and counts as stale, "
+      "and the worker is reported slow, in ns (0 = disabled, else up to 18446744073709551615)");
 
   /**
    * GstLatestFramePad:stats:

@@ -294,6 +294,15 @@ TEST_F(LatestFrameCursor, RefusesAFrameThatIsTooOld) {
   EXPECT_TRUE(step.gap);
 }
 
+TEST_F(LatestFrameCursor, RefusesNoFrameAtTheLargestAge) {
+  sut_.open(newest_, true);
+  publish(false, 1000);
+  EXPECT_EQ(next(2000, UINT64_MAX).kind, Kind::frame);
+  publish(false, 3000);
+  EXPECT_EQ(next(2000, 1).kind, Kind::frame);  // it came after the clock was read
+  EXPECT_EQ(figures().stale, 0u);
+}
+
 TEST_F(LatestFrameCursor, ForgetsFramesAndEventsInAFlush) {
   sut_.open(newest_, true);
   publish();
