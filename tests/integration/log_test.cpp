@@ -112,7 +112,7 @@ TEST_F(Log, tells_why_a_ring_is_replaced) {
   Pipeline publisher("concat name=c ! shmringsink socket-path=" + path() + " " + camera("width=64,height=48") +
                      " ! identity eos-after=5 ! c. " + camera("width=640,height=480") + " ! c.");
   ASSERT_TRUE(publisher.play());
-  EXPECT_TRUE(tells("shmring", {path(), "the ring was replaced", "by slots of 307200"}));
+  EXPECT_TRUE(tells("shmring", {path(), "the ring is replaced", "by slots of 307200"}));
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ void publish_frames(Lane& lane, Lane& own, const Shape& shape, const Callers& ca
   if (free.size() != slots) fail("a slot is lost, or free twice");
 }
 
-// As Attachment::take and release, Reader::Impl::nothing_there and wait.
+// As Attachment::take and release, Connection::nothing_there and Reader::Impl::wait.
 template <class Reader>
 void read_frames(Lane& lane, const Shape& shape, const Callers& callers) {
   Reader reader(lane.block(), lane.page(), shape.depth);
