@@ -26,7 +26,7 @@ TEST(FrameCopy, PutsEveryByteWhereItBelongsAndNoOther) {
   for (const std::size_t size : {std::size_t{1}, std::size_t{4095}, std::size_t{1'001}, std::size_t{kPastCaches - 1},
                                  std::size_t{kPastCaches}, std::size_t{kPastCaches + 100'001}}) {
     std::vector<std::byte> from(size), to(size + 256);
-    for (const std::size_t offset : {128, 127, 65, 64, 1}) {  // a slot's start is even, a part's is not
+    for (const std::size_t offset : {64, 127}) {  // a slot's start is even, a part's is not
       support::fill_payload(from, offset);
       std::fill(to.begin(), to.end(), std::byte{0xEE});
       copy_in_parts(from, {size / 3, 0, size / 7}, to.data() + offset);

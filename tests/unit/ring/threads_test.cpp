@@ -134,7 +134,7 @@ TEST_F(Threads, AnyOfThemPublishesResizesEndsLooksAndCloses) {
   });
   auto mine = reader("mine");
   std::uint64_t last = 0, taken = 0;
-  while (taken < 2000 && !HasFailure()) {
+  while (taken < 500 && !HasFailure()) {
     auto frame = mine->read(kPatience);
     if (frame.status() == SHMRING_END) continue;
     ASSERT_TRUE(frame) << frame.error().text;
