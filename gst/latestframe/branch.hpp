@@ -74,7 +74,7 @@ class Branch : public OutOfBandSender::Owner {
   bool flush_is_there() const;
   bool try_to_unflush(GstPad* pad);
   void be_late();
-  void flush_begun() override;
+  void flush_begun(std::uint64_t thread) override;
   void send_out_of_band(Owned<GstEvent> event) { oob_sender_.send(std::move(event)); }
 
   Watched watched() const;
@@ -108,7 +108,7 @@ class Branch : public OutOfBandSender::Owner {
   void resume();
   void try_again(std::uint64_t now);
   void decide_in_flush(Step& step, Peer peer, std::uint64_t now);
-  static bool bring_unflush(GstPad* pad, GstEvent* event);
+  bool bring_unflush(GstPad* pad, GstEvent* event);
 
   // The thread.
   bool start_thread();

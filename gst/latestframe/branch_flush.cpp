@@ -73,6 +73,13 @@ bool Branch::try_to_unflush(GstPad* pad) {
 
 // False: something moves downstream, or a probe is in the way.
 bool Branch::bring_unflush(GstPad* pad, GstEvent* event) {
+  // A queue that was stopped and started again while FLUSH_START was inside of it keeps that for as long as its new thread
+  // runs. The flush is over for such an element.
+  if (oob_sender_.flush_is_underway()) {
+    if (!flush_behind(pad).restarted) return false;
+    GST_DEBUG_OBJECT(pad, "something was started again during the flush, FLUSH_START is not waited for");
+    oob_sender_.abandon_flush();
+  }
   const StillDownstream still(pad);
   // The pad would send what is due first, and a probe that blocks would keep us there with all the locks.
   if (!still || (gst_pad_is_blocked(pad) && GST_PAD_HAS_PENDING_EVENTS(pad))) return false;
@@ -90,11 +97,19 @@ void Branch::be_late() {
   newest.event_count.beat();
 }
 
-void Branch::flush_begun() {
+void Branch::flush_begun(std::uint64_t thread) {
   Newest& newest = host_->newest();
+  bool overtaken = false;
+  std::uint32_t epoch = 0;
   {
     std::lock_guard hold(newest.lock);
-    oob_sender_.flush_has_begun();
+    overtaken = !oob_sender_.flush_has_begun(thread) && is_active(state_) && state_ != BranchState::flushing;
+    epoch = epoch_;
+  }
+  // By its own end, as it was not waited for any longer: what flushes now would flush for ever.
+  if (overtaken && flush_behind(pad_).some) {
+    std::lock_guard hold(newest.lock);
+    if (is_active(state_) && state_ != BranchState::flushing && epoch == epoch_) owe_end_of_flush(newest);
   }
   newest.event_count.beat();
 }
@@ -126,7 +141,8 @@ void Branch::try_again(std::uint64_t now) {
 void Branch::decide_in_flush(Step& step, Peer peer, std::uint64_t now) {
   const Newest& newest = host_->newest();
   if (peer == Peer::inactive && cursor_.account().is_open()) cursor_.close(newest);
-  if (!unflush_ || !late_ || unflushing_ || (newest.epoch & 1) || oob_sender_.flushing()) return;
+  if (!unflush_ || !late_ || unflushing_ || (newest.epoch & 1)) return;
+  if (oob_sender_.flushing() && !oob_sender_.flush_is_underway()) return;
   if (now < try_after_) {
     step.until = try_after_;
     return;

@@ -38,6 +38,24 @@ State state_of(GstPad* pad) {
   return state;
 }
 
+// `gap`: a pad before this one does not flush.
+void look_behind(GstPad* source, std::vector<Owned<GstPad>>& seen, FlushBehind& found, bool gap) {
+  auto sink = adopt(gst_pad_get_peer(source));
+  if (!sink || contains(seen, sink.get())) return;
+  GstPad* pad = sink.get();
+  seen.push_back(std::move(sink));
+  const auto [active, flushing] = state_of(pad);
+  if (active && flushing) found.some = true;
+  if (active && (flushing ? gap : seen.size() == 1)) found.restarted = true;
+  const auto element = adopt(gst_pad_get_parent_element(pad));
+  if (element && has_several_inputs(element.get())) return;
+  GstIterator* links = gst_pad_iterate_internal_links(pad);
+  if (!links) return;
+  for (GValue link = G_VALUE_INIT; gst_iterator_next(links, &link) == GST_ITERATOR_OK; g_value_unset(&link))
+    look_behind(GST_PAD(g_value_get_object(&link)), seen, found, gap || (active && !flushing));
+  gst_iterator_free(links);
+}
+
 bool begins_flush(const Owned<GstEvent>& event) { return GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START; }
 
 }  // namespace
@@ -94,6 +112,13 @@ void StillDownstream::let_go() {
   for (; !elements_.empty(); elements_.pop_back()) GST_STATE_UNLOCK(elements_.back().get());
 }
 
+FlushBehind flush_behind(GstPad* source) {
+  FlushBehind found;
+  std::vector<Owned<GstPad>> seen;
+  look_behind(source, seen, found, false);
+  return found;
+}
+
 void OutOfBandSender::flush(Owned<GstEvent> event) { post(std::move(event)); }
 
 void OutOfBandSender::send(Owned<GstEvent> event) {
@@ -112,9 +137,23 @@ bool OutOfBandSender::flushing() const {
   return in_flush_ || std::any_of(events_.begin(), events_.end(), begins_flush);
 }
 
-void OutOfBandSender::flush_has_begun() {
+bool OutOfBandSender::flush_is_underway() const {
   std::lock_guard hold(lock_);
+  return in_flush_;
+}
+
+bool OutOfBandSender::flush_has_begun(std::uint64_t thread) {
+  std::lock_guard hold(lock_);
+  if (thread != thread_) return false;
   in_flush_ = false;
+  return true;
+}
+
+void OutOfBandSender::abandon_flush() {
+  std::lock_guard hold(lock_);
+  if (!std::exchange(in_flush_, false)) return;
+  thread_ = 0;
+  if (!events_.empty()) start();
 }
 
 void OutOfBandSender::forget() {
@@ -126,27 +165,32 @@ void OutOfBandSender::forget() {
 void OutOfBandSender::post(Owned<GstEvent> event) {
   std::lock_guard hold(lock_);
   events_.push_back(std::move(event));
-  if (std::exchange(running_, true)) return;
+  if (thread_ == 0) start();
+}
+
+void OutOfBandSender::start() {
+  thread_ = ++threads_;
   try {
-    std::thread([this, self = owner_.shared_from_this(), pad = share(pad_)] {
+    std::thread([this, self = owner_.shared_from_this(), pad = share(pad_), thread = thread_] {
       pthread_setname_np(pthread_self(), "latest-events");
-      run(pad.get());
+      run(pad.get(), thread);
     }).detach();
   } catch (const std::system_error& error) {
-    running_ = false;
+    thread_ = 0;
     events_.clear();
     GST_ERROR_OBJECT(pad_, "an event is lost, no thread to bring it with: %s", error.what());
   }
 }
 
-void OutOfBandSender::run(GstPad* pad) {
+void OutOfBandSender::run(GstPad* pad, std::uint64_t thread) {
   for (;;) {
     Owned<GstEvent> event;
     bool flush = false;
     {
       std::lock_guard hold(lock_);
+      if (thread != thread_) return;
       if (events_.empty()) {
-        running_ = false;
+        thread_ = 0;
         return;
       }
       event = std::move(events_.front());
@@ -155,7 +199,7 @@ void OutOfBandSender::run(GstPad* pad) {
     }
     GST_LOG_OBJECT(pad, "sends %" GST_PTR_FORMAT " out of band", event.get());
     gst_pad_push_event(pad, event.release());
-    if (flush) owner_.flush_begun();
+    if (flush) owner_.flush_begun(thread);
   }
 }
 

@@ -38,6 +38,13 @@ class StillDownstream {
   bool still_ = false;
 };
 
+// The beginning of a flush, by the flags of the active pads behind `source`, up to elements with several sink pads.
+struct FlushBehind {
+  bool some = false;       // pads flush
+  bool restarted = false;  // the first pad does not, or one before another that does: it was started again since
+};
+FlushBehind flush_behind(GstPad* source);
+
 // Brings a branch what must not wait for its thread: the beginning of a flush, and out-of-band events. A thread of its
 // own does it, there only while there is something to bring, so that a branch that is stuck keeps nobody. The end of a
 // flush is brought by the branch's own thread.
@@ -49,8 +56,8 @@ class OutOfBandSender {
   class Owner : public std::enable_shared_from_this<Owner> {
    public:
     virtual ~Owner() = default;
-    // The beginning of a flush was brought; the owner calls flush_has_begun().
-    virtual void flush_begun() = 0;
+    // The beginning of a flush was brought, by this thread of the sender; the owner calls flush_has_begun().
+    virtual void flush_begun(std::uint64_t thread) = 0;
   };
 
   // `pad` is borrowed.
@@ -60,19 +67,26 @@ class OutOfBandSender {
   void send(Owned<GstEvent> event);
   // The beginning of a flush is on its way.
   bool flushing() const;
-  void flush_has_begun();
+  // And is inside of downstream already.
+  bool flush_is_underway() const;
+  // False: the thread was abandoned.
+  bool flush_has_begun(std::uint64_t thread);
+  // Does not wait any longer for a flush that is under way; its thread ends when it comes back, what follows gets another.
+  void abandon_flush();
   // Discards what was not sent yet.
   void forget();
 
  private:
   void post(Owned<GstEvent> event);
-  void run(GstPad* pad);
+  void start();
+  void run(GstPad* pad, std::uint64_t thread);
 
   Owner& owner_;
   GstPad* const pad_;
   mutable std::mutex lock_;  // after that of Newest; guards what follows
   std::deque<Owned<GstEvent>> events_;
-  bool running_ = false;
+  std::uint64_t thread_ = 0;  // which thread brings them; 0: none does
+  std::uint64_t threads_ = 0;
   bool in_flush_ = false;  // the event being brought begins a flush
 };
 

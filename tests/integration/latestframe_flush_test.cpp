@@ -53,6 +53,33 @@ TEST_F(LatestFrameFlush, ComesInPairsToABranchThatSleepsThroughMany) {
   EXPECT_LE(stuck.count(GST_EVENT_FLUSH_START), 2);
 }
 
+// As a queue: the thread that brings FLUSH_START waits inside of it, and goes on waiting when it is started again.
+TEST_F(LatestFrameFlush, EndsForAPeerThatIsStartedAgainWithFlushStartInside) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  rig.start();
+  rig.push_in_step(worker, 1);
+  worker.stick_at(Stuck::event);
+  rig.event(gst_event_new_flush_start());
+  ASSERT_TRUE(worker.await_stuck());
+  worker.stick_at(Stuck::nowhere);  // what comes from now on; FLUSH_START stays inside
+  gst_pad_set_active(worker.pad(), FALSE);
+  gst_pad_set_active(worker.pad(), TRUE);
+  rig.event(gst_event_new_flush_stop(TRUE));
+  rig.segment();
+  ASSERT_TRUE(worker.got(rig.push()));
+  rig.event(gst_event_new_flush_start());
+  rig.event(gst_event_new_flush_stop(TRUE));
+  rig.segment();
+  ASSERT_TRUE(worker.got(rig.push()));
+  EXPECT_EQ(worker.count(GST_EVENT_FLUSH_START), 2);
+  EXPECT_EQ(worker.count(GST_EVENT_FLUSH_STOP), 2);
+  worker.free();
+  rig.push_in_step(worker, 3);
+  EXPECT_EQ(worker.count(GST_EVENT_FLUSH_STOP), 2);
+}
+
 TEST_F(LatestFrameFlush, EndsForAPeerThatIsInactiveMeanwhileAndForWhatIsBehindIt) {
   Rig rig;
   support::Pipeline line("identity name=first ! queue name=second");
