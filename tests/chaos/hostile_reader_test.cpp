@@ -106,9 +106,13 @@ TEST_F(HostileReader, ATailThatFlickersIsAViolation) {
       peer.page().tail.store(tail);
     }
   });
-  expect_service(2000);
+  EXPECT_TRUE(support::eventually([&] {
+    expect_service(100);
+    return protocol_violations() == 1 || HasFailure();
+  }));
   stop = true;
   flicker.join();
+  EXPECT_EQ(violations(SHMRING_VIOLATION_TAIL), 1u);
 }
 
 TEST_F(HostileReader, AcknowledgingWhatItNeverTookFreesNothing) {

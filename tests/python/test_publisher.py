@@ -69,13 +69,11 @@ def test_a_loan_is_filled_in_place_and_published_without_a_copy(publisher, reade
     with publisher.loan() as loan:
         assert loan.capacity == 144
         loan.array[:] = IMAGE
-        address = loan.array.__array_interface__["data"][0]
         assert publisher.publish(loan, pts=5) == 1
     frame = reader.read()
     np.testing.assert_array_equal(frame.array, IMAGE)
     assert frame.pts == 5
     assert publisher.stats()["copied"] == 0
-    assert address != 0
 
 
 def test_a_loan_of_bytes_says_how_many_it_uses(path):

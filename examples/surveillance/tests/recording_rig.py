@@ -67,20 +67,24 @@ class Camera:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.number = 0
         self.timed = True  # frames have a time
+        self.waits_for = ""  # a worker that it lets catch up, however busy the machine is
         self.longest = 0.0  # seconds that one publish took
         self._thread.start()
 
     def _run(self):
         due = time.monotonic()
         while not self._stop.is_set():
-            if not self._silent.is_set():
+            if not self._silent.is_set() and self._has_room():
                 image = self._encode(picture(self.number + 1))
                 begin = time.monotonic()
                 self._publisher.publish(image, pts=time.monotonic_ns() if self.timed else None)
                 self.longest = max(self.longest, time.monotonic() - begin)
                 self.number += 1
-            due += self._period
+            due = max(due + self._period, time.monotonic())  # no burst after a pause
             self._stop.wait(max(0.0, due - time.monotonic()))
+
+    def _has_room(self):
+        return not self.waits_for or self.lane(self.waits_for)["pending"] < 8
 
     def lane(self, name="recorder"):
         return next(lane for lane in self._publisher.stats()["accounts"] if lane["worker"] == name)

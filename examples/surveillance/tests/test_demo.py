@@ -97,7 +97,9 @@ def test_nothing_is_left_behind(demo):
 
 
 def test_no_child_complains(demo):
-    for log in (demo[0] / "camera/logs").iterdir():
+    logs = list((demo[0] / "camera/logs").iterdir())
+    assert logs
+    for log in logs:
         assert "CRITICAL" not in log.read_text() and "Traceback" not in log.read_text(), log
 
 

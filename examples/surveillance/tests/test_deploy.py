@@ -57,8 +57,8 @@ def test_the_units_user_is_made(tmp_path):
 def test_what_the_unit_starts_there_is():
     started = re.search(r"^ExecStart=/usr/bin/python3 -m surveillance\.(\w+) (.*)$", UNIT.read_text(), re.M)
     module = (ROOT / "examples" / "surveillance" / f"{started[1]}.py").read_text()
-    for option in re.findall(r"--[\w-]+", started[2]):
-        assert f'"{option}"' in module
+    options = re.findall(r"--[\w-]+", started[2])
+    assert options and all(f'"{option}"' in module for option in options)
 
 
 def documents():

@@ -114,7 +114,7 @@ def test_overlapping_triggers_are_one_clip_and_a_flood_is_bounded_and_counted(ca
     assert said["clips"] == 2 and said["clips_refused"] > 0
     listed = sum(content["triggers"] for content, _ in made.clips())
     assert listed + said["clips_refused"] + said["clips_covered"] == sent
-    assert camera.lane()["dropped"] == 0
+    made.until(lambda report: report["frames"] > said["frames"] + 20)  # it goes on reading
 
 
 def test_a_trigger_of_a_slow_worker_still_extends_the_clip_it_belongs_to(camera, recorder):
@@ -158,14 +158,14 @@ def test_a_stopped_recorder_costs_the_others_nothing(camera, recorder, tmp_path)
     made = recorder({"depth": 4})
     made.recording()
     with shmring.Reader(str(tmp_path / "ring"), drop_policy="drop-newest", worker="other", depth=16) as reader:
-        first = reader.read(10).sequence
+        camera.waits_for = "other"
+        first = reader.latest(10).sequence
         made.send_signal(signal.SIGSTOP)
-        got, end = first, time.monotonic() + 2
-        while time.monotonic() < end:
+        for number in range(first + 1, first + 101):
             with reader.read(10) as frame:
-                assert frame.sequence == got + 1
-                got = frame.sequence
-    assert got - first > 50 and camera.lane()["dropped"] > 20 and camera.lane("other")["dropped"] == 0
+                assert frame.sequence == number  # the stopped one never leaves the ring without a slot
+        assert camera.lane()["dropped"] > 20
+        camera.waits_for = ""
     made.send_signal(signal.SIGCONT)
     said = made.until(lambda report: report["missed"] > 20)
     assert made.end() == 0 and said["frames_lost"] == 0

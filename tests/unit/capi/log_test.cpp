@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // shmring_set_log(): what a program is told of a ring's life, and when it is told nothing.
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <shmring/shmring.h>
 
+#include "child_process.hpp"
 #include "temp_dir.hpp"
 
 namespace {
@@ -105,6 +108,29 @@ TEST_F(Log, goes_to_stderr_without_a_callback) {
   testing::internal::CaptureStderr();
   live();
   EXPECT_NE(testing::internal::GetCapturedStderr().find("shmring[info] "), std::string::npos);
+}
+
+// The environment counts from the library's start on: each level in a program of its own, in which nothing calls shmring_set_log() before.
+TEST_F(Log, has_the_level_of_the_environment) {
+  if (std::getenv("LIVE_ONLY")) return live();
+  const auto said = [](const std::string& wanted) {
+    auto program =
+        support::ChildProcess::spawn({"/proc/self/exe", "--gtest_filter=Log.has_the_level_of_the_environment"},
+                                     {{{"SHMRING_LOG", wanted}, {"LIVE_ONLY", "1"}}, ""});
+    const auto ended = program.wait();
+    EXPECT_TRUE(ended && ended->success()) << program.output();
+    return program.output();
+  };
+  using testing::HasSubstr;
+  using testing::Not;
+  for (const char* const off : {"", "none", "error"})  // in that life no error is logged
+    EXPECT_THAT(said(off), Not(HasSubstr("shmring"))) << off;
+  EXPECT_THAT(said("warning"), AllOf(HasSubstr("shmring[warning] "), Not(HasSubstr("shmring[info] "))));
+  EXPECT_THAT(said("info"),
+              AllOf(HasSubstr("shmring[warning] "), HasSubstr("shmring[info] "), Not(HasSubstr("shmring[debug] "))));
+  EXPECT_THAT(said("debug"), AllOf(HasSubstr("shmring[info] "), HasSubstr("shmring[debug] ")));
+  EXPECT_THAT(said("loud"), AllOf(HasSubstr("SHMRING_LOG=loud is unknown: use none, error, warning, info or debug"),
+                                  Not(HasSubstr("shmring["))));
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The reader: waiting, holding, policies, ages, the descriptor to poll.
 #include <poll.h>
+#include <unistd.h>
 
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "os/clock.hpp"
@@ -15,6 +18,13 @@ class ReaderTest : public RingFixture {
   static bool readable(int fd, int ms = 0) {
     pollfd p{fd, POLLIN, 0};
     return ::poll(&p, 1, ms) > 0;
+  }
+  // Whether a thread of this process is blocked in the kernel, as a spinning one never is.
+  static bool sleeps(pid_t thread) {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    return text.find(") S ") != std::string::npos;
   }
 };
 
@@ -70,8 +80,8 @@ TEST_F(ReaderTest, SleepsUntilAFrameComes) {
   open_publisher();
   const auto reader = attach();
   for (int i = 1; i <= 20; ++i) {
-    std::thread camera([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(i % 4));
+    std::thread camera([&, waiting = ::gettid()] {
+      EXPECT_TRUE(support::eventually([&] { return sleeps(waiting); }));
       publish();
     });
     auto frame = reader->read(SHMRING_WAIT_FOREVER);
