@@ -313,32 +313,20 @@ TEST_F(Ends, AReaderThatComesToANewRingAndEndsAtOnceWasAttachedOnce) {
   EXPECT_EQ(stats->accounts[0].generation, 1u);
 }
 
-// Python's multiprocessing does that: nobody accepts on the socket, and nobody would ever answer.
+// As Python's multiprocessing leaves one: the child has the listening socket and never accepts.
 TEST_F(Ends, ReadersThatGreetADeadPublishersChildFindTheNextPublisher) {
   honest.reset();
   publisher.reset();
-  auto parent = ChildProcess::fork([&] {
+  const support::Orphan child([&](auto leave_child) {
     const auto p = open(publisher_options());
-    const pid_t stays = ::fork();
-    if (stays == 0) {
-      ::sleep(60);
-      ::_exit(0);
-    }
-    std::printf("child %d\n", stays);
-    std::fflush(stdout);
-    ::pause();
-    return 0;
+    leave_child();
   });
-  ASSERT_TRUE(parent.says("\n"));
-  const pid_t stays = std::stoi(parent.output().substr(6));
-  parent.kill();
   const auto reader = open(reader_options("reader"));
   EXPECT_EQ(reader->read(300'000'000).status(), SHMRING_TIMEOUT);
   open_publisher();
   ASSERT_EQ(publish(), SHMRING_OK);
   auto frame = reader->read(kPatience);
   EXPECT_TRUE(frame) << frame.error().text;
-  ::kill(stays, SIGKILL);
 }
 
 // A full queue at a publisher that stands still is no reason to take its path.

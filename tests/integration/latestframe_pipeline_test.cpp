@@ -165,45 +165,5 @@ TEST_F(LatestFramePipeline, CanBePausedAndPlayedAgain) {
   }
 }
 
-TEST_F(LatestFramePipeline, SurvivesTheStressOfGStreamersHarness) {
-  constexpr const char* kVideo = "video/x-raw,format=GRAY8,width=8,height=8,framerate=30/1";
-  GstHarness* harness = gst_harness_new_with_padnames("latestframe", "sink", "src_%u");
-  gst_harness_set_src_caps_str(harness, kVideo);
-  const auto caps = adopt(gst_caps_from_string(kVideo));
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  const auto buffer = adopt(gst_harness_create_buffer(harness, 64));
-  const auto reconfigure = adopt(gst_event_new_reconfigure());
-  GValue timeout = G_VALUE_INIT;
-  g_value_init(&timeout, G_TYPE_UINT64);
-  GstPadTemplate* source = gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(harness->element), "src_%u");
-  GstHarnessThread* threads[] = {
-      gst_harness_stress_push_buffer_start(harness, caps.get(), &segment, buffer.get()),
-      gst_harness_stress_property_start(harness, "stall-timeout", &timeout),
-      gst_harness_stress_requestpad_start(harness, source, nullptr, nullptr, TRUE),
-      gst_harness_stress_send_upstream_event_start(harness, reconfigure.get()),
-  };
-  g_usleep(400'000);
-  for (GstHarnessThread* thread : threads) gst_harness_stress_thread_stop(thread);
-  gst_harness_teardown(harness);
-}
-
-// The element goes up and down while frames are pushed.
-TEST_F(LatestFramePipeline, SurvivesStateChangesUnderTheStressOfGStreamersHarness) {
-  constexpr const char* kVideo = "video/x-raw,format=GRAY8,width=8,height=8,framerate=30/1";
-  GstHarness* harness = gst_harness_new_with_padnames("latestframe", "sink", "src_%u");
-  gst_harness_set_src_caps_str(harness, kVideo);
-  const auto caps = adopt(gst_caps_from_string(kVideo));
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  const auto buffer = adopt(gst_harness_create_buffer(harness, 64));
-  GstHarnessThread* states = gst_harness_stress_statechange_start(harness);
-  GstHarnessThread* frames = gst_harness_stress_push_buffer_start(harness, caps.get(), &segment, buffer.get());
-  g_usleep(400'000);
-  gst_harness_stress_thread_stop(states);
-  gst_harness_stress_thread_stop(frames);
-  gst_harness_teardown(harness);
-}
-
 }  // namespace
 }  // namespace latestframe_test

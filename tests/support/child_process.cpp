@@ -10,7 +10,9 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 #include <system_error>
 
 #include "watchdog.hpp"
@@ -162,5 +164,26 @@ bool ChildProcess::says(const std::string& text, std::chrono::milliseconds limit
   eventually([&] { return heard() || !running(); }, limit);
   return heard();
 }
+
+Orphan::Orphan(const std::function<void(void (*leave_child)())>& parent) {
+  auto dies = ChildProcess::fork([&] {
+    parent([] {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        ::sleep(60);  // should the test not end it
+        ::_exit(0);
+      }
+      std::printf("child %d\n", child);
+      std::fflush(stdout);
+      ::pause();
+    });
+    return 1;
+  });
+  if (!dies.says("\n")) throw std::runtime_error("no child was left: " + dies.output());
+  pid_ = std::stoi(dies.output().substr(6));
+  dies.kill();
+}
+
+Orphan::~Orphan() { ::kill(pid_, SIGKILL); }
 
 }  // namespace support

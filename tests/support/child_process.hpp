@@ -68,4 +68,17 @@ class ChildProcess {
   std::optional<Ending> ending_;
 };
 
+// The child of a process that was killed: it keeps copies of its parent's memory and descriptors until this object is destroyed.
+class Orphan {
+ public:
+  // `parent` runs in a fork of this process and calls `leave_child` at its end.
+  explicit Orphan(const std::function<void(void (*leave_child)())>& parent);
+  ~Orphan();
+  Orphan(const Orphan&) = delete;
+  Orphan& operator=(const Orphan&) = delete;
+
+ private:
+  pid_t pid_;
+};
+
 }  // namespace support

@@ -130,28 +130,17 @@ TEST(Listener, NamesTheProcessThatHasThePathAlsoIfItDoesNotAnswer) {
   owner->close();
 }
 
-// A forked child of a publisher that died keeps the listening socket open, but nobody answers there any more.
+// A forked child of a publisher that died keeps the listening socket open and never accepts.
 TEST(Listener, ReplacesADeadPublisherWhoseChildKeepsItsSocket) {
   const support::TempDir dir;
-  int pipe[2];
-  ASSERT_EQ(::pipe(pipe), 0);
-  auto parent = support::ChildProcess::fork([&] {
-    auto listener = Listener::bind(dir.file("s"), 0600);
-    if (::fork() == 0) {
-      ::close(pipe[1]);
-      char byte;
-      [[maybe_unused]] const auto n = ::read(pipe[0], &byte, 1);  // until the test ends
-      ::_exit(0);
-    }
-    return listener ? 0 : 1;
+  const support::Orphan child([&](auto leave_child) {
+    const auto listener = Listener::bind(dir.file("s"), 0600);
+    if (listener) leave_child();
   });
-  ::close(pipe[0]);
-  ASSERT_EQ(parent.wait()->code, 0);
   EXPECT_TRUE(connect_to(dir.file("s")));
   auto next = Listener::bind(dir.file("s"), 0600);
   EXPECT_TRUE(next) << next.error().text;
   if (next) next->close();
-  ::close(pipe[1]);
 }
 
 TEST(Listener, SaysWhatIsWrongWithAFolder) {

@@ -73,27 +73,15 @@ TEST_F(Fork, AChildThatStaysDoesNotKeepItsDeadParentsPlace) {
   o.max_readers = 1;
   publisher = open(o);
   publish();
-  auto parent = ChildProcess::fork([&] {
+  const support::Orphan child([&](auto leave_child) {
     const auto reader = open(reader_options("first"));
     const Frame held = *reader->read(kPatience);
-    const pid_t stays = ::fork();
-    if (stays == 0) {
-      ::sleep(60);
-      ::_exit(0);
-    }
-    std::printf("child %d\n", stays);
-    std::fflush(stdout);
-    ::pause();
-    return 0;
+    leave_child();
   });
-  ASSERT_TRUE(parent.says("\n"));
-  const pid_t stays = std::stoi(parent.output().substr(6));
-  parent.kill();
   const auto second = open(reader_options("second"));
   publish();
   const auto frame = second->read(kPatience);
   EXPECT_TRUE(frame) << frame.error().text;
-  ::kill(stays, SIGKILL);
 }
 
 }  // namespace
