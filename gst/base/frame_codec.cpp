@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "abi/array.hpp"
 #include "abi/layout.hpp"
 #include "abi/video.hpp"
 #include "base/owned.hpp"
@@ -212,6 +213,14 @@ void encode_rows(GstBuffer* buffer, const shmring_format& bayer, shmring_frame_i
   info.planes[0] = rows;
 }
 
+// Of a frame that is no raw video: all that its caps describe must be there.
+std::uint64_t least_size(const shmring_frame_info& info, const StreamFormat& format) {
+  const shmring_format* bayer = format.bayer();
+  if (!bayer) return format.array_size();
+  const shmring_plane& rows = info.plane_count == 0 ? bayer->planes[0] : info.planes[0];
+  return shmring::picture_size(bayer->pixel_format, bayer->width, bayer->height, {&rows, 1});
+}
+
 }  // namespace
 
 shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
@@ -244,6 +253,13 @@ shmring::Result<StreamFormat> StreamFormat::from_caps(const GstCaps* caps) {
   if (gst_structure_has_name(structure, "audio/x-raw")) {
     GstAudioInfo audio;
     if (gst_audio_info_from_caps(&audio, caps) && GST_AUDIO_INFO_BPF(&audio) > 0) format.audio_ = audio;
+    return format;
+  }
+  if (shmring::is_array(format.text_)) {
+    auto array = shmring::array_of_caps(format.text_);
+    if (!array) return array.error();
+    format.array_size_ = static_cast<std::uint64_t>(array->shape[0] * array->strides[0]);
+    format.largest_frame_ = format.array_size_;
     return format;
   }
   gint width = 0;
@@ -380,7 +396,7 @@ void decode(const shmring_frame_info& info, const StreamFormat& format, const Ti
 
 Layout layout(const shmring_frame_info& info, const StreamFormat& format) {
   const GstVideoInfo* video = format.video();
-  if (!video) return Layout::standard;
+  if (!video) return info.size >= least_size(info, format) ? Layout::standard : Layout::broken;
   const bool whole = info.size >= GST_VIDEO_INFO_SIZE(video);
   if (info.plane_count == 0) return whole ? Layout::standard : Layout::broken;
   if (info.plane_count != GST_VIDEO_INFO_N_PLANES(video)) return Layout::broken;

@@ -36,9 +36,13 @@ class StreamFormat {
   const GstVideoInfo* video() const { return video_ ? &*video_ : nullptr; }
   // Rows of raw Bayer, as GStreamer pads them; NULL for everything else.
   const shmring_format* bayer() const { return bayer_ ? &*bayer_ : nullptr; }
+  // Bytes of a frame of application/x-ndarray; 0 for everything else.
+  std::uint64_t array_size() const { return array_size_; }
   // NULL for everything but raw audio.
   const GstAudioInfo* audio() const { return audio_ ? &*audio_ : nullptr; }
   bool is_raw() const { return video_ || bayer_ || audio_; }
+  // Each buffer is a frame of its own, never a part of one.
+  bool is_whole_by_buffer() const { return is_raw() || array_size_ != 0; }
   // The largest frame to expect; 0 where caps do not tell.
   std::uint64_t largest_frame() const { return largest_frame_; }
 
@@ -46,6 +50,7 @@ class StreamFormat {
   std::string text_;
   std::optional<GstVideoInfo> video_;
   std::optional<shmring_format> bayer_;
+  std::uint64_t array_size_ = 0;
   std::optional<GstAudioInfo> audio_;
   std::uint64_t largest_frame_ = 0;
 };

@@ -228,7 +228,7 @@ GstFlowReturn Sink::render_list(GstBufferList* list) {
   GstFlowReturn flow = GST_FLOW_OK;
   const std::uint64_t room = size_given_ ? publisher_->slot_size() : most_room_;
   for (guint at = 0, next; flow == GST_FLOW_OK && at < gst_buffer_list_length(list); at = next) {
-    next = format_.is_raw() ? at + 1 : end_of_unit(list, at, room);
+    next = format_.is_whole_by_buffer() ? at + 1 : end_of_unit(list, at, room);
     if (at != 0) flow = wait_for(gst_buffer_list_get(list, at));  // the base class has waited for the first
     if (flow == GST_FLOW_OK)
       flow = next == at + 1 ? publish(gst_buffer_list_get(list, at)) : publish_unit(list, at, next);
@@ -385,8 +385,8 @@ GstFlowReturn Sink::drop(Damage why, GstBuffer* buffer) {
       text = "it is empty";
       break;
     case Damage::size:
-      text = format_.video()
-                 ? "it has " + size + " bytes, its caps need " + std::to_string(GST_VIDEO_INFO_SIZE(format_.video()))
+      text = !format_.audio()
+                 ? "it has " + size + " bytes, its caps need " + std::to_string(format_.largest_frame())
                  : "its " + size + " bytes are not the samples that its caps and its GstAudioMeta describe";
       break;
     case Damage::planes:
@@ -442,9 +442,9 @@ void Sink::event_comes(GstEvent* event) {
   }
 }
 
-// Other streams than raw video need to be told that nothing comes for a while; a picture just stays.
+// Other streams than raw video need to be told that nothing comes for a while; a picture or an array just stays.
 void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
-  if (!format_.known() || format_.video()) return;
+  if (!format_.known() || (format_.is_whole_by_buffer() && !format_.audio())) return;
   GST_DEBUG_OBJECT(element_, "publishes a gap at %" GST_TIME_FORMAT ", %" GST_TIME_FORMAT " long", GST_TIME_ARGS(pts),
                    GST_TIME_ARGS(duration));
   require(0);

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "abi/array.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <iterator>
 #include <string>
+#include <string_view>
 
+#include "abi/geometry.hpp"
 #include "abi/video.hpp"
 
 namespace shmring {
@@ -28,6 +34,71 @@ shmring_array flat(std::uint64_t size) {
   array.shape[0] = static_cast<std::int64_t>(size);
   array.strides[0] = 1;
   return array;
+}
+
+constexpr std::string_view kArrayCaps = "application/x-ndarray";
+
+// The types of number, by numpy's names.
+struct NumberType {
+  std::string_view name;
+  char kind;
+  std::uint32_t size;
+};
+constexpr NumberType kNumberTypes[] = {
+    {"bool", 'b', 1},    {"int8", 'i', 1},    {"int16", 'i', 2},     {"int32", 'i', 4},       {"int64", 'i', 8},
+    {"uint8", 'u', 1},   {"uint16", 'u', 2},  {"uint32", 'u', 4},    {"uint64", 'u', 8},      {"float16", 'f', 2},
+    {"float32", 'f', 4}, {"float64", 'f', 8}, {"complex64", 'c', 8}, {"complex128", 'c', 16},
+};
+
+std::string names_of_types() {
+  std::string names;
+  for (const NumberType& type : kNumberTypes) names += (names.empty() ? "" : ", ") + std::string(type.name);
+  return names;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(' ');
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+// Takes a type in parentheses, as in (int)5, off a value.
+std::string_view without_type(std::string_view value) {
+  value = trimmed(value);
+  if (value.starts_with('(')) value = trimmed(value.substr(std::min(value.find(')'), value.size() - 1) + 1));
+  if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) value = value.substr(1, value.size() - 2);
+  return value;
+}
+
+// The value of a field of caps, up to the end of the field; empty where there is none.
+std::string_view field_of(std::string_view caps, std::string_view name) {
+  for (auto at = caps.find(name); at != std::string_view::npos; at = caps.find(name, at + 1)) {
+    const char before = at == 0 ? 'x' : caps[at - 1];
+    const std::string_view rest = trimmed(caps.substr(at + name.size()));
+    if ((before != ',' && before != ' ') || !rest.starts_with('=')) continue;
+    const std::string_view value = without_type(rest.substr(1));
+    const bool list = value.starts_with('<');
+    const auto end = list ? value.find('>') : value.find_first_of(",;");
+    return value.substr(0, end == std::string_view::npos ? end : end + (list ? 1 : 0));
+  }
+  return {};
+}
+
+[[gnu::cold]] Error no_array(std::string_view caps, const std::string& why) {
+  return {SHMRING_INVALID, "the caps " + std::string(caps) + " describe no array: " + why +
+                               "; write application/x-ndarray, dtype=(string)int16, shape=(int)< 16, 4096 >"};
+}
+
+// Numbers one after the other. Returns the bytes of all; 0: a side is below 1, or they are more than a slot can have.
+std::uint64_t pack(shmring_array& array) {
+  std::uint64_t size = array.item_size;
+  for (std::uint32_t i = array.dimensions; i-- > 0;) {
+    const std::int64_t side = array.shape[i];
+    if (side < 1 || static_cast<std::uint64_t>(side) > kMaxSlotSize / size) return 0;
+    array.strides[i] = static_cast<std::int64_t>(size);
+    size *= static_cast<std::uint64_t>(side);
+  }
+  return size;
 }
 
 std::string described(const shmring_pixel_layout& layout, const shmring_format& format) {
@@ -89,12 +160,73 @@ bool follow(const shmring_format& format, const shmring_array* planes, std::uint
   return true;
 }
 
+Result<shmring_array> array_or_bytes(const shmring_format& format, const shmring_frame_info& info) {
+  if (!format.caps || !is_array(format.caps)) return flat(info.size);
+  auto array = array_of_caps(format.caps);
+  if (!array) return array;
+  const std::uint64_t size = pack(*array);
+  if (size > info.size)
+    return {SHMRING_INVALID, "the frame has " + std::to_string(info.size) +
+                                 " bytes, and its caps are those of an array of " + std::to_string(size)};
+  return array;
+}
+
 }  // namespace
+
+bool is_array(std::string_view caps) {
+  if (!caps.starts_with(kArrayCaps)) return false;
+  const std::string_view rest = caps.substr(kArrayCaps.size());
+  return !rest.empty() && std::string_view(",( ").find(rest[0]) != std::string_view::npos &&
+         !field_of(caps, "dtype").empty() && !field_of(caps, "shape").empty();
+}
+
+Result<shmring_array> array_of_caps(std::string_view caps) {
+  shmring_array array = SHMRING_ARRAY_INIT;
+  const std::string_view dtype = without_type(field_of(caps, "dtype"));
+  const auto* type = std::find_if(std::begin(kNumberTypes), std::end(kNumberTypes),
+                                  [&](const NumberType& t) { return t.name == dtype; });
+  if (type == std::end(kNumberTypes)) return no_array(caps, "dtype is one of " + names_of_types());
+  array.kind = static_cast<std::uint32_t>(type->kind);
+  array.item_size = type->size;
+  std::string_view shape = field_of(caps, "shape");
+  const Error bad = no_array(caps, "shape has 1 to 8 sides of at least 1, and at most 4 GiB in all");
+  if (!shape.starts_with('<') || !shape.ends_with('>')) return bad;
+  shape = shape.substr(1, shape.size() - 2);
+  for (bool more = true; more;) {
+    const auto comma = shape.find(',');
+    more = comma != std::string_view::npos;
+    const std::string_view side = without_type(shape.substr(0, comma));
+    if (array.dimensions == SHMRING_MAX_DIMENSIONS) return bad;
+    std::int64_t& number = array.shape[array.dimensions++];
+    const auto [end, error] = std::from_chars(side.data(), side.data() + side.size(), number);
+    if (error != std::errc{} || end != side.data() + side.size()) return bad;
+    if (more) shape = shape.substr(comma + 1);
+  }
+  if (pack(array) == 0) return bad;
+  return array;
+}
+
+Result<std::string> describe_array(shmring_array& array, std::uint64_t& size) {
+  const auto* type = std::find_if(std::begin(kNumberTypes), std::end(kNumberTypes), [&](const NumberType& t) {
+    return static_cast<std::uint32_t>(t.kind) == array.kind && t.size == array.item_size;
+  });
+  if (type == std::end(kNumberTypes) || array.big_endian)
+    return {SHMRING_INVALID, "the numbers of an array are of one of the types " + names_of_types() +
+                                 ", in the byte order of this machine"};
+  if (array.dimensions < 1 || array.dimensions > SHMRING_MAX_DIMENSIONS || (size = pack(array)) == 0)
+    return {SHMRING_INVALID, "an array has 1 to 8 sides of at least 1, and at most 4 GiB in all"};
+  std::string caps = std::string(kArrayCaps) + ", dtype=(string)" + std::string(type->name) + ", shape=(int)<";
+  for (std::uint32_t i = 0; i < array.dimensions; ++i) {
+    if (array.shape[i] > INT32_MAX) return {SHMRING_INVALID, "a side of an array has at most 2147483647 numbers"};
+    caps += (i ? ", " : " ") + std::to_string(array.shape[i]);
+  }
+  return caps + " >";
+}
 
 Result<shmring_array> plane_array(const shmring_format& format, const shmring_frame_info& info, std::uint32_t plane) {
   const shmring_pixel_layout* layout = pixel_layout(format.pixel_format);
   if (!layout) {
-    if (plane == 0) return flat(info.size);
+    if (plane == 0) return array_or_bytes(format, info);
     return {SHMRING_INVALID,
             "the frame has one plane of bytes: its format is no raw video whose planes are rows of samples"};
   }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include <shmring/types.h>
 
@@ -10,7 +12,14 @@
 
 namespace shmring {
 
-// One plane of a frame. Bytes that are not raw video are one flat plane.
+// Whether frames with these caps are arrays of numbers: application/x-ndarray with dtype and shape. Without one of them they are bytes.
+bool is_array(std::string_view caps);
+// The array that each frame with these caps is, its numbers one after the other. INVALID: they describe none.
+Result<shmring_array> array_of_caps(std::string_view caps);
+// The caps of frames that are such arrays (kind, item_size and shape count), and strides and bytes of one. INVALID: there are no such arrays.
+Result<std::string> describe_array(shmring_array& array, std::uint64_t& size);
+
+// One plane of a frame. Bytes that are neither raw video nor an array of numbers are one flat plane.
 Result<shmring_array> plane_array(const shmring_format& format, const shmring_frame_info& info, std::uint32_t plane);
 
 // The whole picture: one plane as it is; planes of one size as (planes, rows, columns); of formats such as NV12 and I420 the

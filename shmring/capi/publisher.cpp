@@ -10,6 +10,7 @@
 
 #include <shmring/publisher.h>
 
+#include "abi/array.hpp"
 #include "abi/video.hpp"
 #include "capi/stats.hpp"
 #include "capi/status.hpp"
@@ -190,6 +191,26 @@ shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats*
     if (const Status status = place.check(); status != SHMRING_OK) return status;
     return place.fill(p->publisher->stats());
   });
+}
+
+uint64_t shmring_format_array(shmring_format* format, shmring_array* array, char* caps, size_t caps_size) {
+  std::uint64_t size = 0;
+  guarded([&] {
+    if (!format || !array || !caps)
+      return fail(SHMRING_INVALID, "the places for the format and its caps, and the array, must not be NULL");
+    if (format->struct_size == 0) return not_initialised("shmring_format", "SHMRING_FORMAT_INIT");
+    if (array->struct_size < sizeof *array) return not_initialised("shmring_array", "SHMRING_ARRAY_INIT");
+    if (caps_size < 256) return fail(SHMRING_INVALID, "the place for the caps has less than 256 bytes");
+    std::uint64_t found = 0;
+    auto text = describe_array(*array, found);
+    if (!text) return status_of(text);
+    std::memcpy(caps, text->c_str(), text->size() + 1);
+    shmring_format whole = SHMRING_FORMAT_INIT;
+    whole.caps = caps;
+    size = found;
+    return capi::fill(format, whole, "shmring_format", "SHMRING_FORMAT_INIT");
+  });
+  return size;
 }
 
 uint64_t shmring_format_video(shmring_format* format, shmring_pixel_format pixel_format, uint32_t width,

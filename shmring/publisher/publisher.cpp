@@ -132,9 +132,13 @@ struct Publisher::Impl {
   [[gnu::cold, gnu::noinline]] static Error misfit(const shmring_frame_info& info, const StoredFormat& format) {
     const FormatArea& f = format.area;
     const shmring_pixel_layout* layout = pixel_layout(static_cast<shmring_pixel_format>(f.pixel_format));
+    if (!layout)
+      return {SHMRING_INVALID, "the frame is dropped: it has " + std::to_string(info.size) +
+                                   " bytes, and the array that its caps describe has " +
+                                   std::to_string(format.least_size)};
     return {SHMRING_INVALID, "the frame is dropped: its " + std::to_string(info.size) +
-                                 " bytes and its planes hold no " + (layout ? layout->name : "picture") + " of " +
-                                 std::to_string(f.width) + "x" + std::to_string(f.height)};
+                                 " bytes and its planes hold no " + layout->name + " of " + std::to_string(f.width) +
+                                 "x" + std::to_string(f.height)};
   }
 
   // A log line for the 1st, 2nd, 4th, 8th … of them.

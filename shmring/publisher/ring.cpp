@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "abi/array.hpp"
 #include "abi/video.hpp"
 #include "lane/crash_point.hpp"
 
@@ -49,6 +50,11 @@ Result<std::unique_ptr<StoredFormat>> StoredFormat::make(const shmring_format& f
   if (format.plane_count != 0)
     stored->least_size =
         picture_size(format.pixel_format, format.width, format.height, {format.planes, format.plane_count});
+  if (is_array(caps)) {
+    auto array = array_of_caps(caps);
+    if (!array) return array.error();
+    stored->least_size = static_cast<std::uint64_t>(array->shape[0] * array->strides[0]);
+  }
   area.caps_size = static_cast<std::uint32_t>(size);
   std::memcpy(area.caps, caps, size);
   area.id = hash(

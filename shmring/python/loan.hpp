@@ -32,6 +32,7 @@ struct Format {
   shmring_format format = SHMRING_FORMAT_INIT;
   std::uint64_t size = 0;  // of a frame of raw video, bytes; 0: frames of any size
   std::string caps;
+  std::string array;  // type and shape of a frame that is an array of numbers, as numpy says them: "int16 (16, 4096)"
 
   // The frame that info describes, as the publisher sees it before it is published.
   shmring_frame_info info() const;

@@ -15,10 +15,26 @@ namespace py = pybind11;
 namespace shmring::python {
 namespace {
 
-// None is no name, and no caps.
+// None is no name, no array and no caps. An array is its kind, the bytes of a number, its shape and its words.
 std::shared_ptr<const Format> make_format(const py::handle& name, const py::handle& width, const py::handle& height,
-                                          const py::handle& caps, const py::handle& framerate) {
+                                          const py::handle& caps, const py::handle& framerate,
+                                          const py::handle& array) {
   auto made = std::make_shared<Format>();
+  if (!array.is_none()) {
+    const auto parts = array.cast<py::tuple>();
+    const auto shape = parts[2].cast<py::tuple>();
+    if (shape.size() > SHMRING_MAX_DIMENSIONS) raise(SHMRING_INVALID, "an array has 1 to 8 sides of at least 1");
+    shmring_array numbers = SHMRING_ARRAY_INIT;
+    numbers.kind = static_cast<unsigned char>(parts[0].cast<std::string>().at(0));
+    numbers.item_size = parts[1].cast<std::uint32_t>();
+    numbers.dimensions = static_cast<std::uint32_t>(shape.size());
+    for (std::size_t i = 0; i < shape.size(); ++i) numbers.shape[i] = shape[i].cast<std::int64_t>();
+    char text[256] = "";
+    made->size = shmring_format_array(&made->format, &numbers, text, sizeof text);
+    if (made->size == 0) raise(SHMRING_INVALID);
+    made->caps = text;
+    made->array = parts[3].cast<std::string>();
+  }
   if (!name.is_none()) {
     char text[256] = "";
     const std::string wanted = string_of(name, "format");
@@ -142,12 +158,13 @@ shmring_status without_gil(Call call) {
 }  // namespace
 
 Publisher::Publisher(const py::kwargs& given)
-    : format_(make_format(given["format"], given["width"], given["height"], given["caps"], given["framerate"])) {
+    : format_(make_format(given["format"], given["width"], given["height"], given["caps"], given["framerate"],
+                          given["array"])) {
   const std::string path = string_of(given["socket_path"], "socket_path");
   slot_size_ = whole_number(given["slot_size"], "slot_size", 0, UINT64_MAX);
   if (slot_size_ == 0) slot_size_ = format_->size;
   if (slot_size_ == 0) {
-    raise(SHMRING_INVALID, path + ": a publisher needs slot_size, or format with width and height");
+    raise(SHMRING_INVALID, path + ": a publisher needs slot_size, or format with width and height, or dtype and shape");
   }
   shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
   options.socket_path = path.c_str();
@@ -174,9 +191,9 @@ std::shared_ptr<Ring> Publisher::get() const {
 }
 
 void Publisher::set_format(const py::object& format, const py::object& width, const py::object& height,
-                           const py::object& caps, const py::object& framerate) {
+                           const py::object& caps, const py::object& framerate, const py::object& array) {
   const auto ring = get();
-  auto made = make_format(format, width, height, caps, framerate);
+  auto made = make_format(format, width, height, caps, framerate, array);
   if (made->size > slot_size_) make_ring(made->size);
   check(shmring_publisher_set_format(ring->handle, &made->format));
   format_ = std::move(made);
@@ -214,6 +231,15 @@ Loan Publisher::loan() const { return Loan(get(), format_); }
 // numpy packs rows where GStreamer pads them to 4 bytes: such a frame brings its own strides, so that it is copied in
 // one piece.
 void Publisher::fit(shmring_frame_info& info, const py::handle& data) const {
+  if (!format_->array.empty()) {
+    const std::string given = described(data);
+    if (info.size != format_->size || (!given.empty() && given != " (" + format_->array + ")"))
+      raise(SHMRING_INVALID,
+            "each frame is an array " + format_->array + " of " + std::to_string(format_->size) + " bytes, not " +
+                (given.empty() ? std::to_string(info.size) + " bytes" : given.substr(2, given.size() - 3)) +
+                ": convert it, or call set_format()");
+    return;
+  }
   if (format_->size == 0 || info.size == format_->size) return;
   const Planes planes = plane_views(format_->format, format_->info());
   std::uint64_t packed = 0;

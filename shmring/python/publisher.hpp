@@ -18,7 +18,7 @@ class Publisher {
   explicit Publisher(const pybind11::kwargs& given);
 
   void set_format(const pybind11::object& format, const pybind11::object& width, const pybind11::object& height,
-                  const pybind11::object& caps, const pybind11::object& framerate);
+                  const pybind11::object& caps, const pybind11::object& framerate, const pybind11::object& array);
   // Makes a ring with other slots on the same path.
   pybind11::object resize(const Arguments& arguments);
   pybind11::object set_latency(const Arguments& arguments);

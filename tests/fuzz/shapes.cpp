@@ -64,6 +64,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   info.size = input.number() % (kMaxSlotSize + 1);  // as check_descriptor lets it through
   info.plane_count = input.up_to(SHMRING_MAX_PLANES);
   for (shmring_plane& plane : info.planes) plane = {input.number(), static_cast<std::int32_t>(input.number()), 0};
+  const std::string caps = "application/x-ndarray, dtype=" + std::string(reinterpret_cast<const char*>(data), size);
+  if (size % 2 == 0) format.caps = caps.c_str();
   check_views(format, info, false);
   return 0;
 }

@@ -65,6 +65,13 @@ def test_the_python_readers_say_what_they_see(path, spawn, script, said):
     assert len(re.findall(said, output)) == 4
 
 
+def test_the_surgeons_filter_says_what_it_did(spawn):
+    pytest.importorskip("scipy", reason="scipy is not installed: apt install python3-scipy")
+    output, status = spawn(sys.executable, SOURCE / "python/surgeon.py", "--seconds", 1, "--channels", 4, "--samples", 3000).end()
+    assert status == 0
+    assert re.search(r"^16 rings of int16 \(4, 3000\), 0.38 MB a set\n\d+ sets in [\d.]+ s.*\n.*median [\d.]+ ms.*\n.*incomplete sets: \d+", output)
+
+
 def test_ctrl_c_ends_a_python_example_quietly(path, spawn):
     reading = spawn(sys.executable, SOURCE / "python/numpy_reader.py", path, stderr=-1)
     spawn(*PUBLISHERS["python"], path)

@@ -39,12 +39,15 @@ class Line:
         self.reader.close()
         self.pipeline.set_state(Gst.State.NULL)
 
-    def through(self, caps, data, prepare=None):
-        """The frame that a reader gets of it."""
+    def push(self, caps, data, prepare=None):
         buffer = Gst.Buffer.new_wrapped(bytes(data))
         if prepare:
             prepare(buffer)
         assert self.source.emit("push-sample", Gst.Sample.new(buffer, Gst.Caps.from_string(caps), None, None)) == Gst.FlowReturn.OK
+
+    def through(self, caps, data, prepare=None):
+        """The frame that a reader gets of it."""
+        self.push(caps, data, prepare)
         return self.reader.read()
 
 
@@ -177,3 +180,12 @@ def test_to_bgr_says_what_encoded_frames_need(line):
     frame = line.through("image/jpeg,width=64,height=32,framerate=0/1", b"no picture")
     with pytest.raises(shmring.Invalid, match="image/jpeg(.|\n)*decoder"):
         frame.to_bgr()
+
+
+def test_a_bayer_frame_that_is_too_short_or_absent_costs_no_other_one(line):
+    caps = "video/x-bayer,format=rggb,width=10,height=12,framerate=0/1"
+    before = line.pipeline.get_by_name("sink").props.stats["malformed"]
+    line.push(caps, bytes(119))
+    line.source.send_event(Gst.Event.new_gap(0, Gst.SECOND))  # the last picture just stays
+    assert (line.through(caps, bytes(120)).array == 0).all()
+    assert line.pipeline.get_by_name("sink").props.stats["malformed"] == before + 1

@@ -14,6 +14,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,19 @@ inline FrameInfo frame_info(std::uint64_t size = 0, std::uint64_t pts = SHMRING_
   return info;
 }
 
+namespace detail {
+
+// As numpy names kinds of number.
+template <class T>
+constexpr std::uint32_t kind_of() {
+  if constexpr (std::is_same_v<T, bool>) return 'b';
+  if constexpr (std::is_floating_point_v<T>) return 'f';
+  if constexpr (!std::is_arithmetic_v<T>) return 'c';
+  return std::is_signed_v<T> ? 'i' : 'u';
+}
+
+}  // namespace detail
+
 // A format with the text of its caps.
 class Format {
  public:
@@ -54,6 +68,21 @@ class Format {
     frame_size_ = shmring_format_video(&format_, pixel_format, width, height, caps_.data(), caps_.size());
     if (frame_size_ == 0) throw std::invalid_argument("shmring: no such video format");
     caps_.resize(caps_.find('\0'));
+  }
+  // Arrays of T, as std::int16_t, float or std::complex<float>, one number after the other.
+  template <class T>
+  static Format array(const std::vector<std::int64_t>& shape) {
+    shmring_array array = SHMRING_ARRAY_INIT;
+    array.kind = detail::kind_of<T>();
+    array.item_size = sizeof(T);
+    if (shape.size() > SHMRING_MAX_DIMENSIONS) throw std::invalid_argument("shmring: an array has at most 8 sides");
+    array.dimensions = static_cast<std::uint32_t>(shape.size());
+    for (std::size_t i = 0; i < shape.size(); ++i) array.shape[i] = shape[i];
+    Format made(std::string(256, '\0'));
+    made.frame_size_ = shmring_format_array(&made.format_, &array, made.caps_.data(), made.caps_.size());
+    if (made.frame_size_ == 0) throw std::invalid_argument(std::string("shmring: ") + shmring_last_error());
+    made.caps_.resize(made.caps_.find('\0'));
+    return made;
   }
   const shmring_format& get() const {
     format_.caps = caps_.c_str();

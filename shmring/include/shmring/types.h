@@ -438,7 +438,8 @@ SHMRING_API shmring_pixel_format shmring_pixel_format_of(const char* name);
 /* Describes one plane of a frame, or with SHMRING_WHOLE the whole picture, as an array. `info` and `format` are those of the frame; a publisher
  * may give what it is about to publish. Planes are (rows, columns), or (rows, columns, components) where a column has several samples. The
  * whole picture is the plane where there is one; (planes, rows, columns) where all have one size and lie at equal distances; and of NV12, I420
- * and their like (height × 3 / 2, width) where the planes follow each other without gaps. Bytes are one plane, (size,).
+ * and their like (height × 3 / 2, width) where the planes follow each other without gaps. A frame of application/x-ndarray is the array that
+ * its caps describe; other bytes are one plane, (size,).
  * SHMRING_INVALID: there is no such plane, no single array, or the frame is not what its format says; shmring_last_error() says which. */
 #define SHMRING_WHOLE (-1)
 SHMRING_API shmring_status shmring_array_of(const shmring_format* format, const shmring_frame_info* info, int plane,
@@ -459,6 +460,10 @@ typedef void (*shmring_log_callback)(shmring_log_level level, const char* text, 
 SHMRING_API void shmring_set_log(shmring_log_callback callback, void* user, shmring_log_level level);
 /* Now on CLOCK_MONOTONIC, ns. */
 SHMRING_API uint64_t shmring_now(void);
+/* Fills `format` for frames that are arrays of numbers, one after the other: caps application/x-ndarray with dtype and shape. Of `array` kind,
+ * item_size, dimensions and shape count; strides are filled in. Returns the size of a frame in bytes (0: no such array, or a wrong argument;
+ * shmring_last_error() says which). `caps` (at least 256 bytes, owned by the caller) receives the caps string. */
+SHMRING_API uint64_t shmring_format_array(shmring_format* format, shmring_array* array, char* caps, size_t caps_size);
 /* Fills `format` for raw video (or Bayer) of the given size, tightly packed rows rounded up to 4 bytes as GStreamer does, and returns the size
  * of a frame in bytes (0: unknown format or size, or a wrong argument; shmring_last_error() says which). `caps` (at least 256 bytes, owned
  * by the caller) receives the caps string. */

@@ -17,7 +17,7 @@ __version__: str
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 _Policy = Literal["drop-newest", "drop-oldest", "latest"]
 _Wake = Literal["block", "adaptive"]
-_Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+_Array = npt.NDArray[Any]
 
 class Error(Exception):
     status: str
@@ -129,8 +129,8 @@ class Frame:
     @property
     def array(self) -> _Array:
         """The image, read-only, without a copy (a writable copy with writable_copies): (height, width[, channels]) of uint8, uint16 or uint32;
-        planes of one size as (planes, height, width); NV12 and I420 as (height × 3 / 2, width); bytes as (size,).
-        Invalid where the planes are no single array."""
+        planes of one size as (planes, height, width); NV12 and I420 as (height × 3 / 2, width); a frame of application/x-ndarray in its dtype
+        and shape; other bytes as (size,). Invalid where the planes are no single array."""
     @property
     def planes(self) -> tuple[_Array, ...]:
         """One array a plane, (rows, columns[, components]): NV12 has (height, width) and (height / 2, width / 2, 2), I420 has three."""
@@ -255,7 +255,8 @@ class Loan:
     def __exit__(self, *args: object) -> None: ...
 
 class Publisher:
-    """Makes a ring. Give format, width and height for raw video, or slot_size (and caps) for frames of any size up to it."""
+    """Makes a ring. Give format, width and height for raw video; dtype and shape for arrays of numbers, one a frame; or slot_size (and caps) for
+    frames of any size up to it."""
 
     def __init__(
         self,
@@ -267,6 +268,8 @@ class Publisher:
         height: int = 0,
         caps: str | None = None,
         framerate: float | Fraction | None = None,
+        dtype: npt.DTypeLike | None = None,
+        shape: int | Iterable[int] | None = None,
         drop_policy: _Policy = "drop-newest",
         max_readers: int = 1,
         depth: int = 5,
@@ -299,6 +302,8 @@ class Publisher:
         *,
         caps: str | None = None,
         framerate: float | Fraction | None = None,
+        dtype: npt.DTypeLike | None = None,
+        shape: int | Iterable[int] | None = None,
     ) -> None:
         """What the frames from now on are; makes a new ring where they need larger slots."""
     def resize(self, slot_size: int) -> None:

@@ -2,6 +2,7 @@
 """The publisher, with the names and defaults of what it takes."""
 
 import fractions
+import operator
 
 from ._errors import Invalid
 from ._path import path_of
@@ -13,6 +14,8 @@ class Publisher(_Publisher):
 
     socket_path  Of the socket that it makes; the folder must be there.
     format       The pixel format as GStreamer calls it ("BGR"), with width and height. None: frames of any size up to slot_size.
+    dtype        Type of the numbers of frames that are arrays, as numpy takes it ("int16"), with shape. Each frame is then a whole array.
+    shape        Sides of such an array, (16, 4096).
     slot_size    Bytes of the largest frame; 0: those of a frame of the format.
     framerate    Frames a second of a format, as a number or a fractions.Fraction; None: it varies.
     caps         GStreamer caps as text, for what is no raw video.
@@ -30,14 +33,35 @@ class Publisher(_Publisher):
     __module__ = "shmring"
 
     def __init__(self, socket_path=None, *, slot_size=0, format=None, width=0, height=0, caps=None, framerate=None,
-                 drop_policy="drop-newest", max_readers=1, depth=5, max_held=4, slots=0, loans=2, perms=0o600, path=None, policy=None):
+                 dtype=None, shape=None, drop_policy="drop-newest", max_readers=1, depth=5, max_held=4, slots=0, loans=2,
+                 perms=0o600, path=None, policy=None):
         super().__init__(socket_path=path_of(socket_path if path is None else path), slot_size=slot_size, format=format, width=width,
-                         height=height, caps=caps, framerate=_fraction(framerate), drop_policy=drop_policy if policy is None else policy,
-                         max_readers=max_readers, depth=depth, max_held=max_held, slots=slots, loans=loans, perms=perms)
+                         height=height, caps=caps, framerate=_fraction(framerate), array=_array(dtype, shape, format),
+                         drop_policy=drop_policy if policy is None else policy, max_readers=max_readers, depth=depth, max_held=max_held,
+                         slots=slots, loans=loans, perms=perms)
 
-    def set_format(self, format=None, width=0, height=0, *, caps=None, framerate=None):
+    def set_format(self, format=None, width=0, height=0, *, caps=None, framerate=None, dtype=None, shape=None):
         """What the frames from now on are; makes a new ring where they need larger slots."""
-        self._set_format(format, width, height, caps, _fraction(framerate))
+        self._set_format(format, width, height, caps, _fraction(framerate), _array(dtype, shape, format))
+
+
+def _array(dtype, shape, format):
+    """What frames are that are arrays of numbers: kind, bytes of a number, shape, and all in words; None where they are not."""
+    if dtype is None and shape is None:
+        return None
+    if dtype is None or shape is None or format is not None:
+        raise Invalid("dtype and shape go together, and not with format: dtype=\"int16\", shape=(16, 4096)")
+    import numpy
+
+    try:
+        numbers = numpy.dtype(dtype)
+        sides = tuple(operator.index(side) for side in (shape if hasattr(shape, "__iter__") else [shape]))
+    except TypeError as error:
+        raise Invalid(f"dtype is a type of number as numpy takes it, and shape whole numbers, not {dtype!r} and {shape!r}: {error}") from None
+    if numbers.kind not in "biufc" or not numbers.isnative or not all(0 < side < 1 << 31 for side in sides):
+        raise Invalid(f"dtype is a boolean, integer, float or complex number in this machine's byte order, and each side of shape 1 or more, "
+                      f"not {numbers} and {sides}")
+    return numbers.kind, numbers.itemsize, sides, f"{numbers} {sides}"
 
 
 def _fraction(framerate):

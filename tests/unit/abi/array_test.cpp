@@ -177,5 +177,82 @@ TEST(Array, PlanesWithAGapInAnotherOrderOrWithPaddedHalfRowsAreNoSingleImage) {
   }
 }
 
+// The sides of the array that caps describe; empty where they describe none.
+std::vector<std::int64_t> shape_of(const std::string& caps) {
+  auto array = array_of_caps(caps);
+  if (!array) return {};
+  return {array->shape, array->shape + array->dimensions};
+}
+
+TEST(Array, CapsOfAnArrayAreUnderstoodInEachOfTheirSpellings) {
+  for (const char* caps : {
+           "application/x-ndarray, dtype=(string)int16, shape=(int)< 16, 4096 >",
+           "application/x-ndarray,dtype=int16,shape=<16,4096>",
+           "application/x-ndarray(memory:SystemMemory), shape=(int)< (int)16, (int)4096 >, rate=(int)5, "
+           "dtype=(string)\"int16\"",
+           "application/x-ndarray, my-dtype=(string)a, dtype=(string)int16, framerate=(fraction)0/1, shape=< 16,4096 "
+           ">; other/type",
+       }) {
+    auto array = array_of_caps(caps);
+    ASSERT_TRUE(is_array(caps) && array) << caps << ": " << array.error().text;
+    EXPECT_EQ(shape_of(caps), (std::vector<std::int64_t>{16, 4096})) << caps;
+    EXPECT_EQ(array->kind, static_cast<std::uint32_t>('i'));
+    EXPECT_EQ(array->item_size, 2u);
+    EXPECT_EQ(array->strides[0], 8192);
+    EXPECT_EQ(array->strides[1], 2);
+  }
+  EXPECT_EQ(shape_of("application/x-ndarray, dtype=bool, shape=<1,2,3,4,5,6,7,8>").size(), 8u);
+}
+
+TEST(Array, CapsThatDescribeNoneAreRefusedWithWhatToWrite) {
+  for (const char* rest :
+       {"dtype=int17, shape=<4>", "dtype=int16, shape=<>", "dtype=int16, shape=<0>", "dtype=int16, shape=<-4>",
+        "dtype=int16, shape=<4", "dtype=int16, shape=4", "dtype=int16, shape=<4,,4>", "dtype=int16, shape=<4 4>",
+        "dtype=int16, shape=<1,2,3,4,5,6,7,8,9>", "dtype=int16, shape=<99999999999999999999>",
+        "dtype=int64, shape=<2147483647,2147483647,2147483647>", "dtype=(string, shape=<4>"}) {
+    const std::string caps = "application/x-ndarray, " + std::string(rest);
+    const auto array = array_of_caps(caps);
+    EXPECT_FALSE(array) << caps;
+    EXPECT_NE(array.error().text.find("write application/x-ndarray"), std::string::npos) << array.error().text;
+  }
+  for (const char* bytes :
+       {"application/x-ndarray", "application/x-ndarray, dtype=int16", "application/x-ndarrays, dtype=int16, shape=<4>",
+        "video/x-raw, dtype=int16, shape=<4>", ""})
+    EXPECT_FALSE(is_array(bytes)) << bytes;
+}
+
+TEST(Array, DescribesWhatItReadsAgain) {
+  shmring_array array = SHMRING_ARRAY_INIT;
+  array.kind = 'c';
+  array.item_size = 16;
+  array.dimensions = 2;
+  array.shape[0] = 3;
+  array.shape[1] = 5;
+  std::uint64_t size = 0;
+  auto caps = describe_array(array, size);
+  ASSERT_TRUE(caps) << caps.error().text;
+  EXPECT_EQ(*caps, "application/x-ndarray, dtype=(string)complex128, shape=(int)< 3, 5 >");
+  EXPECT_EQ(size, 240u);
+  EXPECT_EQ(shape_of(*caps), (std::vector<std::int64_t>{3, 5}));
+  array.item_size = 3;
+  EXPECT_NE(describe_array(array, size).error().text.find("complex64"), std::string::npos);
+  array.item_size = 8;
+  array.shape[1] = 0;
+  EXPECT_FALSE(describe_array(array, size));
+}
+
+TEST(Array, AFrameOfNumbersIsTheArrayOfItsCapsWhereItIsLongEnough) {
+  shmring_format format = SHMRING_FORMAT_INIT;
+  format.caps = "application/x-ndarray, dtype=(string)float32, shape=(int)< 2, 3 >";
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = 24;
+  auto array = whole_array(format, info);
+  ASSERT_TRUE(array) << array.error().text;
+  EXPECT_EQ(array->dimensions, 2u);
+  EXPECT_EQ(array->kind, static_cast<std::uint32_t>('f'));
+  info.size = 23;
+  EXPECT_NE(whole_array(format, info).error().text.find("23 bytes"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace shmring

@@ -420,6 +420,34 @@ TEST_F(CApi, DescribesThePlanesOfAFrameAsArrays) {
   EXPECT_EQ(shmring_pixel_format_of("v210"), SHMRING_BYTES);
 }
 
+TEST_F(CApi, PublishesArraysOfNumbersAndRefusesOneThatIsTooShort) {
+  shmring_format format = SHMRING_FORMAT_INIT;
+  shmring_array array = SHMRING_ARRAY_INIT;
+  char caps[256];
+  array.kind = 'i';
+  array.item_size = 2;
+  array.dimensions = 2;
+  array.shape[0] = 4;
+  array.shape[1] = 8;
+  ASSERT_EQ(shmring_format_array(&format, &array, caps, sizeof caps), 64u) << shmring_last_error();
+  ASSERT_EQ(shmring_publisher_set_format(publisher, &format), SHMRING_OK) << shmring_last_error();
+  const std::vector<std::int16_t> numbers(32, -5);
+  shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  info.size = 62;
+  EXPECT_EQ(shmring_publisher_write(publisher, numbers.data(), &info), SHMRING_INVALID);
+  EXPECT_NE(std::string(shmring_last_error()).find("62 bytes"), std::string::npos) << shmring_last_error();
+  info.size = 64;
+  ASSERT_EQ(shmring_publisher_write(publisher, numbers.data(), &info), SHMRING_OK) << shmring_last_error();
+  format.caps = "application/x-ndarray, dtype=(string)int17, shape=(int)< 4 >";
+  EXPECT_EQ(shmring_publisher_set_format(publisher, &format), SHMRING_INVALID);
+  EXPECT_EQ(shmring_format_array(nullptr, &array, caps, sizeof caps), 0u);
+  EXPECT_EQ(shmring_format_array(&format, nullptr, caps, sizeof caps), 0u);
+  EXPECT_EQ(shmring_format_array(&format, &array, nullptr, 256), 0u);
+  EXPECT_EQ(shmring_format_array(&format, &array, caps, 255), 0u);
+  array.dimensions = 9;
+  EXPECT_EQ(shmring_format_array(&format, &array, caps, sizeof caps), 0u);
+}
+
 TEST_F(CApi, ALoanEndsOnceHoweverOftenItIsEnded) {
   shmring_loan loan = SHMRING_LOAN_INIT, copy;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
