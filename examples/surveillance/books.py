@@ -34,7 +34,7 @@ class Books:
             if branch.state not in ("", record.state):  # told before its first account
                 record.took_state(branch.state, branch.reason, at)
         self._without_slot.append((at, self.ring["no-slot"]))
-        received, published, dropped = (self.supply[name] for name in ("received", "published", "inbox-drops"))
+        received, published, dropped = (self.supply[name] for name in ("received", "published", "mailbox-drops"))
         self.inbox.took_account(Account(received, published, dropped, 0), at)
         if sum(self.ring[use] for use in ("free-slots", "owned", "loaned")) != self.ring["slots"]:
             self.slots_lost = [*self.slots_lost, self.ring][-10:]

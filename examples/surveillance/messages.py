@@ -128,7 +128,7 @@ class Stats:
         ring, supply = fields.table("ring"), fields.table("supply")
         for name in ("no-slot", "slots", "free-slots", "owned", "loaned"):
             ring.whole(name)
-        for name in ("received", "published", "inbox-drops"):
+        for name in ("received", "published", "mailbox-drops"):
             supply.whole(name)
         branches = supply.tables("branches", MOST_LANES) + ([fields.table("recorder")] if fields.has("recorder") else [])
         return cls(ring.scalars(nested=True), supply.scalars(nested=True), tuple(map(Lane.of, ring.tables("accounts", MOST_LANES))),

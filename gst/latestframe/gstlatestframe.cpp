@@ -191,7 +191,7 @@ Owned<GstStructure> fanout_stats(Fanout& fanout) {
   const Flow flow = fanout.flow();
   auto stats = adopt(gst_structure_new(
       "application/x-latestframe-stats", "received", G_TYPE_UINT64, guint64{flow.received}, "published", G_TYPE_UINT64,
-      guint64{flow.published}, "inbox-drops", G_TYPE_UINT64, guint64{flow.mailbox_drops}, "discarded", G_TYPE_UINT64,
+      guint64{flow.published}, "mailbox-drops", G_TYPE_UINT64, guint64{flow.mailbox_drops}, "discarded", G_TYPE_UINT64,
       guint64{flow.discarded}, "copied", G_TYPE_UINT64, guint64{flow.copied}, nullptr));
   GValue branches = G_VALUE_INIT;
   gst_value_array_init(&branches, 0);

@@ -97,7 +97,7 @@ TEST_F(LatestFrameBuffers, ASourceWithFewGoesOnWhateverBranchesGetStuck) {
       camera.push_in_step(good, 10);
     }
     EXPECT_GT(rig.figure("copied"), 0u);
-    EXPECT_EQ(rig.figure("published"), rig.figure("received") - rig.figure("inbox-drops"));
+    EXPECT_EQ(rig.figure("published"), rig.figure("received") - rig.figure("mailbox-drops"));
     for (Worker& worker : stuck) worker.free();
     for (Worker& worker : stuck) EXPECT_TRUE(worker.got(camera.push()));
     rig.stop();

@@ -30,7 +30,7 @@ TEST_F(LatestFrameFlow, BringsEveryFrameToEveryBranchThatKeepsUp) {
     EXPECT_EQ(worker->figure("dropped"), 0u);
   }
   EXPECT_EQ(rig.figure("received"), 3u);
-  EXPECT_EQ(rig.figure("inbox-drops"), 0u);
+  EXPECT_EQ(rig.figure("mailbox-drops"), 0u);
 }
 
 TEST_F(LatestFrameFlow, GivesABranchThatBecomesFreeTheNewestFrame) {
@@ -184,7 +184,7 @@ TEST_F(LatestFrameFlow, OverwritesAGapLikeAFrame) {
   ASSERT_TRUE(worker.await_stuck());
   rig.event(gst_event_new_gap(0, GST_SECOND));
   rig.push();
-  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("inbox-drops") == 3; }));
+  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("mailbox-drops") == 3; }));
   worker.free();
   ASSERT_TRUE(worker.got(2));
   EXPECT_EQ(worker.count(GST_EVENT_GAP), 0);
@@ -201,7 +201,7 @@ TEST_F(LatestFrameFlow, MarksTheFrameAfterALoss) {
   rig.push();
   ASSERT_TRUE(slow.await_stuck());
   for (int i = 0; i < 5; ++i) rig.push();
-  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("inbox-drops") == 6; }));
+  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("mailbox-drops") == 6; }));
   slow.free();
   ASSERT_TRUE(slow.got(6));
   EXPECT_TRUE(slow.seen().back().discont);
@@ -219,7 +219,7 @@ TEST_F(LatestFrameFlow, DoesNotTouchRawVideoAfterALoss) {
   ASSERT_TRUE(slow.await_stuck());
   rig.push();
   rig.push();
-  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("inbox-drops") == 3; }));
+  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("mailbox-drops") == 3; }));
   slow.free();
   ASSERT_TRUE(slow.got(3));
   EXPECT_FALSE(slow.seen().back().discont);
@@ -318,7 +318,7 @@ TEST_F(LatestFrameFlow, KeepsOrderAndBalanceAtFullSpeed) {
       EXPECT_EQ(worker.figure("pending"), 0u);
     }
     EXPECT_EQ(rig.figure("received"), kFrames);
-    EXPECT_EQ(rig.figure("published") + rig.figure("inbox-drops"), kFrames);
+    EXPECT_EQ(rig.figure("published") + rig.figure("mailbox-drops"), kFrames);
   }
 }
 
@@ -326,7 +326,7 @@ TEST_F(LatestFrameFlow, AnswersUpstreamWithOkWhenNobodyIsThere) {
   Rig rig;
   rig.start();
   for (int i = 0; i < 100; ++i) rig.push();
-  EXPECT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("inbox-drops") == 100; }));
+  EXPECT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("mailbox-drops") == 100; }));
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST_F(LatestFramePeers, StickyEventsDoNotFailUpstreamWhenNothingIsLinkedFurther
     rig.segment(static_cast<GstClockTime>(i) * GST_SECOND);
     rig.push();
   }
-  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("inbox-drops") == rig.number(); }));
+  ASSERT_TRUE(eventually([&] { return rig.figure("published") + rig.figure("mailbox-drops") == rig.number(); }));
   worker.fail_with(GST_FLOW_OK);
   gst_pad_push_event(worker.pad(), gst_event_new_reconfigure());
   ASSERT_TRUE(worker.got(rig.number()));

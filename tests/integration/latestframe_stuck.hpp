@@ -30,7 +30,7 @@ class BesideAStuckBranch : public LatestFrame {
     std::iota(all.begin(), all.end(), 1);
     EXPECT_EQ(other_.frames(), all);
     EXPECT_EQ(other_.figure("dropped"), 0u);
-    EXPECT_EQ(rig_.figure("inbox-drops"), 0u);
+    EXPECT_EQ(rig_.figure("mailbox-drops"), 0u);
     if (stuck_.branch()) stuck_.expect_balance();
   }
 

@@ -34,7 +34,7 @@ LANE = {"worker": "one", "state": "ok", "previous-state": "waiting", "reason": "
 STATS = {"kind": "stats", "last": False, "recorder": LANE | {"worker": "r"},
          "ring": {"accounts": [LANE], "no-slot": 3, "slots": 4, "free-slots": 1, "owned": 2, "loaned": 1,
                   "violations": {"seals": 0}},
-         "supply": {"received": 9, "published": 8, "inbox-drops": 1, "branches": [LANE | {"worker": "b"}]}}
+         "supply": {"received": 9, "published": 8, "mailbox-drops": 1, "branches": [LANE | {"worker": "b"}]}}
 HEALTH = {"kind": "health", "worker": "one", "state": "stuck", "previous-state": "ok", "reason": "no progress"}
 FRAME = {"kind": "frame", "seq": 5, "age": 0.1, "work": 0.2, "missed": 1, "alone": 1, "found": 2}
 TRIGGER = {"kind": "event", "label": "person", "seq": 5, "time": 100.5, "found": 1, "boxes": [[1, 2, 3, 4]]}

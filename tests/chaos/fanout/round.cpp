@@ -259,9 +259,9 @@ void Round::finish() {
     gst_pad_push_event(source_.get(), ends);
   }
   const auto all = [this] {
-    return figure("received") == figure("published") + figure("inbox-drops") + figure("discarded");
+    return figure("received") == figure("published") + figure("mailbox-drops") + figure("discarded");
   };
-  if (!support::eventually(all)) fault_.report("received is not published + inbox-drops + discarded");
+  if (!support::eventually(all)) fault_.report("received is not published + mailbox-drops + discarded");
   for (const auto& branch : staying_)
     if (const auto wrong = branch->balance(); !wrong.empty()) fault_.report(wrong);
 }

@@ -87,7 +87,7 @@ TEST_F(LatestFrameCursor, SaysWhereFramesAreMissing) {
   EXPECT_FALSE(next().gap);
   lose();
   publish();
-  EXPECT_TRUE(next().gap) << "lost in the inbox";
+  EXPECT_TRUE(next().gap) << "lost in the mailbox";
 }
 
 TEST_F(LatestFrameCursor, PutsEventsBetweenTheFramesTheyCameBetween) {
