@@ -42,6 +42,7 @@ RULES = {
 }
 # (file, header): why this one all the same.
 EXCEPTIONS = {
+    ("shmring/python/command.cpp", "command.hpp"): "the command itself, of shmring/tools",
     ("shmring/reader/publisher_locator.hpp", "sys/stat.h"): "whether the path has another publisher's file by now",
     ("shmring/publisher/frame_copy.cpp", "emmintrin.h"): "stores past the caches",
     ("gst/latestframe/event_count.hpp", "linux/futex.h"): "one broadcast wakes every branch; std::atomic::notify_all cannot bound its wait",

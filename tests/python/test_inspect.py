@@ -4,6 +4,7 @@
 import json
 import signal
 import subprocess
+import sys
 
 import pytest
 import shmring
@@ -41,6 +42,29 @@ def test_the_figures_from_outside_are_those_of_the_publisher(ring, path):
         "worker": "person-detector", "state": "active", "drop_policy": "latest",
         "offered": 10, "delivered": 1, "dropped": 8, "pending": 1, "held": 1}
     frame.release()
+
+
+def test_the_module_as_a_program_shows_what_the_command_shows(ring, path):
+    def module(*words):
+        return subprocess.run([sys.executable, "-m", "shmring", *map(str, words)], capture_output=True, text=True, check=False)
+
+    for words in (["--version"], ["--help"], ["stat", "--help"], ["stat"], ["stat", f"{path}.none"]):
+        said, same = module(*words), command(*words)
+        assert (said.returncode, said.stdout, said.stderr) == (same.returncode, same.stdout, same.stderr)
+    publisher, _ = ring
+    frame = busy(ring)
+    shown = json.loads(module("stat", path, "--json").stdout)
+    same = json.loads(command("stat", path, "--json").stdout)
+    now = shown.pop("now"), same.pop("now")
+    assert now[0] <= now[1] and shown == same
+    frame.release()
+
+
+def test_the_module_as_a_program_ends_when_interrupted(ring, path):
+    with subprocess.Popen([sys.executable, "-m", "shmring", "stat", path, "--json", "--watch", "0.05"], stdout=subprocess.PIPE) as shown:
+        assert shown.stdout.readline()
+        shown.send_signal(signal.SIGINT)
+        assert shown.wait() == -signal.SIGINT
 
 
 def test_looking_takes_no_lane(ring, path):

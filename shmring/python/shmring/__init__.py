@@ -16,6 +16,7 @@ import os
 import sys
 import weakref
 
+from . import _interpreter  # noqa: F401  refuses sub-interpreters; before the extension module, which would wait for ever there
 from . import _shmring
 from ._async import AsyncFrames as _AsyncFrames
 from ._errors import (
