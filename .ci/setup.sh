@@ -27,6 +27,12 @@ missing_packages() {
   comm -23 <(printf '%s\n' $wanted) <(sed -n 's/^installed //p' <<<"$installed" | sort -u)
 }
 
+# ask_root PACKAGE…  The line that an administrator has to run for a user who cannot.
+ask_root() {
+  echo "packages are missing, and only root can install them. Run this as root, then start again as yourself:" >&2
+  echo "  apt-get update && apt-get install --no-install-recommends" "$@" >&2
+}
+
 # install_packages LOG GROUP…  What apt-get says goes to LOG. Touches nothing, and needs no network, when all is there.
 install_packages() {
   local log=$1 missing size sudo='' LC_ALL=C
@@ -39,16 +45,17 @@ install_packages() {
     return 1
   fi
   if [ "$(id -u)" != 0 ]; then
-    if ! command -v sudo >/dev/null; then
-      echo "run as root: apt-get update && apt-get install --no-install-recommends" $missing >&2
-      return 1
-    fi
+    command -v sudo >/dev/null || { ask_root $missing && return 1; }
     sudo=sudo
   fi
   echo "installing:" $missing
   local install="apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $missing"
-  follow "$log" $sudo apt-get -q update || { tail -n 20 "$log" >&2 && return 1; }
-  size=$($sudo $install --print-uris 2>>"$log" | awk '$1 ~ /^\x27/ { bytes += $3 } END { print int(bytes / 1e6) }') || :
-  echo "    that is ${size:-?} MB to fetch"
-  follow "$log" $sudo env DEBIAN_FRONTEND=noninteractive $install || { tail -n 20 "$log" >&2 && return 1; }
+  if follow "$log" $sudo apt-get -q update; then
+    size=$($sudo $install --print-uris 2>>"$log" | awk '$1 ~ /^\x27/ { bytes += $3 } END { print int(bytes / 1e6) }') || :
+    echo "    that is ${size:-?} MB to fetch"
+    if follow "$log" $sudo env DEBIAN_FRONTEND=noninteractive $install; then return 0; fi
+  fi
+  tail -n 20 "$log" >&2
+  [ -z "$sudo" ] || ask_root $missing
+  return 1
 }

@@ -45,7 +45,7 @@ def choose_input(wanted: str | None, folder: Path, console: Console) -> str:
         if wanted == "test" or "://" in wanted or Path(wanted).exists():
             return wanted if wanted == "test" or "://" in wanted else str(Path(wanted).absolute())
         raise SystemExit(f"--input {wanted}: there is no such file or device")
-    path, why = clip.fetch(folder)
+    path, why = clip.fetch(folder, lambda line: console.print(line, highlight=False, soft_wrap=True))
     if path:
         return str(path.absolute())
     console.print(f"The clip of pedestrians is not to be had ({why}): a test picture instead, in which nobody walks.")

@@ -2,10 +2,13 @@
 """The demonstration clip: pedestrians, 768x576, 10 frames a second, from Debian's package opencv-doc."""
 
 import gzip
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .untrusted import explain
@@ -13,17 +16,20 @@ from .untrusted import explain
 PACKAGE = "opencv-doc"
 NAME = "vtest.avi"
 PATIENCE = 600.0  # s for the download
+LINE_EVERY = 10.0  # s between two lines of progress
 
 
-def fetch(folder: Path) -> tuple[Path | None, str]:
-    """The clip's path, or None and why not. Downloads the package (96 MB) once and keeps the one file of it (8 MB)."""
+def fetch(folder: Path, tell: Callable[[str], None] = lambda line: None) -> tuple[Path | None, str]:
+    """The clip's path, or None and why not. Downloads the package (96 MB) once and keeps the one file of it (8 MB).
+
+    `tell` is given lines for the user before and during the download."""
     try:
-        return _fetch(folder / NAME)
+        return _fetch(folder / NAME, tell)
     except Exception as error:  # of a network, a package, a disk: the demonstration goes on without it
         return None, explain(error)
 
 
-def _fetch(clip: Path) -> tuple[Path | None, str]:
+def _fetch(clip: Path, tell: Callable[[str], None]) -> tuple[Path | None, str]:
     if clip.is_file():
         return clip, ""
     if installed := _installed():
@@ -33,12 +39,41 @@ def _fetch(clip: Path) -> tuple[Path | None, str]:
         return None, "apt-get and dpkg-deb are needed to fetch it"
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch).chmod(0o755)  # apt downloads as its own user
-        download = subprocess.run(["apt-get", "download", "-qq", PACKAGE], cwd=scratch, capture_output=True, text=True,
-                                  errors="replace", timeout=PATIENCE)
+        why = _download(Path(scratch), tell)
         packages = list(Path(scratch).glob("*.deb"))
-        if download.returncode != 0 or not packages:
-            return None, f"apt-get download {PACKAGE}: {_last_line(download.stderr)}"
+        if why or not packages:
+            return None, f"apt-get download {PACKAGE}: {why or 'no package came'}"
         return unpack(packages[0], clip)
+
+
+def _download(scratch: Path, tell: Callable[[str], None]) -> str:
+    """Why it failed; empty where it did not."""
+    command = ["apt-get", "download", "-qq", PACKAGE]
+    listed = subprocess.run([*command, "--print-uris"], capture_output=True, text=True, errors="replace", timeout=PATIENCE)
+    size = re.search(r" (\d+) \w+:\w+$", listed.stdout.strip())
+    megabytes = f"{int(size[1]) / 1e6:.0f} MB" if size else "some MB"
+    tell(f"fetching the clip of pedestrians, once: {megabytes}, in Debian's package {PACKAGE}")
+    ends = time.monotonic() + PATIENCE
+    with open(scratch / "errors", "w+", errors="replace") as errors, \
+            subprocess.Popen(command, cwd=scratch, stdout=subprocess.DEVNULL, stderr=errors) as download:
+        while True:
+            try:
+                status = download.wait(LINE_EVERY)
+                break
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > ends:
+                    download.kill()
+                    return f"it took more than {PATIENCE:.0f} s"
+                tell(f"    … {_bytes_in(scratch) / 1e6:.0f} of {megabytes}")
+        errors.seek(0)
+        return _last_line(errors.read()) if status else ""
+
+
+def _bytes_in(folder: Path) -> int:
+    try:
+        return sum(entry.stat().st_size for entry in folder.iterdir())
+    except FileNotFoundError:  # renamed by apt-get at this moment
+        return 0
 
 
 def unpack(package: Path, clip: Path) -> tuple[Path | None, str]:

@@ -54,13 +54,33 @@ def test_nothing_is_asked_of_apt_where_all_is_there(options, tmp_path):
     assert said.stdout == "went on\n" and said.returncode == 0
 
 
-def test_a_user_without_rights_is_given_the_line_for_root(tmp_path):
+SHELL_TOOLS = {name: f'exec /usr/bin/{name} "$@"' for name in
+               ("sed", "sort", "comm", "tr", "dirname", "cat", "awk", "tail", "cut", "env")}
+LINE = "  apt-get update && apt-get install --no-install-recommends "
+
+
+def lines_for_root(said):
+    return [line.removeprefix(LINE).split() for line in said.stderr.splitlines() if line.startswith(LINE)]
+
+
+@pytest.mark.parametrize("sudo", [{}, {"sudo": 'echo "sudo: a password is required" >&2; exit 1'}], ids=["no sudo", "sudo refuses"])
+def test_a_user_without_rights_is_given_the_line_for_root(sudo, tmp_path):
     said = sourced(STRICT, 'PATH=${PATH%%:*}:/nowhere; install_packages "$LOG" build || exit 3', tmp_path, dpkg_query="exit 1",
-                   id="echo 1000", apt_get="exit 0", **{name: f'exec /usr/bin/{name} "$@"' for name in
-                                                        ("sed", "sort", "comm", "tr", "dirname", "cat")})
+                   id="echo 1000", apt_get="exit 0", **SHELL_TOOLS, **sudo)
     assert said.returncode == 3
-    assert "run as root: apt-get update && apt-get install --no-install-recommends" in said.stderr
-    assert set(of("build")) <= set(said.stderr.split())
+    assert [sorted(packages) for packages in lines_for_root(said)] == [of("build")], said.stdout + said.stderr
+    assert ("password is required" in said.stderr) == bool(sudo)
+
+
+def test_how_much_is_fetched_is_said_before_it_is(tmp_path):
+    apt_get = """case "$*" in
+  *print-uris*) echo "'http://x/a.deb' a.deb 1500000 SHA256:0"; echo "'http://x/b.deb' b.deb 3000000 SHA256:0" ;;
+  *install*) echo "installed now" >>"$SAID" ;;
+esac"""
+    command = 'export SAID=/proc/$$/fd/1; install_packages "$LOG" build'
+    said = sourced(STRICT, command, tmp_path, dpkg_query="exit 1", id="echo 0", apt_get=apt_get)
+    lines = said.stdout.splitlines()
+    assert lines[0].startswith("installing: ") and lines[1:] == ["    that is 4 MB to fetch", "installed now", "went on"], said.stderr
 
 
 def test_what_apt_says_is_shown_when_it_fails(tmp_path):

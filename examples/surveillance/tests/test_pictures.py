@@ -153,3 +153,31 @@ def test_a_clip_that_cannot_be_had_for_whatever_reason_is_a_sentence(tmp_path, m
     assert path is None and why
     (tmp_path / "vtest.avi").mkdir()
     assert clip.fetch(tmp_path)[0] is None
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_how_much_the_clip_takes_is_said_before_it_is_fetched(tmp_path, monkeypatch, ends_well):
+    (tmp_path / "apt-get").write_text(f"""#!/bin/sh
+case "$*" in
+  *print-uris*) echo "'http://x/opencv-doc_1_all.deb' opencv-doc_1_all.deb 95715012 SHA256:0" ;;
+  *) head -c 3000000 /dev/zero >opencv-doc_1_all.deb
+     until [ -e {tmp_path}/said ]; do sleep 0.05; done
+     echo "E: the mirror went away" >&2; exit {0 if ends_well else 100} ;;
+esac
+""")
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(clip, "LINE_EVERY", 0.05)
+    monkeypatch.setattr(clip, "_installed", lambda: None)
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        if "… 3 of" in line:
+            (tmp_path / "said").touch()
+
+    path, why = clip.fetch(tmp_path / "new", tell)
+    assert lines[0] == "fetching the clip of pedestrians, once: 96 MB, in Debian's package opencv-doc"
+    assert lines[-1] == "    … 3 of 96 MB"
+    assert path is None
+    assert ("looking for vtest.avi" if ends_well else "E: the mirror went away") in why
