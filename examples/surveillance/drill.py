@@ -10,7 +10,7 @@ from .record import Account, now
 from .supervisor import CAPTURE, Supervisor
 from .watched import lives, settled
 
-RECOVERS = 30.0  # s: longest wait for a worker to come back
+RECOVERS = 180.0  # s: longest wait for a worker to come back, on a machine that hardly gives it a processor
 
 
 @dataclass

@@ -86,6 +86,7 @@ QUICK = 5.0  # s: whoever ends so soon after its start …
 BROKEN = 3  # … so many times in a row is broken, not unlucky
 MOST_DOUBLINGS = 16  # of the delay; a camera may be away for months
 LOOK = 2.0  # s: the most of its grace that one look takes away; a suspended machine makes nobody late
+MOST_WAITED = 0.75  # of a look: the most that waiting for a processor takes off; a worker's own threads wait for each other, too
 
 
 class Lifecycle:
@@ -111,6 +112,7 @@ class Lifecycle:
         self._started_at = 0.0
         self._looked_at = 0.0
         self._grace_left = grace
+        self._waited = 0.0
         self._warm = False
         self._ill = ""  # the state it is in, if that is a reason to end it
         self._left_alone = False  # told once per illness
@@ -119,6 +121,7 @@ class Lifecycle:
         self.phase = Phase.STARTING
         self._started_at = self._looked_at = now
         self._grace_left = self.grace
+        self._waited = 0.0
         self._warm = self._left_alone = False
         self._ill = ""
 
@@ -164,11 +167,15 @@ class Lifecycle:
         self._restarts.append(now)
         return self._again(Start, reason)
 
-    def tick(self, now: float, judged: bool = True) -> Action:
+    def tick(self, now: float, judged: bool = True, waited: float = 0.0) -> Action:
         """Call it every second or so. `judged`: somebody can tell its health now; without a publisher nobody can, and
-        its grace does not run."""
+        its grace does not run. `waited`: seconds since its start that it was ready to run and had no processor; a machine that is too
+        busy makes its start longer, and killing it would make the machine busier."""
+        passed = min(now - self._looked_at, LOOK)
+        without_processor = min(max(0.0, waited - self._waited), MOST_WAITED * passed)
+        self._waited = waited
         if judged:
-            self._grace_left -= min(now - self._looked_at, LOOK)
+            self._grace_left -= passed - without_processor
         self._looked_at = now
         if self.phase is Phase.STARTING and self._grace_left <= 0:
             return self._end(f"no sign of life for {self.grace:g} s after its start", now)

@@ -339,7 +339,8 @@ class Supervisor:
                     self._look_at_camera()
                 judged = self.capture.life.phase is Phase.RUNNING
                 for watched in self.everybody:
-                    self._act(watched, watched.life.tick(now(), judged or watched is self.capture))
+                    waited = watched.child.waited_for_cpu()
+                    self._act(watched, watched.life.tick(now(), judged or watched is self.capture, waited))
 
     @contextlib.contextmanager
     def _watching(self):

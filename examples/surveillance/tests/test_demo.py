@@ -13,7 +13,7 @@ import pytest
 
 def run(folder, *options):
     process = subprocess.run([sys.executable, "-m", "surveillance", "--output", folder, "--input", "test", *options],
-                             capture_output=True, text=True, timeout=170)
+                             capture_output=True, text=True, timeout=900)
     return process, json.loads((folder / "report.json").read_text())
 
 

@@ -82,6 +82,16 @@ def test_grace_does_not_run_where_nobody_can_tell_its_health():
     assert ticks(life, 615, 616) == [Kill("no sign of life for 15 s after its start")]
 
 
+def test_a_start_without_a_processor_has_longer_but_not_for_ever():
+    life = Lifecycle(1, grace=15.0)
+    life.started(0.0)
+    assert not [now for now in range(1, 30) if life.tick(now, True, 0.5 * now)]
+    assert life.tick(30.0, True, 15.0) == Kill("no sign of life for 15 s after its start")
+    life.started(100.0)
+    assert not [now for now in range(101, 160) if life.tick(now, True, 8.0 * (now - 100))]
+    assert life.tick(160.0, True, 480.0) == Kill("no sign of life for 15 s after its start")
+
+
 def test_a_machine_that_slept_made_nobody_late():
     life = Lifecycle(1, grace=15.0)
     life.started(0.0)
