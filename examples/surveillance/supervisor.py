@@ -25,6 +25,7 @@ from .watched import Watched, program
 
 CAPTURE = "capture"
 LEAVE = 6.0  # s for everybody to end by themselves
+KILLED = 60.0  # s for the kernel to end a killed process: that takes processor time, too, of which its level may leave it little
 TICK = 0.5  # s
 QUIET_AFTER = 4  # failures of capture in a row: the camera is away, and every further try is no news
 
@@ -388,10 +389,9 @@ def _same_process(old: Worker, new: Worker) -> bool:
 
 async def _end(group: list[Watched], patience: float) -> None:
     """Waits for them to end; then asks, then insists."""
-    for number in (None, signal.SIGTERM, signal.SIGKILL):
+    for number, seconds in ((None, patience), (signal.SIGTERM, 2.0), (signal.SIGKILL, KILLED)):
         for watched in group:
             if number and watched.child.pid:
                 watched.child.send_signal(number)
-        left = [watched.child.gone(patience if number is None else 2.0) for watched in group]
-        if all(await asyncio.gather(*left)):
+        if all(await asyncio.gather(*(watched.child.gone(seconds) for watched in group))):
             return

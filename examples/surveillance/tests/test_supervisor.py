@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 from collections import namedtuple
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -273,3 +273,29 @@ def _runs(pid):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_the_end_waits_for_a_killed_process_until_the_kernel_has_ended_it():
+    class Late:
+        """Its end comes some seconds after SIGKILL, as on a machine that gives it hardly a processor."""
+
+        pid = 1
+
+        def __init__(self):
+            self.ended = asyncio.Event()
+
+        def send_signal(self, number):
+            if number is signal.SIGKILL:
+                asyncio.get_running_loop().call_later(3.0, self.ended.set)
+
+        async def gone(self, timeout):
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), timeout)
+            return self.ended.is_set()
+
+    async def scenario():
+        child = Late()
+        await supervisor._end([namedtuple("Watched", "child")(child)], 0.1)
+        assert child.ended.is_set()
+
+    asyncio.run(scenario())
