@@ -111,7 +111,7 @@ class Recorder:
         frame = self._reel.find(told.seq)
         at = frame.at if frame else now if told.time is None else min(now, max(now - OLDEST, told.time))
         return Trigger(told.worker, told.label or "event", at, frame.utc if frame else time.time() - (now - at), told.seq, told.found,
-                       told.boxes)
+                       told.boxes, found_frame=frame is not None)
 
     def _stop(self, code: int) -> int:
         self._encoder.stop()

@@ -131,6 +131,7 @@ class Clips(threading.Thread):
                 else:
                     with self.disk.call():
                         film.write(frame)
+                    plan.keep(frame.seq, frame.at, frame.utc)
                     needs_key = False
                 number = frame.number + 1
         with self._changed:

@@ -2,7 +2,7 @@
 """Which stretches of time triggers choose to be kept. Pure: told what happened and when, by monotonic seconds."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 LISTED = 100  # triggers of one clip that are told one by one; the others are counted
 WAITING = 4  # clips that wait to be written
@@ -17,6 +17,7 @@ class Trigger:
     seq: int = 0
     found: int = 0
     boxes: tuple = ()
+    found_frame: bool = True  # `at` is the frame's own time
 
 
 @dataclass
@@ -28,6 +29,16 @@ class Plan:
     continues: bool = False  # right after the clip before it, which had its full length
     triggers: list[Trigger] = field(default_factory=list)
     count: int = 0
+    times: dict[int, tuple[float, float]] = field(default_factory=dict)  # of the frames that were kept, by sequence: at, utc
+
+    def keep(self, sequence: int, at: float, utc: float) -> None:
+        if sequence:
+            self.times[sequence] = (at, utc)
+
+    def placed(self) -> list[Trigger]:
+        """The triggers that are listed. One that came before its frame was encoded gets the frame's time."""
+        return [trigger if trigger.found_frame or trigger.seq not in self.times else
+                replace(trigger, at=self.times[trigger.seq][0], utc=self.times[trigger.seq][1]) for trigger in self.triggers]
 
     def add(self, trigger: Trigger, after: float) -> None:
         self.until = min(self.limit, max(self.until, trigger.at + after))

@@ -19,7 +19,7 @@ def describe(plan: Plan, clip: dict, camera: str, software: str) -> dict:
         "worker": plan.first.worker,
         "label": plan.first.label,
         "triggers": plan.count,
-        "trigger": [_trigger(trigger, clip["first"].at) for trigger in plan.triggers],
+        "trigger": [_trigger(trigger, clip["first"].at) for trigger in plan.placed()],
         "first": _moment(clip["first"], clip["first"].at),
         "last": _moment(clip["last"], clip["first"].at),
         "frames": clip["frames"],

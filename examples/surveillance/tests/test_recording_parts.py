@@ -153,6 +153,17 @@ def test_triggers_that_never_end_give_clips_of_the_full_length_one_after_the_oth
     assert got == [(95, 125, False), (125, 155, True), (155, 185, True), (185, 204, True)]
 
 
+def test_a_trigger_that_came_before_its_frame_was_encoded_gets_the_frames_time():
+    made = Choice()
+    kept = made.trigger(100, now=100)
+    for sequence, known in ((7, False), (8, True), (9, False), (0, False)):
+        kept.add(Trigger("person", "person", 100.5, 1e9, sequence, found_frame=known), 5.0)
+    for sequence, at in ((7, 100.25), (8, 100.75), (0, 101.0)):
+        kept.keep(sequence, at, 1e9 + at)
+    assert [trigger.at for trigger in kept.placed()] == [100, 100.25, 100.5, 100.5, 100.5]
+    assert kept.placed()[1].utc == 1e9 + 100.25
+
+
 def test_a_thousand_triggers_at_once_are_one_clip_which_lists_some_and_counts_all():
     made = Choice()
     kept = [made.trigger(100 + number / 1000, now=101) for number in range(1000)]
