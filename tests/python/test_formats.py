@@ -16,7 +16,7 @@ from gi.repository import Gst, GstVideo  # noqa: E402  after the versions
 Gst.init(None)
 
 
-NAMES = [GstVideo.VideoFormat.to_string(GstVideo.VideoFormat(number)) for number in sorted(GstVideo.VideoFormat.__enum_values__) if number > 1]
+NAMES = [GstVideo.VideoFormat.to_string(format) for format in GstVideo.video_formats_raw()]
 # Formats of which a frame is one plane of bytes: tiles, palettes, pixels that share bytes.
 WITHOUT_ROWS = [name for name in NAMES
                 if re.search(r"^(v210|UYVP|IYU1|RGB8P|GRAY10_LE32|NV12_10LE\d+|NV16_10LE\d+|DMA_DRM|MT2110.)$|\d+[LZ]\d+|_4L4", name)]
