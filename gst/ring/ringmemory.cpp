@@ -8,8 +8,7 @@
 
 namespace {
 
-using supplier::Block;
-using Owner = std::variant<std::monostate, shmring::Loan, shmring::Frame, Block>;  // monostate: a part, its parent owns
+using Owner = std::variant<std::monostate, shmring::Loan, shmring::Frame>;  // monostate: a part, its parent owns
 
 struct RingMemory : GstMemory {
   RingMemory(std::byte* bytes, Owner whose) : GstMemory(), data(bytes), owner(std::move(whose)) {}
@@ -87,11 +86,6 @@ GstMemory* memory_of(shmring::Frame frame) {
   const auto bytes = frame.bytes();
   auto* data = const_cast<std::byte*>(bytes.data());  // READONLY refuses to map it for writing
   return make(allocator(), GST_MEMORY_FLAG_READONLY, data, bytes.size(), 0, bytes.size(), nullptr, std::move(frame));
-}
-
-GstMemory* memory_of(Block block, gsize offset, gsize size) {
-  const auto bytes = block.bytes();
-  return make(allocator(), GstMemoryFlags{}, bytes.data(), bytes.size(), offset, size, nullptr, std::move(block));
 }
 
 shmring::Loan* loan_of(GstMemory* memory) {

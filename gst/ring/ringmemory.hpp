@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Frames as GstMemory, without copying: what a ring lends to the publisher, what a reader holds of one, and heap memory
-// in their place.
+// Frames as GstMemory, without copying: what a ring lends to the publisher, and what a reader holds of one.
 #pragma once
 
 #include <gst/gst.h>
 
 #include "publisher/publisher.hpp"
 #include "reader/reader.hpp"
-#include "ring/blocks.hpp"
 
 namespace supplier {
 
-// All of these live as long as their memory, on any thread, whatever becomes of element, pool and ring.
+// Both live as long as their memory, on any thread, whatever becomes of element, pool and ring.
 
 // A slot to be filled: writable, `size` bytes of it used.
 GstMemory* memory_of(shmring::Loan loan, gsize size);
 // A frame of a reader: read-only for ever.
 GstMemory* memory_of(shmring::Frame frame);
-// Writable; `size` bytes from `offset`.
-GstMemory* memory_of(Block block, gsize offset, gsize size);
 
 // The loan whose whole beginning this memory is, for publishing without a copy; NULL for any other memory and for parts
 // of a loan.

@@ -7,7 +7,6 @@
 
 #include <gst/video/video.h>
 
-#include "ring/blocks.hpp"
 #include "ring/ringmemory.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_sink_debug);
@@ -19,14 +18,14 @@ namespace {
 // What a configuration asks for.
 struct Wish {
   gsize size = 0;                      // of a frame, with the padding around its picture
-  gsize prefix = 0;                    // bytes before a frame
-  gsize capacity = 0;                  // with the bytes before and after
+  GstAllocationParams params{};        // bytes before and after a frame, alignment
   guint buffers = 0;                   // that are out at the same time, and more
   std::optional<GstVideoInfo> planes;  // to tell in a GstVideoMeta
   GstVideoAlignment alignment{};
 
   // A slot's first byte is a frame's first byte.
-  bool fits_a_slot() const { return prefix == 0; }
+  bool fits_a_slot() const { return params.prefix == 0; }
+  gsize capacity() const { return params.prefix + size + params.padding; }
 };
 
 class RingPool {
@@ -53,11 +52,11 @@ class RingPool {
     if (is_video && gst_buffer_pool_config_has_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META)) wish.planes = video;
     wish.size = size;
     wish.buffers = least;
-    wish.prefix = params.prefix;
-    wish.capacity = params.prefix + size + params.padding;
+    wish.params = params;
+    wish.params.flags = GstMemoryFlags{};
 
     wish_ = wish;
-    GST_DEBUG("%u buffers of %" G_GSIZE_FORMAT " bytes, %s", least, wish.capacity,
+    GST_DEBUG("%u buffers of %" G_GSIZE_FORMAT " bytes, %s", least, wish.capacity(),
               wish.fits_a_slot() ? "in slots" : "not in slots: bytes are wanted before each frame");
     gst_buffer_pool_config_set_params(config, caps, size, least, most);
     return as_asked;
@@ -67,8 +66,9 @@ class RingPool {
   // is published.
   void start() {
     if (!wish_.fits_a_slot()) return;
-    if (const auto made = publisher_->require(wish_.capacity, wish_.buffers + kLoansForCopies); !made)
-      GST_DEBUG("no ring yet for buffers of %" G_GSIZE_FORMAT " bytes: %s", wish_.capacity, made.error().text.c_str());
+    if (const auto made = publisher_->require(wish_.capacity(), wish_.buffers + kLoansForCopies); !made)
+      GST_DEBUG("no ring yet for buffers of %" G_GSIZE_FORMAT " bytes: %s", wish_.capacity(),
+                made.error().text.c_str());
   }
 
   GstBuffer* acquire() {
@@ -104,14 +104,13 @@ class RingPool {
   GstMemory* memory() {
     if (wish_.fits_a_slot()) {
       auto loan = publisher_->loan(kLoansForCopies);
-      if (loan && loan->bytes().size() >= wish_.capacity) return memory_of(*std::move(loan), wish_.size);
-      GST_LOG("no free slot of %" G_GSIZE_FORMAT " bytes: the next frame is on the heap", wish_.capacity);
+      if (loan && loan->bytes().size() >= wish_.capacity()) return memory_of(*std::move(loan), wish_.size);
+      GST_LOG("no free slot of %" G_GSIZE_FORMAT " bytes: the next frame is on the heap", wish_.capacity());
     }
-    return memory_of(spare_->take(wish_.capacity), wish_.prefix, wish_.size);
+    return gst_allocator_alloc(nullptr, wish_.size, &wish_.params);
   }
 
   const std::shared_ptr<shmring::Publisher> publisher_;
-  const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
   Wish wish_;  // changes only while no buffer is out
 };
 

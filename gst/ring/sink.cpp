@@ -351,12 +351,10 @@ GstFlowReturn Sink::publish_plain(GstBuffer* buffer, shmring_frame_info& info) {
 }
 
 Owned<GstBuffer> Sink::plain(GstBuffer* buffer, const shmring_frame_info& info) {
-  const gsize size = GST_VIDEO_INFO_SIZE(format_.video());
-  auto picture = adopt(gst_buffer_new());
-  gst_buffer_append_memory(picture.get(), memory_of(spare_->take(size), 0, size));
+  auto picture = adopt(gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(format_.video()), nullptr));
   const auto bare = adopt(gst_buffer_copy_region(buffer, GST_BUFFER_COPY_MEMORY, 0, static_cast<gsize>(-1)));
   if (info.plane_count != 0) add_planes(info, format_, bare.get());
-  if (!copy_picture(format_, bare.get(), picture.get())) return nullptr;
+  if (!picture || !copy_picture(format_, bare.get(), picture.get())) return nullptr;
   return picture;
 }
 

@@ -19,7 +19,6 @@
 #include "base/log_limit.hpp"
 #include "base/owned.hpp"
 #include "publisher/publisher.hpp"
-#include "ring/blocks.hpp"
 #include "ring/eos_forwarding.hpp"
 #include "ring/lane_limits.hpp"
 #include "ring/mapped_parts.hpp"
@@ -84,7 +83,6 @@ class Sink {
   // Changes between runs only, with the lock. The streaming thread, which is between them, needs none.
   std::shared_ptr<shmring::Publisher> publisher_;
   mutable std::mutex publisher_mutex_;
-  const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
   HealthMonitor monitor_;
   EosForwarding eos_;
 

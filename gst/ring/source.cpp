@@ -416,17 +416,15 @@ Owned<GstBufferList> Source::list_of_parts(GstBuffer* frame) {
 Owned<GstBuffer> Source::copy_of(const shmring::Frame& frame, Layout planes) {
   copied_.fetch_add(1, std::memory_order_relaxed);
   const auto bytes = frame.bytes();
-  auto copy = adopt(gst_buffer_new());
   const bool tight = planes == Layout::foreign || (planes == Layout::custom && !takes_video_meta_);
-  const gsize size = tight ? GST_VIDEO_INFO_SIZE(format_.video()) : bytes.size();
-  Block block = spare_->take(size);
+  auto copy =
+      adopt(gst_buffer_new_allocate(nullptr, tight ? GST_VIDEO_INFO_SIZE(format_.video()) : bytes.size(), nullptr));
+  if (!copy) return nullptr;
   if (!tight) {
-    std::memcpy(block.bytes().data(), bytes.data(), bytes.size());
-    gst_buffer_append_memory(copy.get(), memory_of(std::move(block), 0, size));
+    gst_buffer_fill(copy.get(), 0, bytes.data(), bytes.size());
     if (planes == Layout::custom) add_planes(frame.info(), format_, copy.get());
     return copy;
   }
-  gst_buffer_append_memory(copy.get(), memory_of(std::move(block), 0, size));
   // Only lent for the copy: the frame outlives this buffer.
   const auto original = adopt(gst_buffer_new_wrapped_full(
       GST_MEMORY_FLAG_READONLY, const_cast<std::byte*>(bytes.data()), bytes.size(), 0, bytes.size(), nullptr, nullptr));

@@ -19,7 +19,6 @@
 #include "base/log_limit.hpp"
 #include "base/owned.hpp"
 #include "reader/reader.hpp"
-#include "ring/blocks.hpp"
 #include "ring/enums.hpp"
 #include "ring/outage.hpp"
 
@@ -71,7 +70,6 @@ class Source {
   Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
 
   GstBaseSrc* const element_;
-  const std::shared_ptr<Blocks> spare_ = std::make_shared<Blocks>();
 
   mutable std::shared_mutex
       life_;  // shared: to use reader_ from any other than the streaming thread; alone: to make or end it
