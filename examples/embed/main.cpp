@@ -15,7 +15,7 @@
 
 namespace {
 
-// What is behind one source pad of latestframe.
+// The worker behind one source pad of latestframe.
 struct Worker {
   GstPad* pad = nullptr;
   GstElement* bin = nullptr;

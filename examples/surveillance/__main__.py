@@ -48,7 +48,7 @@ def choose_input(wanted: str | None, folder: Path, console: Console) -> str:
     path, why = clip.fetch(folder, lambda line: console.print(line, highlight=False, soft_wrap=True))
     if path:
         return str(path.absolute())
-    console.print(f"The clip of pedestrians is not to be had ({why}): a test picture instead, in which nobody walks.")
+    console.print(f"The clip of pedestrians is not to be had ({why}): a test picture instead, without pedestrians.")
     return "test"
 
 

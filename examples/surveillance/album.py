@@ -57,7 +57,7 @@ class Album:
 
 
 def _write(path: Path, picture: np.ndarray) -> bool:
-    """Whoever looks sees the picture before or this one, never half of one. A disk that takes nothing costs a picture only."""
+    """A viewer sees the picture before or this one, never half of one. A disk that takes nothing costs a picture only."""
     try:
         files.replace(path, cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes())
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How a child and the supervisor tell each other things: one JSON line per packet, on a socket whose number is in REPORT_FD.
+"""Channel between a child and the supervisor: one JSON line per packet, on a socket whose number is in REPORT_FD.
 
 A packet goes whole or not at all, so whoever does not listen costs the other a counted line and never a wait.
 """
@@ -28,14 +28,14 @@ class Sender:
         if self._socket:
             self._socket.setblocking(False)
         self.lost = 0
-        self.closed = False  # nobody is left to tell: time to end
+        self.closed = False  # the other end is gone: time to end
 
     def fileno(self) -> int:
         """Readable when the supervisor told something, or is gone; -1 without one."""
         return self._socket.fileno() if self._socket else -1
 
     def receive(self) -> list[dict]:
-        """What the supervisor told since the last call. Never waits."""
+        """The messages of the supervisor since the last call. Never waits."""
         if self._socket is None or self.closed:
             return []
         messages, is_open = receive(self._socket)
@@ -108,6 +108,6 @@ def receive(ours: socket.socket) -> tuple[list[dict], bool]:
     for line in found:
         try:
             messages.append(parse(line))
-        except Exception as error:  # of whatever somebody wrote
+        except Exception as error:  # of whatever was written
             messages.append({"kind": "unreadable", "text": explain(error), "line": line[:80].decode(errors="replace")})
     return messages, is_open

@@ -88,13 +88,13 @@ class Child:
                 os.killpg(self._process.pid, number)
 
     async def gone(self, timeout: float) -> bool:
-        """Whether it has ended within the time."""
+        """Tells whether it has ended within the time."""
         if self._watch:
             await asyncio.wait([self._watch], timeout=timeout)
         return self._process is None
 
     def _read(self, ours: socket.socket) -> None:
-        """Who sends too much is read later, so that its lines wait, and are lost, on its own side."""
+        """A child that sends too much is read later, so that its lines wait, and are lost, on its own side."""
         loop = asyncio.get_running_loop()
         lines, is_open = channel.lines(ours, LINES)
         wait = self._pace.spend(sum(max(LINE_BYTES, len(line)) for line in lines), time.monotonic())

@@ -84,7 +84,7 @@ class Camera:
 
     @property
     def attached(self) -> int:
-        """How many readers this file asks for."""
+        """Number of readers that this file asks for."""
         return len(self.workers) + self.records
 
     @property
@@ -103,7 +103,7 @@ class Config:
 
 
 def load(path: Path, patience: float = 0.0) -> Config:
-    """Whatever is wrong with the file is a ConfigError. With patience the path may be a pipe that ends within so many seconds."""
+    """Every fault of the file is a ConfigError. With patience the path may be a pipe that ends within so many seconds."""
     try:
         content = files.read(path, MOST_BYTES, patience)
         with cpu_limit(MOST_CPU):

@@ -22,7 +22,7 @@ class Outcome:
     seen_after: float | None = None
     recovered_after: float | None = None
     others: list["Neighbour"] = field(default_factory=list)
-    no_slot: int = 0  # frames that nobody could get: the ring's slots were all taken
+    no_slot: int = 0  # frames that no worker could get: the ring's slots were all taken
 
     @property
     def survived(self) -> bool:
@@ -31,7 +31,7 @@ class Outcome:
 
 @dataclass
 class Neighbour:
-    """Somebody else during the fault, and during as long a time before it."""
+    """Another worker during the fault, and during as long a time before it."""
 
     name: str
     keeps_up: bool  # takes every frame: a single drop during the fault is one too many, if there was none before

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What happened, as it happens: kept for whoever asks, told to whoever listens, written as JSON lines."""
+"""Events as they happen: kept for requests, told to listeners, written as JSON lines."""
 
 import json
 import logging

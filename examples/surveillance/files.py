@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Files at paths where somebody else may have put something: opening never waits, and only regular files are used."""
+"""Files at paths where another process may have put something: opening never waits, and only regular files are used."""
 
 import contextlib
 import errno

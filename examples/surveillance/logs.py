@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What children print and what the manager itself has to say: bounded in size and rate, and never a wait."""
+"""Output of the children and of the manager itself: bounded in size and rate, and never a wait."""
 
 import asyncio
 import contextlib
@@ -71,7 +71,7 @@ class Log:
             asyncio.get_running_loop().add_reader(descriptor, self._readable, descriptor)
 
     def _read(self) -> bool:
-        """Whether there was something."""
+        """Tells whether there was something."""
         try:
             data = os.read(self._reading, CHUNK)
         except BlockingIOError:
@@ -113,7 +113,7 @@ class Log:
 
 
 class Outlet:
-    """Lines to a descriptor that may take none for long, such as a pipe that nobody reads: a thread waits for it. Lines that find
+    """Lines to a descriptor that may take none for long, such as a pipe that is not read: a thread waits for it. Lines that find
     WAITING others before them are dropped and counted."""
 
     def __init__(self, descriptor: int):
@@ -141,7 +141,7 @@ class Outlet:
         while (line := self._lines.get()) is not None:
             try:
                 self._write(line)
-            except Exception:  # nobody reads it any more, or the disk is full
+            except Exception:  # its reader is gone, or the disk is full
                 self.lost += 1
 
     def _write(self, line: bytes) -> None:

@@ -48,7 +48,7 @@ def read(path: Path, sockets: Path, patience: float = 0.0) -> config.Config:
         if not camera.input:
             raise config.ConfigError(f"{path}: camera {camera.name!r} has no input")
         if camera.faults:
-            raise config.ConfigError(f"{path}: a [[fault]] is for the demonstration; nobody wants one in service")
+            raise config.ConfigError(f"{path}: a [[fault]] is for the demonstration: remove it from the file of a service")
     try:
         web_settings.parse(settings.web)
     except Exception as error:

@@ -34,7 +34,7 @@ class Manager:
         self._lock = state.lock(folder)
         os.environ[state.MARK] = str(folder)
         self._leftovers = state.kill_leftovers(folder)
-        self._complaints: list[str] = []  # of what was found at the start; told once somebody listens
+        self._complaints: list[str] = []  # of what was found at the start; told once there is a listener
         try:
             self._before = state.load(self._state_file)
         except Exception as error:  # of whatever is in that file

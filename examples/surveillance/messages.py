@@ -33,7 +33,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a worker is, in words and figures of its own."""
+    """State of a worker, in its own words and numbers."""
 
     values: dict
 
@@ -152,7 +152,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the manager tells capture: which worker may drop and be late how much."""
+    """Settings that the manager sends to capture: which worker may drop and be late how much."""
 
     workers: dict[str, tuple[float, float]]  # share of the frames, seconds
 

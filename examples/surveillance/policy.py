@@ -10,14 +10,14 @@ from .untrusted import Fields, Refused, is_number
 
 @dataclass(frozen=True)
 class Limits:
-    """What is still good enough: beyond it a worker is `slow`."""
+    """Limits of a good worker: beyond them it is `slow`."""
 
     drop_rate: float = 1.0  # share of the frames offered; 1: any
     frame_age: float = 0.0  # seconds from publish to take; 0: any
 
 
 class Level(enum.Enum):
-    """How much a worker matters: a preset of its limits, and of the restarts it may have within the window."""
+    """Importance of a worker: a preset of its limits, and of the restarts it may have within the window."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -85,7 +85,7 @@ MOST_RESTARTS = 10_000  # within a window
 QUICK = 5.0  # s: whoever ends so soon after its start …
 BROKEN = 3  # … so many times in a row is broken, not unlucky
 MOST_DOUBLINGS = 16  # of the delay; a camera may be away for months
-LOOK = 2.0  # s: the most of its grace that one look takes away; a suspended machine makes nobody late
+LOOK = 2.0  # s: the most of its grace that one look takes away; a suspended machine makes no worker late
 MOST_WAITED = 0.75  # of a look: the most that waiting for a processor takes off; a worker's own threads wait for each other, too
 
 
@@ -129,7 +129,7 @@ class Lifecycle:
         self.phase = Phase.STOPPED
 
     def forgive(self) -> None:
-        """Somebody mended it: it begins as on the first day."""
+        """A person mended it: it begins as on the first day."""
         self.phase, self.reason, self.fell_back = Phase.IDLE, "", False
         self.failures = self._quick = 0
         self._restarts.clear()
@@ -168,7 +168,7 @@ class Lifecycle:
         return self._again(Start, reason)
 
     def tick(self, now: float, judged: bool = True, waited: float = 0.0) -> Action:
-        """Call it every second or so. `judged`: somebody can tell its health now; without a publisher nobody can, and
+        """Call it every second or so. `judged`: its health can be told now; without a publisher it cannot, and
         its grace does not run. `waited`: seconds since its start that it was ready to run and had no processor; a machine that is too
         busy makes its start longer, and killing it would make the machine busier."""
         passed = min(now - self._looked_at, LOOK)
@@ -184,7 +184,7 @@ class Lifecycle:
         return None
 
     def history(self, now: float) -> dict:
-        """What a new manager must know of it; for restore()."""
+        """State for a new manager; for restore()."""
         return {"restarts_ago": [now - at for at in self._restarts], "failures": self.failures, "quick": self._quick,
                 "given_up": self.reason if self.phase is Phase.GIVEN_UP else "", "fell_back": self.fell_back}
 

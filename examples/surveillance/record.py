@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is known of each worker: its newest account, the course of it, its times. Bounded; table and report read it."""
+"""Record of each worker: its newest account, the course of it, its times. Bounded; table and report read it."""
 
 import time
 from collections import deque
@@ -69,7 +69,7 @@ class Record:
             self.unbalanced.append(self.account)
 
     def begin_books(self) -> None:
-        """A new publisher counts from nothing; what was pending at the old one, nobody will ever see."""
+        """A new publisher counts from nothing; what was pending at the old one is lost."""
         old = self.account
         self.account = self.before = Account(old.offered, old.delivered, old.dropped + old.pending, 0)
 

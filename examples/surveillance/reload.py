@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a new version of the file changes. Pure: two descriptions in, a plan out."""
+"""Changes that a new version of the file makes. Pure: two descriptions in, a plan out."""
 
 from dataclasses import dataclass, replace
 
@@ -30,5 +30,5 @@ def plan(old: Config, new: Config, readers: dict[str, int]) -> Plan:
 
 
 def _pipeline(camera: Camera) -> tuple[str, Ring, tuple[str, ...]]:
-    """What the running capture process was made from."""
+    """Settings of the running capture process."""
     return camera.input, replace(camera.ring), camera.capture

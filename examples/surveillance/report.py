@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the run came to: every account, every fault and its cost, and the checks that decide the exit code."""
+"""Result of a run: every account, every fault and its cost, and the checks that decide the exit code."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -48,7 +48,7 @@ def fault(outcome: Outcome) -> list[Check]:
     blamed = outcome.no_slot + sum(other.blamed for other in outcome.others)
     return [
         Check(f"{name}: seen and recovered", outcome.survived, course),
-        Check(f"{name}: nobody else lost a frame by it", blamed == 0 and bool(outcome.others),
+        Check(f"{name}: no other worker lost a frame by it", blamed == 0 and bool(outcome.others),
               "; ".join(losses) or "none lost"),
     ]
 

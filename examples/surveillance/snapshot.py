@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How everything is at this moment, as plain values for JSON: all that page and metrics ever read."""
+"""Snapshot of everything, as plain values for JSON: all that page and metrics ever read."""
 
 import time
 from dataclasses import asdict

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a manager must know of the one before it: restarts, give-ups, counters. A small file, replaced as a whole."""
+"""State that one manager leaves to the next: restarts, give-ups, counters. A small file, replaced as a whole."""
 
 import contextlib
 import fcntl
@@ -39,7 +39,7 @@ def lock(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Before:
-    """What the manager before this one left."""
+    """State left by the manager before this one."""
 
     pid: int = 0  # 0: there was none
     ended: bool = False  # in order

@@ -130,7 +130,7 @@ class Supervisor:
             if watched.record.name in children:
                 watched.restore(children[watched.record.name], now(), passed)
 
-    # What children say
+    # Messages of children
 
     def _hear(self, watched: Watched, line: bytes) -> None:
         """The border: whatever a child wrote, and whatever comes of it, is an event at most."""
@@ -219,7 +219,7 @@ class Supervisor:
         if held_back is not None:
             self.event(kind, name, text + (f" ({held_back} more were held back)" if held_back else ""))
 
-    # What the policy says
+    # Decisions of the policy
 
     def _health(self, watched: Watched, state: str, reason: str) -> None:
         watched.record.took_state(state, reason, now())
@@ -328,7 +328,7 @@ class Supervisor:
         return program(worker.fallback if watched.life.fell_back else worker.command), environment, worker.nice
 
     def _tell_limits(self) -> None:
-        """What each lane may lose and how old its frames may be, so that `slow` means: below its level."""
+        """Limits of each lane's losses and ages, so that `slow` means: below its level."""
         self.capture.child.send("limits", workers={name: asdict(watched.worker.limits)
                                                    for name, watched in self.workers.items()})
 
@@ -381,7 +381,7 @@ def _rules(worker: Worker) -> tuple[int, float, float]:
 
 
 def _same_process(old: Worker, new: Worker) -> bool:
-    """Whether what runs need not be touched."""
+    """Tells whether what runs need not be touched."""
     def starts(worker):
         return worker.command, worker.policy, worker.depth, worker.nice, worker.environment, worker.fallback
     return starts(old) == starts(new)

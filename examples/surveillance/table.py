@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a person sees: a live table on a terminal, plain lines elsewhere, and the report's tables at the end."""
+"""Output for people: a live table on a terminal, plain lines elsewhere, and the report's tables at the end."""
 
 import asyncio
 from collections import deque

@@ -19,7 +19,7 @@ class Trigger:
         self._fired_at = float("-inf")
 
     def saw(self, found: bool) -> bool:
-        """Whether it is an event, after one more frame."""
+        """Tells whether it is an event, after one more frame."""
         self._newest.append(found)
         if not found or sum(self._newest) < self._least or self._clock() - self._fired_at < self._every:
             return False

@@ -36,7 +36,7 @@ class Watched:
         return self.settings is not None and not self.settings.command
 
     def history(self, now: float) -> dict:
-        """What must survive the manager."""
+        """State that must survive the manager."""
         record = self.record
         return {"life": self.life.history(now), "restarts": record.restarts, "found": record.found,
                 "account": asdict(record.account)}

@@ -105,7 +105,7 @@ PlaneSize plane_size(const GstVideoInfo& video, guint plane) {
   return size;
 }
 
-// Whether the rows of a plane lie within a frame, from the last one upwards where the stride is negative.
+// Tells whether the rows of a plane lie within a frame, from the last one upwards where the stride is negative.
 bool lies_within(const shmring_plane& plane, const PlaneSize& size, std::uint64_t frame_size) {
   const std::int64_t stride = plane.stride;
   if (size.rows == 0 || std::abs(stride) < size.row || plane.offset > frame_size || frame_size > G_MAXINT64 / 2)
@@ -124,7 +124,7 @@ bool same_planes(const shmring_frame_info& info, const GstVideoInfo& video) {
   return true;
 }
 
-// How far the pixel at (x, y) lies from a plane's first one; of pixels that share their colour, the first.
+// Distance of the pixel at (x, y) from a plane's first one; of pixels that share their colour, the first.
 std::uint64_t distance(const GstVideoInfo& video, guint plane, std::int32_t stride, guint x, guint y) {
   std::uint64_t column = UINT64_MAX;
   std::uint64_t row = UINT64_MAX;

@@ -28,7 +28,7 @@ class StreamFormat {
   // than memory:SystemMemory and format:Interlaced, or describe no possible picture.
   static shmring::Result<StreamFormat> from_caps(const GstCaps* caps);
 
-  // Whether there were caps.
+  // Tells whether there were caps.
   bool known() const { return !text_.empty(); }
   // For the ring; borrows from this object.
   shmring_format ring_format() const;
@@ -55,7 +55,7 @@ class StreamFormat {
   std::uint64_t largest_frame_ = 0;
 };
 
-// What of `filter` crosses the ring, in its order: the answer to a CAPS query. ANY for NULL and ANY, for which GStreamer
+// The part of `filter` that crosses the ring, in its order: the answer to a CAPS query. ANY for NULL and ANY, for which GStreamer
 // has no other word.
 Owned<GstCaps> crossing_caps(GstCaps* filter);
 
@@ -67,7 +67,7 @@ class TimeBase {
 
   bool valid() const { return valid_; }
   std::uint64_t to_monotonic(GstClockTimeDiff running_time) const;
-  // Whether a time lies before the element's base-time: no buffer can have it.
+  // Tells whether a time lies before the element's base-time: no buffer can have it.
   bool before_start(std::uint64_t monotonic) const;
   // 0 for what was before the element's base-time; GST_CLOCK_TIME_NONE for none, or if not valid.
   GstClockTime to_running_time(std::uint64_t monotonic) const;
@@ -101,7 +101,7 @@ shmring_frame_info encode_gap(GstClockTime pts, GstClockTime duration, const Gst
 // Sets times, flags and OFFSET (= sequence) of a new buffer.
 void decode(const shmring_frame_info& info, const StreamFormat& format, const TimeBase& time, GstBuffer* buffer);
 
-// How the planes of a frame relate to its caps.
+// Relation of a frame's planes to its caps.
 enum class Layout {
   standard,  // as caps say, or not raw video
   custom,    // a GstVideoMeta must tell

@@ -54,7 +54,7 @@ struct Room : GstByteArrayInterface {
   gsize capacity;
 };
 
-// What gst_meta_deserialize() goes by without a look: the size of all, the size of the name, the name and its zero.
+// The part of a record that gst_meta_deserialize() does not check: the size of all, the size of the name, the name and its zero.
 bool is_serialized_meta(std::span<const std::byte> record) {
   auto rest = record;
   std::uint32_t size = 0;
@@ -130,7 +130,7 @@ bool MetasReader::add_to(GstBuffer* buffer, std::span<const std::byte> metadata)
 #if GST_CHECK_VERSION(1, 24, 0)
     if (header.kind != kSerialized) continue;
     guint32 consumed = 0;
-    if (is_serialized_meta(record))  // a meta that nobody registered in this process stays away: no error
+    if (is_serialized_meta(record))  // a meta that is not registered in this process stays away: no error
       gst_meta_deserialize(buffer, reinterpret_cast<const guint8*>(record.data()), record.size(), &consumed);
     sense &= consumed != 0;
 #endif

@@ -27,9 +27,9 @@ guint end_of_unit(GstBufferList* list, guint begin, std::uint64_t room);
 // The frame's buffers again, sharing its memory. NULL: the parts are not the whole frame.
 Owned<GstBufferList> list_of(GstBuffer* frame, std::span<const FramePart> parts, const StreamFormat& format);
 
-// What a stream of bytes with these caps begins with (GDP, Ogg), for readers that come later; NULL: nothing.
+// Header of a stream of bytes with these caps (GDP, Ogg), for readers that come later; NULL: nothing.
 Owned<GstBufferList> stream_headers(const GstCaps* caps);
-// Whether a frame is the beginning of such a stream itself.
+// Tells whether a frame is the beginning of such a stream itself.
 bool begins_with_headers(GstBuffer* frame, GstBufferList* headers);
 
 }  // namespace supplier

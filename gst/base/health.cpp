@@ -25,7 +25,7 @@ std::string decimal(double value, int digits, const char* unit) {
 std::string duration(double ns) { return ns < kSecond ? decimal(ns / 1e6, 0, "ms") : decimal(ns / 1e9, 1, "s"); }
 std::string duration(std::uint64_t ns) { return duration(static_cast<double>(ns)); }
 
-// What the drop window, the smoothing and the hysteresis go by; also where nobody can be stuck.
+// Time base of the drop window, the smoothing and the hysteresis; also where no worker can be stuck.
 std::uint64_t window_length(const Limits& limits) { return limits.stall_timeout ? limits.stall_timeout : 30 * kSecond; }
 
 bool base(WorkerState state) { return state == WorkerState::ok || state == WorkerState::slow; }
@@ -208,7 +208,7 @@ void WorkerHealth::judge_limits(const Observation& seen, const Limits& limits, s
 
 void WorkerHealth::enter(WorkerState state, std::string reason) {
   if (state == verdict_.state) return;
-  // What happened outside of the limits' reign is no evidence about them.
+  // Frames from before the limits are no evidence about them.
   if (!base(state) || !base(verdict_.state)) restart_limits();
   turning_for_ = 0;
   verdict_.previous = std::exchange(verdict_.state, state);

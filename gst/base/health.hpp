@@ -40,7 +40,7 @@ struct Observation {
   std::uint64_t offered = 0;
   std::uint64_t delivered = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t discarded = 0;  // of the dropped: by a flush or a stop, which is nobody's fault
+  std::uint64_t discarded = 0;  // of the dropped: by a flush or a stop, which is not the worker's fault
   std::uint64_t pending = 0;
   std::uint64_t held = 0;   // of the delivered: taken and not finished
   std::uint64_t stale = 0;  // of the delivered: refused as older than max-frame-age
@@ -51,7 +51,7 @@ struct Observation {
   std::uint64_t unfinished_since = 0;  // when the oldest frame pending or held came. Leave it 0 for a reader that keeps
                                        // its last frame but waits for the next: it is idle, not busy
   bool expecting =
-      true;  // false while no frame is due (stream not begun, ended, branch at rest): then nobody is starved
+      true;  // false while no frame is due (stream not begun, ended, branch at rest): then no worker is starved
   std::uint64_t age = 0;                 // publish to take, of the last frame taken; 0: not measured
   std::optional<std::int64_t> lateness;  // running time at arrival minus the frame's own; framehealth only
   shmring_times ages{};                  // publish to take
@@ -61,7 +61,7 @@ struct Observation {
   std::string reason;                    // … and why
 };
 
-// What is to be said of a worker. previous == state: a periodic report, or another generation that is as well.
+// Report on a worker. previous == state: a periodic report, or another generation that is as well.
 struct Verdict {
   WorkerState state = WorkerState::waiting;
   WorkerState previous = WorkerState::waiting;      // as last told
@@ -91,10 +91,10 @@ class DropWindow {
 // One worker's health over time. Call evaluate() again and again, about ten times per stall timeout.
 //
 // Only watched time counts: one look credits at most a quarter of the stall timeout, so that a clock jump, a suspended
-// machine or a stopped process makes nobody stuck or starved.
+// machine or a stopped process makes no worker stuck or starved.
 class WorkerHealth {
  public:
-  // What is to be told now: a change, or the periodic report. Changes are told at once, but at most 20 in a row and
+  // The report that is due now: a change, or the periodic one. Changes are told at once, but at most 20 in a row and
   // then one a second; what is held back is told later if it is still true.
   std::optional<Verdict> evaluate(const Observation& seen, const Limits& limits, std::uint64_t now);
   // Watching begins anew (PLAYING again): the time since the last look does not count.

@@ -46,7 +46,7 @@ class HealthMonitor {
   Owned<GstStructure> describe(const char* name, const Observation& seen) const;
   WorkerState state(const Observation& seen) const;
 
-  // How often to look: often enough for the tightest limit.
+  // Period between two looks, short enough for the tightest limit.
   static std::uint64_t tick(const std::vector<Watched>& workers);
 
  private:

@@ -63,7 +63,7 @@ class FrameWatch {
     std::uint64_t at = 0;  // 0: no mark
     std::uint32_t era = 0;
   };
-  // What passed since the mark, if all of it was timed.
+  // Time since the mark, if all of it was timed.
   void record(shmring::Histogram& times, Mark since, std::uint64_t now) const;
   Mark entered_, left_;  // the streaming thread's own: begin and end of the last push
   shmring::Histogram holds_{};

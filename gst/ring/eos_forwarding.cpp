@@ -26,7 +26,7 @@ std::optional<bool> live(Ask ask) {
   return live != FALSE;
 }
 
-// Whether every source of the pipeline says that it is not live. Then it is a clocksync or `identity sync=true` that says so for a file.
+// Tells whether every source of the pipeline says that it is not live. Then it is a clocksync or `identity sync=true` that says so for a file.
 bool only_paced(GstElement* pipeline) {
   if (!GST_IS_BIN(pipeline)) return false;
   struct Sources {

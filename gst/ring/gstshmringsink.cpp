@@ -237,7 +237,7 @@ void install_properties(GObjectClass* klass) {
   /**
    * GstShmRingSink:forward-eos:
    *
-   * Whether EOS is told to readers as the end of the stream, which ends them. With `auto` it is where upstream is not
+   * Tells whether EOS goes to readers as the end of the stream, which ends them. With `auto` it is where upstream is not
    * live, such as a file. EOS of a live pipeline means that it is being stopped or that its camera failed: readers then
    * do what their `on-disconnect` says when this publisher is gone. After an ERROR message in the pipeline EOS is never
    * told.

@@ -6,7 +6,7 @@
  * @see_also: shmringsink
  *
  * Reads the frames that a shmringsink, or any other program with the ring's library, publishes in another process.
- * Frames are not copied: buffers are read-only memory shared with the publisher, and stay valid as long as somebody
+ * Frames are not copied: buffers are read-only memory shared with the publisher, and stay valid as long as an element
  * keeps them, whatever becomes of either side. A publisher that is not there yet, or dies, is waited for.
  *
  * ## Example launch lines
@@ -167,7 +167,7 @@ void install_properties(GObjectClass* klass) {
   /**
    * GstShmRingSrc:on-disconnect:
    *
-   * What happens when the publisher dies or stops. The end of its stream ends this one in any case.
+   * Action when the publisher dies or stops. The end of its stream ends this one in any case.
    *
    * `repeat` is for recorders of several streams, whose muxer would wait: raw video's last picture comes again, raw audio goes on as silence. Such
    * buffers have #GST_BUFFER_FLAG_GAP and no offset, and are `repeated` in #GstShmRingSrc:stats.

@@ -27,7 +27,7 @@ GstClockTime interval_of(GstBuffer* frame, const StreamFormat& format) {
   return GST_CLOCK_TIME_IS_VALID(duration) && duration > 0 ? duration : Outage::kPatience;
 }
 
-// What a repeated picture must not tell again: capture times, objects found, captions.
+// Metas that a repeated picture must not have: capture times, objects found, captions.
 gboolean keep_planes_only(GstBuffer* /*buffer*/, GstMeta** meta, gpointer /*unused*/) {
   if ((*meta)->info->api != GST_VIDEO_META_API_TYPE) *meta = nullptr;
   return TRUE;

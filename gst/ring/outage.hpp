@@ -16,7 +16,7 @@ namespace supplier {
 // The streaming thread's.
 class Outage {
  public:
-  // How long one wait takes at most, so that what changed without a frame is noticed.
+  // Longest single wait, so that changes without a frame are noticed.
   static constexpr std::uint64_t kPatience = 250 * GST_MSECOND;
 
   // `repeat`: raw video is repeated and raw audio continued as silence; all else gets GAP events in any case.
@@ -26,11 +26,11 @@ class Outage {
   void record(GstBuffer* frame, const StreamFormat& format);
   // The publisher is there again.
   void end() { behind_.reset(); }
-  // Whether a time was filled already.
+  // Tells whether a time was filled already.
   bool covers(GstClockTime running_time) const { return running_time < filled_; }
   // Moves the held picture to memory of its own, so that no slot of the ring is kept for it.
   void release_slot();
-  // How long to wait for a frame before the next fill().
+  // Time to wait for a frame before the next fill().
   std::uint64_t patience() const { return patience_; }
 
   struct Filler {

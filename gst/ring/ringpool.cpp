@@ -15,7 +15,7 @@ GST_DEBUG_CATEGORY_EXTERN(gst_shm_ring_sink_debug);
 namespace supplier {
 namespace {
 
-// What a configuration asks for.
+// Values of a pool's configuration.
 struct Wish {
   gsize size = 0;                      // of a frame, with the padding around its picture
   GstAllocationParams params{};        // bytes before and after a frame, alignment

@@ -450,7 +450,7 @@ void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   settle(publisher_->write({}, info), 0);
 }
 
-// How old frames are when they come here: what upstream adds, or what the pipeline settled on if we wait for that
+// Age of frames that come here: upstream's latency, or what the pipeline settled on if we wait for that
 // moment.
 void Sink::latency_changed() {
   eos_.ask_upstream();

@@ -22,7 +22,7 @@ namespace {
 
 // Frames that were published so long after the pipeline's start, and before it by their times, have wrong times.
 constexpr std::uint64_t kLate = 5 * GST_SECOND;
-// How often it is waited for the second frame, which tells the rate.
+// Number of waits for the second frame, which tells the rate.
 constexpr int kRateWaits = 4;
 
 }  // namespace
@@ -272,7 +272,7 @@ bool Source::skip_gap(const shmring_frame_info& info) {
   return true;
 }
 
-// What was captured before this pipeline started has no place in it: as PTS 0 many frames would have one time, for which muxers fail. Of a
+// A frame captured before this pipeline started has no place in it: as PTS 0 many frames would have one time, for which muxers fail. Of a
 // stream with key frames it then begins with one. DTS counts as PTS does, so that both are right from the first buffer on.
 bool Source::skip_early(const shmring_frame_info& info) {
   const TimeBase time = time_.of(GST_ELEMENT(element_));

@@ -14,7 +14,7 @@
 //     +0          LanePage         waiting, tail, ack[slot_count]
 //     +counters   LaneCounters     the reader's own account
 //
-// A frame's way: the publisher fills a slot nobody owns, writes its descriptor, stores the slot's number into an entry of each lane and
+// A frame's way: the publisher fills a slot that has no owner, writes its descriptor, stores the slot's number into an entry of each lane and
 // then that lane's head. The reader sees head > tail, reads the entry and moves tail by a compare-exchange: the slot is now its own until
 // it stores the frame's sequence into ack[slot]. Under drop-oldest and latest the publisher moves tail by the same compare-exchange: the side
 // that wins it has the slot, so a frame has one owner at every instruction. The owner of each slot is kept in the publisher's private

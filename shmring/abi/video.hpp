@@ -14,7 +14,7 @@ namespace shmring {
 // nullptr for SHMRING_BYTES and unknown numbers.
 const shmring_pixel_layout* pixel_layout(shmring_pixel_format format);
 
-// Whether its name is one of video/x-bayer, not of video/x-raw.
+// Tells whether its name is one of video/x-bayer, not of video/x-raw.
 bool is_bayer(shmring_pixel_format format);
 
 // Sides of a plane's array.
@@ -24,7 +24,7 @@ std::int64_t plane_rows(const shmring_pixel_layout& layout, std::uint32_t plane,
 // The format that GStreamer calls so; BYTES if it is none of the table.
 shmring_pixel_format pixel_format_of(std::string_view name);
 
-// How many bytes a frame has at least whose planes are so; 0 for formats that are not of the table. UINT64_MAX: such planes
+// Least size in bytes of a frame with these planes; 0 for formats that are not of the table. UINT64_MAX: such planes
 // hold no such picture.
 std::uint64_t picture_size(shmring_pixel_format format, std::uint32_t width, std::uint32_t height,
                            std::span<const shmring_plane> planes);

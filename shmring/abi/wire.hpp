@@ -139,7 +139,7 @@ Message make() {
   return m;
 }
 
-// What fits of a text, closed by zeros and such that closed text is found there: cut between characters, '?' for bytes that are none.
+// Copies the part of a text that fits, closed by zeros: cut between characters, '?' for bytes that are none.
 void set_text(std::span<char> field, std::string_view text);
 
 // The type that the bytes claim to be; nothing if they are no message of ours.

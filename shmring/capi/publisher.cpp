@@ -53,7 +53,7 @@ struct shmring_publisher {
 
 namespace {
 
-// What a program says of a frame, which may know a shorter structure than we do; what publishing adds goes back to it.
+// Completes a program's frame info, which may be of a shorter structure than ours; the values that publishing adds go back to it.
 template <class Publish>
 shmring_status with_whole(shmring_publisher* p, shmring_frame_info* info, Publish publish) {
   shmring_frame_info whole = SHMRING_FRAME_INFO_INIT;

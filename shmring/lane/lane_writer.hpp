@@ -79,7 +79,7 @@ class LaneWriter {
         return refuse(
             Offer::violation);  // the reader was faster, so there must be room now; a tail that flickers makes none
       } else {
-        // What it released before that take is room, too: without it the newest frame would be dropped.
+        // Slots released before that take are room, too: without it the newest frame would be dropped.
         collect(slot_refs);
         if (queued() + held_.size() >= quota_) return refuse(Offer::dropped);
       }

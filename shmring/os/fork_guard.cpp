@@ -10,7 +10,7 @@ namespace shmring {
 namespace {
 
 // No lock in here, nor a static that is initialised under one: another thread might have it just when the process forks, and in the child
-// nobody would ever let go of it.
+// it would never be unlocked.
 std::atomic<Word64*> page{nullptr};
 // Ordinary memory: a child goes on counting where its parent was, so its handles never look like the parent's.
 Word64 counter{0};

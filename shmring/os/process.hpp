@@ -17,7 +17,7 @@ struct ProcessId {
   std::uint32_t uid = 0;
 };
 
-// The status that waitpid() gives its parent. Nothing: it lives, or the kernel cannot tell (before Linux 6.15 only while nobody has waited for
+// The status that waitpid() gives its parent. Nothing: it lives, or the kernel cannot tell (before Linux 6.15 only while it was not waited for
 // it, and only about processes of this user).
 std::optional<int> exit_status(const Fd& pidfd, ProcessId process);
 

@@ -167,7 +167,7 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t perms, bo
   const bool refuses = refuse_descriptors(fd.get());
   Listener listener(std::move(fd), refuses, path, file);
   SHMRING_CRASH_POINT(socket_bound);
-  // What the umask took away is wanted.
+  // Restores the mode bits that the umask took away.
   const bool open_to_readers = ::chmod(path.c_str(), perms & 0777) == 0;
   if (!open_to_readers || ::listen(listener.fd(), kBacklog) != 0) {
     const Error error = system_error(((open_to_readers ? "listen on " : "chmod ") + path).c_str());

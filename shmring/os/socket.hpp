@@ -33,7 +33,7 @@ class Listener {
 
   static constexpr int kBacklog = 64;
   int fd() const { return fd_.get(); }
-  // Whether the file at the path is still the one that this made; `unknown` while the folder may not be searched.
+  // Tells whether the file at the path is still the one that this made; `unknown` while the folder may not be searched.
   enum class Place { kept, lost, unknown };
   Place place() const;
   // A connection, or an invalid one with errno. No descriptors come by it where the kernel can refuse them.
@@ -97,7 +97,7 @@ void force_pidfd_by_number(bool on);
 Fd open_pidfd(std::uint32_t pid);
 bool is_pidfd(int fd);
 bool readable(int fd);
-// Whether the other end is closed.
+// Tells whether the other end is closed.
 bool hung_up(int socket);
 
 }  // namespace shmring

@@ -13,7 +13,7 @@ namespace {
 
 std::atomic<std::size_t> closing_now{0};
 
-// The threads are not in a child; nobody it knows closes anything.
+// The threads are not in a child; no thread there closes anything.
 [[maybe_unused]] const int at_fork = ::pthread_atfork(nullptr, nullptr, [] { closing_now = 0; });
 
 }  // namespace

@@ -70,7 +70,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
     if (applied.load(std::memory_order_acquire) == Stage::active) own_ = Mapping();
   }
 
-  // Whether the reader's process is gone, as far as its handle says.
+  // Tells whether the reader's process is gone, as far as its handle says.
   bool process_ended() const { return pidfd && readable(pidfd.get()); }
 
   const Grant grant;

@@ -100,11 +100,11 @@ SlotDescriptor& Ring::descriptor(std::uint32_t slot) const {
 }
 
 void Ring::note_slots() {
-  slot_figures_.store(std::uint64_t{slot_refs_.free_slots()} << 32 | lent_, std::memory_order_relaxed);
+  slot_counts_.store(std::uint64_t{slot_refs_.free_slots()} << 32 | lent_, std::memory_order_relaxed);
 }
 
 Ring::Slots Ring::slots() const {
-  const std::uint64_t packed = slot_figures_.load(std::memory_order_relaxed);
+  const std::uint64_t packed = slot_counts_.load(std::memory_order_relaxed);
   const auto free = static_cast<std::uint32_t>(packed >> 32);
   auto lent = static_cast<std::uint32_t>(packed);
   return {free, geometry_.slot_count - free - lent, lent};

@@ -117,7 +117,7 @@ class Ring {
   std::uint32_t lent_ = 0;
   FreedSlots<> freed_slots_;  // by give_back, not yet taken back
 
-  Word64 slot_figures_{0};  // free in the upper half, lent in the lower
+  Word64 slot_counts_{0};  // free in the upper half, lent in the lower
   std::atomic<bool> changes_{false};
   std::array<std::atomic<Lane*>, kMaxLanes> table_{};
   std::vector<std::shared_ptr<Lane>> lanes_;  // the control thread's

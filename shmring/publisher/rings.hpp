@@ -56,7 +56,7 @@ class Rings {
   // Frees lanes whose process is gone, gives up places whose reader does not come, forgets rings that are not held any more. `now` in ns. What
   // it wants of the present ring's lanes is carried out by the publishing side.
   void follow(std::uint64_t now);
-  // Whether follow() has something to look at now and then.
+  // Tells whether follow() has something to look at now and then.
   bool to_follow() const;
   void forget_freed_lanes() { forget_freed(*present_); }
   // Stats of former rings are current then.

@@ -30,7 +30,7 @@ std::uint64_t nanoseconds(const pybind11::handle& seconds, const char* name);
 // Name of a value's type for an error message.
 std::string type_name(const pybind11::handle& value);
 
-// What METH_FASTCALL | METH_KEYWORDS hands over.
+// Arguments of METH_FASTCALL | METH_KEYWORDS.
 struct Arguments {
   PyObject* const* values;
   Py_ssize_t by_place;

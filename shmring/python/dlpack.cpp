@@ -53,7 +53,7 @@ static_assert(offsetof(Versioned, flags) == 24 && offsetof(Versioned, tensor) ==
 constexpr std::int32_t kHost = 1;  // type of the device whose memory any program reads
 constexpr std::uint64_t kReadOnly = 1, kCopied = 2;
 
-// What a capsule names while it owns its tensor; a consumer renames it and calls the deleter itself.
+// Name of a capsule that owns its tensor; a consumer renames it and calls the deleter itself.
 template <class Managed>
 constexpr const char* capsule_name = "dltensor";
 template <>

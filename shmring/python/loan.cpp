@@ -39,7 +39,7 @@ Loan::Slot& Loan::get() const {
   return *slot_;
 }
 
-// What arrays hold in place of the memory's owner.
+// Owner that arrays hold for the memory.
 py::object Loan::keeper(const std::shared_ptr<Slot>& slot) {
   using Kept = std::shared_ptr<Slot>;
   auto kept = std::make_unique<Kept>(slot);

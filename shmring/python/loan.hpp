@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A slot of the ring in Python's hands, to be filled in place. Arrays on it are counted: while one lives the slot
 // cannot be published, so a published frame has no writer, and it is not given back, so no array ever writes into
-// somebody else's frame.
+// another frame.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct Ring {
   ForkGuard fork;
 };
 
-// What frames are, with the text that it points to.
+// Format of frames, with the text that it points to.
 struct Format {
   shmring_format format = SHMRING_FORMAT_INIT;
   std::uint64_t size = 0;  // of a frame of raw video, bytes; 0: frames of any size

@@ -58,7 +58,7 @@ std::shared_ptr<const Format> make_format(const py::handle& name, const py::hand
   return made;
 }
 
-// What an array is, as numpy says it: "float32 (48, 64, 3)". Empty for anything else.
+// Description of an array in numpy's words: "float32 (48, 64, 3)". Empty for anything else.
 std::string described(const py::handle& data) {
   if (!py::hasattr(data, "dtype") || !py::hasattr(data, "shape")) return {};
   return " (" + py::str(data.attr("dtype")).cast<std::string>() + " " +
@@ -91,7 +91,7 @@ class Buffer {
   Py_buffer view_{};
 };
 
-// What publish() was given beside the data.
+// Arguments of publish() beside the data.
 struct Given {
   py::handle data;
   py::handle size;

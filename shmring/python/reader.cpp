@@ -17,7 +17,7 @@ namespace py = pybind11;
 namespace shmring::python {
 namespace {
 
-// How long a signal may wait for a reader that sleeps.
+// Longest wait of a signal for a reader that sleeps.
 constexpr std::uint64_t slice = 100'000'000;
 
 // Of frames; 0 leaves it to the publisher.

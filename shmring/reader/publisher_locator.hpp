@@ -29,7 +29,7 @@ class PublisherLocator {
   Result<Fd> connect();
   // Why the last try failed; empty once a publisher was found.
   const std::string& reason() const { return reason_; }
-  // Whether another publisher has the path by now than the one connected to (which may be stopped, or a child that inherited its socket).
+  // Tells whether another publisher has the path by now than the one connected to (which may be stopped, or a child that inherited its socket).
   bool replaced();
   // Each time twice as long, until it worked().
   void retry_later();

@@ -45,17 +45,17 @@ class Gate {
   void shut() { set(true); }
   void open() { set(false); }
   std::uint64_t count() const { return count_; }
-  bool somebody_waits() {
+  bool has_waiters() {
     std::lock_guard lock(mutex_);
     return shut_ && inside_ > 0;
   }
-  // Whether anything at all arrives in the next second and a half.
+  // Tells whether anything at all arrives in the next second and a half.
   bool stands_still() const {
     const std::uint64_t before = count_;
     std::this_thread::sleep_for(1500ms);
     return count_ == before;
   }
-  // Whether `more` arrive.
+  // Tells whether `more` arrive.
   bool goes_on(std::uint64_t more = 30) const {
     const std::uint64_t before = count_;
     return eventually([&] { return count_ >= before + more; });
@@ -100,8 +100,8 @@ void stick_one_branch_and_change_caps(Pipeline& pipeline, const std::function<vo
   ASSERT_TRUE(pipeline.play());
   ASSERT_TRUE(other.goes_on());
   stuck.shut();
-  ASSERT_TRUE(eventually([&] { return stuck.somebody_waits(); }));
-  ASSERT_TRUE(other.goes_on()) << "one stuck branch alone delays nobody";
+  ASSERT_TRUE(eventually([&] { return stuck.has_waiters(); }));
+  ASSERT_TRUE(other.goes_on()) << "one stuck branch alone delays no other";
   change_caps(pipeline);
   std::this_thread::sleep_for(200ms);  // what is on its way arrives
   look(other);

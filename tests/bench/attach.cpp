@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How long a start takes: a ring of 64 MB, a reader that attaches to it until its first frame; and which way of copying a frame into a
+// Duration of a start: a ring of 64 MB, a reader that attaches to it until its first frame; and which way of copying a frame into a
 // ring is the fastest at which size, with a reader at the other end that reads every byte.
 #include <unistd.h>
 

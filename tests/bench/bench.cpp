@@ -161,7 +161,7 @@ void emit(std::string_view bench, std::string_view name, const Values& at, const
 
 namespace {
 
-// Whether one of the parts, separated by commas, is in the name.
+// Tells whether one of the parts, separated by commas, is in the name.
 bool wanted(const std::string& only, const std::string& name) {
   for (std::size_t from = 0;;) {
     const std::size_t to = only.find(',', from);

@@ -27,7 +27,7 @@ void relax();
 // Writes and reads every byte, so that no payload is only pretended.
 void fill(std::byte* to, std::size_t size, std::uint64_t value);
 std::uint64_t sum(const std::byte* from, std::size_t size);
-// Keeps the compiler from leaving out what nobody uses.
+// Keeps the compiler from leaving out what is not used.
 void keep(std::uint64_t value);
 [[noreturn]] void die(const std::string& why);
 
@@ -106,7 +106,7 @@ class Child {
   std::uint64_t faults_ = 0;
 };
 
-// What this thread or process has used.
+// CPU time that this thread or process has used.
 double thread_cpu();
 double process_cpu();
 std::uint64_t page_faults();

@@ -36,7 +36,7 @@ constexpr Kind kShm{"shmsink", "shmsink wait-for-connection=false sync=false asy
 constexpr Kind kUnixFd{"unixfdsink", "unixfdsink sync=false async=false", "unixfdsrc"};  // since GStreamer 1.24
 constexpr Kind kMinimal{"smallest pair", "benchsink", "benchsrc"};
 
-// What the reading process finds.
+// Results of the reading process.
 struct Seen {
   std::atomic<std::uint64_t> playing{0}, frames{0};  // playing: the sink
   bool pages = true;                                 // whether a byte of each page is read
@@ -289,7 +289,7 @@ bool installed(const char* factory) {
   return found;
 }
 
-// How many frames were copied on the way into the ring, with sources as they come.
+// Number of frames copied on the way into the ring, with sources as they come.
 void copies(const Options& options, const char* name, const char* front) {
   Child all([&] {
     gst_init(nullptr, nullptr);

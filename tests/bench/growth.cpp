@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How costs grow: per frame with the number of lanes (all read), with the size of a frame, and with the number of rings of one publisher.
+// Growth of costs: per frame with the number of lanes (all read), with the size of a frame, and with the number of rings of one publisher.
 #include <unistd.h>
 
 #include <atomic>

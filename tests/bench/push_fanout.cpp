@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What one push into a fan-out costs the pushing thread, at 1 to 64 branches and a camera's pace (so the caches are as cold as in life),
+// Cost of one push into a fan-out for the pushing thread, at 1 to 64 branches and a camera's pace (so the caches are as cold as in life),
 // net of the same push into a pad that only lets go of the buffer; and how old a frame is when it reaches the workers.
 #include <linux/futex.h>
 #include <sys/prctl.h>
@@ -107,7 +107,8 @@ class Fan {
       g_object_set(sink, "max-buffers", 1u, "drop", TRUE, "sync", FALSE, "async", FALSE, nullptr);
       gst_bin_add(GST_BIN(bin_), sink);
       link(from, sink);
-      if (kind_ == "tee + appsink, pulled") appsinks_.push_back(sink);  // else nobody pulls: the cheapest case for it
+      if (kind_ == "tee + appsink, pulled")
+        appsinks_.push_back(sink);  // else there is no pull: the cheapest case for it
       return;
     }
     consumers_.push_back(std::make_unique<Consumer>(from));
@@ -185,7 +186,7 @@ void run(const Options& options, const std::string& kind, unsigned branches, uns
            (age.count() ? figures("age", age) : Values{}));
 }
 
-// The floor of a fan-out that wakes somebody: one thread asleep, one futex, nothing else.
+// The floor of a fan-out that wakes a thread: one thread asleep, one futex, nothing else.
 void bare_wake(const Options& options, unsigned hz) {
   const std::uint64_t warm = options.scaled(20, 2), frames = warm + options.scaled(hz * 3 / 2, 5);
   std::atomic<std::uint32_t> word{0};

@@ -248,7 +248,7 @@ def event_writer(fd, count, hz, pipe):
 
 
 def run_add_reader(count, hz):
-    """What an event loop needs to hear of a descriptor at least."""
+    """Least time for an event loop to hear of a descriptor."""
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     sent = mp.Array("q", 1, lock=False)
     writer = child(event_writer, fd, count, hz, sent)

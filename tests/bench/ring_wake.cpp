@@ -72,7 +72,7 @@ void read_all(Transport& transport, Result& result, std::uint64_t frames) {
     result.cpu = thread_cpu() - touching;
     start = now();
   }
-  // What waiting and taking cost; reading the payload is the worker's own.
+  // Cost of waiting and taking; reading the payload is the worker's own.
   result.cpu = (thread_cpu() - touching - result.cpu) / (static_cast<double>(now() - start) / 1e9);
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the manager's page costs the pipeline: windows of time without anybody looking and with five pages and a scrape each second, in
+"""Cost of the manager's page for the pipeline: windows of time without a viewer and with five pages and a scrape each second, in
 turn, on one running system. A reader of its own notes the age of each frame.
 
 usage: meson devenv -C build env PYTHONPATH=examples:build/shmring/python python3 tests/bench/status_page.py [PAIRS [SECONDS]]
@@ -109,7 +109,7 @@ async def measure(pairs: int, seconds: float) -> None:
         finally:
             system.stop()
     print(f"{pairs} pairs of {seconds:g} s; each pair's difference: median (least to most)")
-    print("| | nobody looks | 5 pages, a scrape a second | difference |\n|---|---|---|---|")
+    print("| | no page open | 5 pages, a scrape a second | difference |\n|---|---|---|---|")
     for index, (name, digits) in enumerate(FIGURES):
         alone, looked_at = ([told[index] for told in arms[arm]] for arm in (False, True))
         differences = [more - less for more, less in zip(looked_at, alone)]

@@ -204,7 +204,7 @@ void as_fast_as_possible(const Options& options, unsigned count) {
   const std::uint64_t start = now();
   for (std::uint64_t tick = 0; tick < frames; ++tick)
     for (unsigned i = 0; i < count; ++i) {
-      // Two ahead, so that nobody drops and nobody waits: more would only wait in memory instead of in the caches.
+      // Two ahead, so that no reader drops or waits: more would only wait in memory instead of in the caches.
       while (tick - counts[i].read.load(std::memory_order_acquire) >= 2) relax();
       shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
       info.size = kSize;

@@ -35,7 +35,7 @@ struct TransportKind {
   std::function<std::unique_ptr<Transport>(const std::string& folder, std::size_t size)> make;
 };
 
-// What each frame begins with.
+// Header of each frame.
 struct Head {
   std::uint64_t number = 0;
   std::uint64_t complete_at = 0;  // when the payload was there, just before it was sent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The clocks misbehave: this program brings its own clock_gettime(). Somebody sets the time of day while frames flow, a machine that was
+// The clocks misbehave: this program brings its own clock_gettime(). The time of day is set while frames flow, a machine that was
 // suspended or moved finds the monotonic clock an hour later, and one that stands still for moments takes them for processor time.
 #include "os/clock.hpp"
 
@@ -94,7 +94,7 @@ TEST_F(Clocks, NothingInTheRingAsksForTheTimeOfDay) {
   EXPECT_EQ(times_of_day, before + 1);
 }
 
-TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndDisconnectsNobody) {
+TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndDisconnectsNoReader) {
   open_publisher();
   reader = attach();
   expect_frames(5);
@@ -109,7 +109,7 @@ TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndDisconnectsNobody) {
     }
     expect_frames(5);
     EXPECT_EQ(checked(*held), 6u);
-    // Whoever comes just then is let in as ever.
+    // A reader that comes just then is let in as ever.
     auto late = attach("late-" + std::to_string(hour));
     publish();
     EXPECT_TRUE(late->read(kPatience));
@@ -119,7 +119,7 @@ TEST_F(Clocks, AnHourThatPassesAtOnceLosesNoFrameAndDisconnectsNobody) {
 }
 
 // As a virtual machine's does that shares its host.
-TEST_F(Clocks, AMachineThatStandsStillForMomentsDisconnectsNobody) {
+TEST_F(Clocks, AMachineThatStandsStillForMomentsDisconnectsNoReader) {
   open_publisher();
   reader = attach();
   looks_between_stops = 101;

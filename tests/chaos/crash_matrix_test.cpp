@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A publisher and a reader die (SIGKILL) at every numbered step. Each time: no frame is torn, nobody else loses one,
+// A publisher and a reader die (SIGKILL) at every numbered step. Each time: no frame is torn, no other reader loses one,
 // slots add up, the successor goes on with the next frame, and nothing is left behind.
 #include <unistd.h>
 
@@ -49,7 +49,7 @@ std::vector<Point> reader_points() {
   return points;
 }
 
-// How often a point is passed before it kills: the first time, and in the long form later ones, too.
+// Number of times that a point is passed before it kills: the first time, and in the long form later ones, too.
 std::vector<int> counts() {
   if (std::getenv("CHAOS_LONG")) return {1, 2, 3, 5, 8, 13};
   return {1};
@@ -158,7 +158,7 @@ TEST_P(PublisherDies, AndItsReadersGoOnWithTheNextOne) {
 
 class ReaderDies : public CrashMatrix {};
 
-TEST_P(ReaderDies, AndNobodyElseLosesAFrame) {
+TEST_P(ReaderDies, AndNoOtherReaderLosesAFrame) {
   for (const int count : counts()) {
     const auto publisher = this->publisher();
     const auto witness = reader("witness", SHMRING_DROP_NEWEST);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What happens at the crash points, as the environment says. CRASH_AT=name or CRASH_AT=name:count: the process dies at this one.
+// Action at the crash points, set by the environment. CRASH_AT=name or CRASH_AT=name:count: the process dies at this one.
 // JITTER=seed:often:longest: at each one, OFTEN times of 1,000, the thread sleeps for up to LONGEST microseconds, as if it had lost the
 // processor.
 #include "lane/crash_point.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What a process has: to say that nothing is left.
+// Resources of a process: to see that nothing is left.
 #pragma once
 
 #include <unistd.h>

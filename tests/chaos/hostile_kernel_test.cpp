@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Peers that have the kernel do their work: descriptors that are slow to close, pollers without number, page faults that nobody resolves.
+// Peers that have the kernel do their work: descriptors that are slow to close, pollers without number, page faults that are not resolved.
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sys/epoll.h>
@@ -28,20 +28,20 @@ class HostileKernel : public RingFixture {
  protected:
   void SetUp() override {
     open_publisher();
-    honest = attach("honest");
+    witness = attach("witness");
     ASSERT_EQ(publish(), SHMRING_OK);
-    EXPECT_EQ(next(*honest), 1u);
+    EXPECT_EQ(next(*witness), 1u);
   }
   void expect_service(int frames = 100) {
     for (int i = 0; i < frames && !HasFailure(); ++i) {
       ASSERT_EQ(publish(), SHMRING_OK);
-      auto frame = honest->read(kPatience);
+      auto frame = witness->read(kPatience);
       ASSERT_TRUE(frame) << frame.error().text;
       EXPECT_EQ(checked(*frame), publisher->stats().ring.sequence);
     }
-    EXPECT_EQ(lane("honest").dropped, 0u);
+    EXPECT_EQ(lane("witness").dropped, 0u);
   }
-  std::unique_ptr<Reader> honest;
+  std::unique_ptr<Reader> witness;
 };
 
 // The publisher is stopped while the hostile peer sends and closes, so that the last descriptor is the publisher's to close.
@@ -52,7 +52,7 @@ class SlowToClose : public RingFixture, public testing::WithParamInterface<bool>
         {RING_ACTOR, "publish", path, std::string("old_kernel=") + (GetParam() ? "1" : "0")});
     ASSERT_TRUE(victim.says("publishing"));
   }
-  // The publisher lives, lets somebody in, and ends when it is to.
+  // The publisher lives, lets a reader in, and ends when it is to.
   void expect_service() {
     victim.resume();
     const auto reader = open(reader_options("late"));
@@ -68,7 +68,7 @@ class SlowToClose : public RingFixture, public testing::WithParamInterface<bool>
   support::ChildProcess victim;
 };
 
-TEST_P(SlowToClose, DescriptorsInAGreetingHoldNobodyUp) {
+TEST_P(SlowToClose, DescriptorsInAGreetingHoldNoReaderUp) {
   victim.stop();
   HostilePeer peer = HostilePeer::connect(path);
   Lingering lingering;
@@ -76,7 +76,7 @@ TEST_P(SlowToClose, DescriptorsInAGreetingHoldNobodyUp) {
   expect_service();
 }
 
-TEST_P(SlowToClose, DescriptorsThatNobodyReadsHoldNobodyUp) {
+TEST_P(SlowToClose, UnreadDescriptorsHoldNoReaderUp) {
   victim.stop();
   HostilePeer peer = HostilePeer::connect(path);
   send_message(peer.socket.get(), wire::make<wire::End>());  // for this it is sent away
@@ -85,7 +85,7 @@ TEST_P(SlowToClose, DescriptorsThatNobodyReadsHoldNobodyUp) {
   expect_service();
 }
 
-TEST_P(SlowToClose, DescriptorsFromAReaderHoldNobodyUp) {
+TEST_P(SlowToClose, DescriptorsFromAReaderHoldNoOtherUp) {
   HostilePeer peer = HostilePeer::attach(path, "hostile");
   victim.stop();
   Lingering lingering[3];
@@ -96,7 +96,7 @@ TEST_P(SlowToClose, DescriptorsFromAReaderHoldNobodyUp) {
 INSTANTIATE_TEST_SUITE_P(Kernels, SlowToClose, testing::Bool(),
                          [](const auto& param) { return param.param ? "Before616" : "Since616"; });
 
-TEST_F(HostileKernel, AsManyPollersOnItsBellAsTheKernelAllowsCostNobodyAFrameWhenOthersSleepToo) {
+TEST_F(HostileKernel, AsManyPollersOnItsDoorbellAsTheKernelAllowsCostNoFrameWhenOthersSleepToo) {
   HostilePeer peer = HostilePeer::attach(path, "hostile");
   ASSERT_TRUE(support::eventually([&] { return active("hostile"); }));
   std::vector<Fd> pollers;
@@ -114,9 +114,9 @@ TEST_F(HostileKernel, AsManyPollersOnItsBellAsTheKernelAllowsCostNobodyAFrameWhe
     // Three sleepers: the control thread rings them all.
     peer.page().waiting.store(1);
     (void)second->read(0);
-    (void)honest->read(0);
+    (void)witness->read(0);
     ASSERT_EQ(publish(), SHMRING_OK);
-    auto frame = honest->read(kPatience);
+    auto frame = witness->read(kPatience);
     ASSERT_TRUE(frame) << frame.error().text;
   }
   // On a fast kernel there is nothing to disconnect.
@@ -126,7 +126,7 @@ TEST_F(HostileKernel, AsManyPollersOnItsBellAsTheKernelAllowsCostNobodyAFrameWhe
   }
 }
 
-TEST_F(HostileKernel, AnObserverThatNeverStopsAskingKeepsNobodyWaiting) {
+TEST_F(HostileKernel, AnObserverThatNeverStopsAskingKeepsNoReaderWaiting) {
   HostilePeer peer = HostilePeer::connect(path);
   auto hello = HostilePeer::hello("");
   hello.role = wire::Role::observer;
@@ -146,13 +146,13 @@ TEST_F(HostileKernel, AnObserverThatNeverStopsAskingKeepsNobodyWaiting) {
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
   stop = true;
   flood.join();
-  // The flood itself uses up to one processor; nobody answers it with another.
+  // The flood itself uses up to one processor; the answer takes no other.
   const auto used =
       static_cast<double>((after.tv_sec - before.tv_sec) * 1'000'000'000 + after.tv_nsec - before.tv_nsec);
   EXPECT_LT(used / static_cast<double>(now() - start), 1.3);
 }
 
-TEST_F(HostileKernel, APageFaultThatNobodyResolvesStopsOnlyWhoHasIt) {
+TEST_F(HostileKernel, AnUnresolvedPageFaultStopsOnlyItsReader) {
   // Missing pages of the lane, in the hostile process's own view, wait for a handler that never comes.
   HostilePeer peer = HostilePeer::connect(path);
   ASSERT_TRUE(send_message(peer.socket.get(), HostilePeer::hello("hostile")));
@@ -177,7 +177,7 @@ TEST_F(HostileKernel, APageFaultThatNobodyResolvesStopsOnlyWhoHasIt) {
   expect_service(300);
 }
 
-TEST_F(HostileKernel, GreetingsUnderAThousandNamesPushOutNobodysAccount) {
+TEST_F(HostileKernel, GreetingsUnderAThousandNamesPushOutNoAccount) {
   for (int i = 0; i < 1000; ++i) {
     HostilePeer peer;
     ASSERT_TRUE(support::eventually([&] {  // there is not always room at the listener
@@ -191,7 +191,7 @@ TEST_F(HostileKernel, GreetingsUnderAThousandNamesPushOutNobodysAccount) {
   attach("late");
   expect_service();
   EXPECT_LE(publisher->stats().accounts.size(), 3u);
-  EXPECT_GE(lane("honest").offered, 100u);
+  EXPECT_GE(lane("witness").offered, 100u);
 }
 
 }  // namespace

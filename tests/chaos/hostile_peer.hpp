@@ -72,7 +72,7 @@ struct HostilePeer {
     ::poll(&p, 1, 20'000);
     return receive_message(socket.get(), buffer);
   }
-  // Whether the publisher has closed the connection, or does so soon; whatever it still says is thrown away.
+  // Tells whether the publisher has closed the connection, or does so soon; whatever it still says is thrown away.
   bool is_sent_away() const {
     std::array<std::byte, wire::kMaxMessage> buffer;
     for (int i = 0; i < 1000; ++i)

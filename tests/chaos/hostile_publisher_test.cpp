@@ -32,7 +32,7 @@ namespace {
 
 constexpr std::uint64_t kSlotSize = 5000;
 
-// A ring as an honest publisher would make it, for a test to spoil before it is sent.
+// A ring as a correct publisher would make it, for a test to spoil before it is sent.
 struct FakeRing {
   RingGeometry geometry = *RingGeometry::make(8, 2, 5, kSlotSize);
   SharedMemory ring = *create_memory("fake-ring", geometry.total_size);
@@ -315,8 +315,8 @@ TEST_F(HostilePublisher, AWelcomeWithoutADoorbellIsRefused) {
   expect_refusal();
 }
 
-// Whatever the publisher does all the time, a read that is to look once comes back.
-TEST_F(HostilePublisher, ABellThatNeverStopsKeepsNobodyFromComingBack) {
+// A read without a time limit to wait for comes back, also from a publisher that never stops.
+TEST_F(HostilePublisher, ADoorbellThatNeverStopsKeepsNoReadFromReturning) {
   FakeRing fake;
   const Server server = serve(fake);
   auto r = reader();
@@ -336,7 +336,7 @@ TEST_F(HostilePublisher, ABellThatNeverStopsKeepsNobodyFromComingBack) {
   for (auto& ringer : ringers) ringer.join();
 }
 
-TEST_F(HostilePublisher, StaleFramesWithoutEndKeepNobodyFromComingBack) {
+TEST_F(HostilePublisher, StaleFramesWithoutEndKeepNoReadFromReturning) {
   FakeRing fake;
   const Server server = serve(fake);
   ReaderOptions o;
@@ -365,7 +365,7 @@ TEST_F(HostilePublisher, StaleFramesWithoutEndKeepNobodyFromComingBack) {
   publisher.join();
 }
 
-TEST_F(HostilePublisher, AHeadThatFlickersKeepsNobodyFromComingBack) {
+TEST_F(HostilePublisher, AHeadThatFlickersKeepsNoReadFromReturning) {
   FakeRing fake;
   const Server server = serve(fake);
   auto r = reader();
@@ -383,7 +383,7 @@ TEST_F(HostilePublisher, AHeadThatFlickersKeepsNobodyFromComingBack) {
   flicker.join();
 }
 
-TEST_F(HostilePublisher, DescriptorsThatAreSlowToCloseHoldNobodyUp) {
+TEST_F(HostilePublisher, DescriptorsThatAreSlowToCloseHoldNoReaderUp) {
   std::vector<Fd> ends;
   const Server server = serve([&](int socket) {
     Lingering first, second;
@@ -427,7 +427,7 @@ TEST_F(HostilePublisher, AnyDescriptorInPlaceOfItsProcessIsNotBelieved) {
   EXPECT_EQ(r->stats().attachments, 1u);
 }
 
-TEST_F(HostilePublisher, WelcomeAndGoodbyeWithoutEndMakeNobodySpin) {
+TEST_F(HostilePublisher, WelcomeAndGoodbyeWithoutEndMakeNoReaderSpin) {
   FakeRing fake;
   fake.block().head.store(0);  // no frame
   std::atomic<int> answered{0};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Readers that break every rule they can. Each time the publisher goes on, an honest reader gets every frame whole, and
+// Readers that break every rule they can. Each time the publisher goes on, another reader gets every frame whole, and
 // the violator's slots are not given to anybody while it lives.
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -30,20 +30,20 @@ class HostileReader : public RingFixture {
  protected:
   void SetUp() override {
     open_publisher();
-    honest = attach("honest");
+    witness = attach("witness");
     ASSERT_EQ(publish(), SHMRING_OK);  // whoever comes finds a newest frame
-    EXPECT_EQ(next(*honest), 1u);
+    EXPECT_EQ(next(*witness), 1u);
   }
-  // The honest reader gets each frame, whole and in order, whatever the others do meanwhile.
+  // The witness, a correct reader, gets each frame, whole and in order, whatever the others do meanwhile.
   void expect_service(int frames = 200) {
     for (int i = 0; i < frames && !HasFailure(); ++i) {
       ASSERT_EQ(publish(), SHMRING_OK);
-      auto frame = honest->read(kPatience);
+      auto frame = witness->read(kPatience);
       ASSERT_TRUE(frame) << frame.error().text;
       EXPECT_EQ(checked(*frame), publisher->stats().ring.sequence);
     }
     expect_balance();
-    EXPECT_EQ(lane("honest").dropped, 0u);
+    EXPECT_EQ(lane("witness").dropped, 0u);
   }
   std::uint64_t protocol_violations() const { return publisher->stats().ring.protocol_violations; }
   std::uint64_t violations(shmring_violation violation) const { return publisher->stats().ring.violations[violation]; }
@@ -57,10 +57,10 @@ class HostileReader : public RingFixture {
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
 
-  std::unique_ptr<Reader> honest;
+  std::unique_ptr<Reader> witness;
 };
 
-TEST_F(HostileReader, AmongGarbageInItsLaneNobodyElseLosesAFrame) {
+TEST_F(HostileReader, AmongGarbageInItsLaneNoOtherReaderLosesAFrame) {
   HostilePeer peer = hostile(SHMRING_DROP_OLDEST);
   std::atomic<bool> stop{false};
   std::thread vandal([&] {
@@ -156,7 +156,7 @@ TEST_F(HostileReader, ABellThatIsAlwaysArmedAndNeverDrainedCostsNoFrame) {
   expect_service(2000);
   stop = true;
   armer.join();
-  EXPECT_EQ(lane("honest").dropped, 0u);
+  EXPECT_EQ(lane("witness").dropped, 0u);
 }
 
 TEST_F(HostileReader, AsManyPollersOnItsBellAsTheKernelAllowsEndItsLane) {
@@ -176,7 +176,7 @@ TEST_F(HostileReader, AsManyPollersOnItsBellAsTheKernelAllowsEndItsLane) {
     expect_service(1);
   }
   const auto l = lane("hostile");
-  // Where a ring of this bell stays cheap (a fast kernel), there is nothing to disconnect; the honest reader was served
+  // Where a ring of this bell stays cheap (a fast kernel), there is nothing to disconnect; the witness was served
   // all the same.
   if (l.state != SHMRING_READER_ACTIVE) {
     EXPECT_STREQ(l.reason, "waking this reader repeatedly took more than 200 µs of CPU time");
@@ -232,7 +232,7 @@ TEST_F(HostileReader, ThatPunchesItsLaneBeforeItIsInHarmsItselfOnly) {
   expect_service();
 }
 
-TEST_F(HostileReader, ThatClosesHalfOfItsSocketLeavesNobodySpinning) {
+TEST_F(HostileReader, ThatClosesHalfOfItsSocketLeavesNoThreadSpinning) {
   HostilePeer peer = hostile();
   ASSERT_EQ(::shutdown(peer.socket.get(), SHUT_WR), 0);
   EXPECT_TRUE(support::eventually([&] { return !active("hostile"); }));
@@ -241,7 +241,7 @@ TEST_F(HostileReader, ThatClosesHalfOfItsSocketLeavesNobodySpinning) {
   ::usleep(300'000);
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
   const auto used = (after.tv_sec - before.tv_sec) * 1'000'000'000 + after.tv_nsec - before.tv_nsec;
-  EXPECT_LT(used, 150'000'000) << "ns of processor time in 300 ms: somebody spins";
+  EXPECT_LT(used, 150'000'000) << "ns of processor time in 300 ms: a thread spins";
   expect_service();
 }
 
@@ -294,7 +294,7 @@ TEST_F(HostileReader, MessagesOutOfOrderEndTheConnection) {
   expect_service();
 }
 
-TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreRefusedByTheKernel) {
+TEST_F(HostileReader, UnwantedDescriptorsAreRefusedByTheKernel) {
   HostilePeer peer = HostilePeer::connect(path);
   if (!refuse_descriptors(peer.socket.get())) GTEST_SKIP() << "Linux before 6.16";
   const std::array<int, 3> junk = {0, 0, 0};
@@ -302,8 +302,8 @@ TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreRefusedByTheKernel) {
   expect_service();
 }
 
-TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreClosedAndCountedWhereTheKernelBringsThem) {
-  honest.reset();
+TEST_F(HostileReader, UnwantedDescriptorsAreClosedAndCountedWhereTheKernelBringsThem) {
+  witness.reset();
   publisher.reset();
   force_descriptors_from_anybody(true);
   SetUp();
@@ -327,7 +327,7 @@ TEST_F(HostileReader, DescriptorsThatNobodyAskedForAreClosedAndCountedWhereTheKe
   expect_service();
 }
 
-TEST_F(HostileReader, TenThousandConnectionsKeepNobodyOut) {
+TEST_F(HostileReader, TenThousandConnectionsKeepNoReaderOut) {
   std::vector<Fd> silent;
   for (int i = 0; i < 10'000; ++i) {
     auto connected = connect_to(path);

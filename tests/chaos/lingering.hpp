@@ -38,7 +38,7 @@ struct Lingering {
     const linger minute{1, 60};
     EXPECT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &minute, sizeof minute), 0);
   }
-  // Passes it on; then ours is not the last descriptor any more, or a thread that nobody waits for closes it. False: the kernel does not
+  // Passes it on; then ours is not the last descriptor any more, or a detached thread closes it. False: the kernel does not
   // let it through.
   bool pass_on(int to, std::span<const std::byte> message) {
     const std::array<int, 1> descriptors = {socket.get()};

@@ -33,26 +33,26 @@ class Ends : public RingFixture {
  protected:
   void SetUp() override {
     open_publisher();
-    honest = attach("honest");
+    witness = attach("witness");
     ASSERT_EQ(publish(), SHMRING_OK);
-    EXPECT_EQ(next(*honest), 1u);
+    EXPECT_EQ(next(*witness), 1u);
   }
   void expect_service(int frames = 50) {
     for (int i = 0; i < frames && !HasFailure(); ++i) {
       ASSERT_EQ(publish(), SHMRING_OK);
-      auto frame = honest->read(kPatience);
+      auto frame = witness->read(kPatience);
       ASSERT_TRUE(frame) << frame.error().text;
       EXPECT_EQ(checked(*frame), publisher->stats().ring.sequence);
     }
     expect_balance();
-    EXPECT_EQ(lane("honest").dropped, 0u);
+    EXPECT_EQ(lane("witness").dropped, 0u);
   }
-  std::unique_ptr<Reader> honest;
+  std::unique_ptr<Reader> witness;
 };
 
 TEST_F(Ends, AReaderThatDumpsItsCoreGivesItsPlaceBackAndNoFrameIsInTheDump) {
   constexpr std::uint64_t kSlot = 8 << 20;
-  honest.reset();
+  witness.reset();
   publisher.reset();
   auto o = publisher_options();
   o.slot_size = kSlot;
@@ -100,7 +100,7 @@ TEST_F(Ends, AReaderThatDumpsItsCoreGivesItsPlaceBackAndNoFrameIsInTheDump) {
   }
 }
 
-TEST_F(Ends, AReaderThatClosesWithFramesInHandKeepsThemAndNobodyWaits) {
+TEST_F(Ends, AReaderThatClosesWithFramesInHandKeepsThemAndNoOtherWaits) {
   auto o = reader_options("holder");
   o.max_held = 3;
   auto holder = attach(o);
@@ -157,7 +157,7 @@ TEST_F(Ends, AForkThatDropsItsViewsWhileItsParentReadsOnTakesNothingAway) {
   EXPECT_TRUE(all_slots_back());
 }
 
-// How a reader's process ends: by `end`, with a frame in hand, without closing the reader.
+// Ends a reader's process: by `end`, with a frame in hand, without closing the reader.
 class EndsWithoutAGoodbye : public Ends {
  protected:
   template <class End>
@@ -196,7 +196,7 @@ TEST_F(EndsWithoutAGoodbye, AProcessThatIsKilledIsDeadAndItsSignalIsNamed) {
 // While its publisher stands still a reader is closed and its process killed, and another one comes: the publisher finds the goodbye, the
 // hang-up, the process's end and a greeting, which asks who is gone, at once.
 TEST_F(Ends, AGoodbyeThatWaitsInTheQueueIsHeardBeforeTheEndIsJudged) {
-  honest.reset();
+  witness.reset();
   publisher.reset();
   auto process = ChildProcess::spawn({RING_ACTOR, "publish", path, "max_readers=4"});
   ASSERT_TRUE(process.says("publishing"));
@@ -259,7 +259,7 @@ TEST_F(Ends, AReaderThatIsKilledOnItsWayToANewRingKeepsNoThreadBusy) {
 
 // Its second greeting was heard while it lived, and what it said after the welcome is found when it is gone.
 TEST_F(Ends, AReaderThatComesToANewRingAndEndsAtOnceWasAttachedOnce) {
-  honest.reset();
+  witness.reset();
   publisher.reset();
   sigset_t told;
   sigemptyset(&told);
@@ -315,7 +315,7 @@ TEST_F(Ends, AReaderThatComesToANewRingAndEndsAtOnceWasAttachedOnce) {
 
 // As Python's multiprocessing leaves one: the child has the listening socket and never accepts.
 TEST_F(Ends, ReadersThatGreetADeadPublishersChildFindTheNextPublisher) {
-  honest.reset();
+  witness.reset();
   publisher.reset();
   const support::Orphan child([&](auto leave_child) {
     const auto p = open(publisher_options());
@@ -331,7 +331,7 @@ TEST_F(Ends, ReadersThatGreetADeadPublishersChildFindTheNextPublisher) {
 
 // A full queue at a publisher that stands still is no reason to take its path.
 TEST_F(Ends, ASecondPublisherDoesNotTakeThePathOfAStoppedOneWhoseQueueIsFull) {
-  honest.reset();
+  witness.reset();
   publisher.reset();
   auto stopped = ChildProcess::spawn({RING_ACTOR, "publish", path});
   ASSERT_TRUE(stopped.says("publishing"));

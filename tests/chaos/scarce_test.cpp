@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What there is too little of: descriptors, memory, room in the folder. Each time a sentence says so, nobody else loses a frame, and all goes
+// Scarce resources: descriptors, memory, room in the folder. Each time an error message says so, no other reader loses a frame, and all goes
 // on when there is enough again. What needs rights that are not there (a control group, a mount) is skipped and says so.
 #include <fcntl.h>
 #include <sched.h>
@@ -48,7 +48,7 @@ class OutOfDescriptors : public RingFixture {
  protected:
   // Takes all that this process may have, but `left`.
   void take_all(std::size_t left = 0) {
-    // What a reader of before had from a stranger is closed by a thread, perhaps still: it would be given back behind our back.
+    // A former reader's foreign descriptors are closed by a thread, perhaps still: they would be given back behind our back.
     ASSERT_TRUE(support::eventually([] { return UntrustedFd::closing() == 0; }));
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const rlimit low{std::min<rlim_t>(limit.rlim_cur, 256), limit.rlim_max};
@@ -80,7 +80,7 @@ TEST_F(OutOfDescriptors, APublisherServesThoseItHasAndLetsOthersInLater) {
     return frame && support::payload_intact(frame->bytes()) ? 0 : 1;
   });
   open_publisher();
-  const auto honest = attach("honest");
+  const auto witness = attach("witness");
   const Footprint before = Footprint::of();
   take_all();
   gate.open();
@@ -88,7 +88,7 @@ TEST_F(OutOfDescriptors, APublisherServesThoseItHasAndLetsOthersInLater) {
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
   for (int i = 0; i < 300; ++i) {
     ASSERT_EQ(publish(), SHMRING_OK);
-    auto frame = honest->read(kPatience);
+    auto frame = witness->read(kPatience);
     ASSERT_TRUE(frame) << frame.error().text;
     EXPECT_EQ(checked(*frame), static_cast<std::uint64_t>(i + 1));
     ::usleep(1000);
@@ -104,14 +104,14 @@ TEST_F(OutOfDescriptors, APublisherServesThoseItHasAndLetsOthersInLater) {
   EXPECT_EQ(ending->code, 0);
   EXPECT_TRUE(support::eventually([&] {
     publish();
-    next(*honest);
+    next(*witness);
     return Footprint::of().within(before);
   })) << Footprint::of();
-  EXPECT_EQ(lane("honest").dropped, 0u);
+  EXPECT_EQ(lane("witness").dropped, 0u);
 }
 
 // With every number of descriptors between none and enough: either it is let in whole, or not at all.
-TEST_F(OutOfDescriptors, APublisherThatHasAlmostEnoughLetsNobodyInByHalves) {
+TEST_F(OutOfDescriptors, APublisherThatHasAlmostEnoughLetsNoReaderInByHalves) {
   for (std::size_t left = 1; left < 8; ++left) {
     const Gate gate;
     auto late = ChildProcess::fork([&] {
@@ -189,7 +189,7 @@ TEST_F(OutOfMemory, OfItsControlGroupARingIsRefusedWithTheFiguresAndItsPublisher
     if (large.status() != SHMRING_NO_MEMORY || !has(large.error().text, "control group") ||
         !has(large.error().text, "MiB"))
       return 1;
-    // What fits is used to its last byte and nobody is killed.
+    // The last byte that fits is used, and no process is killed.
     o.slot_size = 1 << 18;
     auto small = Publisher::open(o);
     if (!small) return 2;
@@ -292,7 +292,7 @@ class NoRoom : public RingFixture {
     EXPECT_EQ(ending->signal, 0);
     EXPECT_EQ(ending->code, 0) << child.output();
   }
-  // What a publisher is told, who finds no place for its socket.
+  // Error of a publisher that finds no place for its socket.
   std::string complaint() const {
     auto opened = Publisher::open(publisher_options());
     if (opened) return "nothing";

@@ -21,7 +21,7 @@ namespace {
 using support::ChildProcess;
 
 constexpr uid_t kCamera = 61001, kWorker = 61002, kStranger = 61003;
-constexpr gid_t kCameraOnly = 62001, kVision = 62002, kNobodys = 62003;
+constexpr gid_t kCameraOnly = 62001, kVision = 62002, kOther = 62003;
 
 // This process as another user, and back.
 class As {
@@ -99,7 +99,7 @@ TEST_P(TwoUsers, WhoIsNotInTheGroupIsToldThatTheModeDecides) {
   for (const mode_t folder : {02750, 02755}) {
     ASSERT_EQ(::chmod(dir.path().c_str(), folder), 0);
     auto stranger = ChildProcess::fork([&] {
-      if (!become(kStranger, kNobodys)) return 10;
+      if (!become(kStranger, kOther)) return 10;
       auto r = Reader::open(reader_options("stranger"));
       if (!r) return 2;
       const auto frame = (*r)->read(1'000'000'000);

@@ -31,7 +31,7 @@ def schema(page):
 
 
 def problems(what, found, element, fields, only):
-    """What differs between the fields found, {name: type or None}, and those that the page promises for the element."""
+    """Differences between the fields found, {name: type or None}, and those that the page promises for the element."""
     wanted = {name: kind for name, kind in fields.items() if only.get(name, element) == element}
     yield from (f"{what}: {name} is missing" for name in wanted if name not in found)
     for name, kind in found.items():

@@ -53,7 +53,7 @@ def wait(started, folder):
 
 
 def run_session(commands):
-    """What went wrong, as sentences."""
+    """Faults, one line each."""
     problems = []
     with tempfile.TemporaryDirectory() as folder:
         started = []
@@ -66,7 +66,7 @@ def run_session(commands):
                 continue
             time.sleep(0.5 if len(commands) > 1 else 0)
         wait(started, folder)
-        # Who ended by itself must have ended well; the others end when asked, readers before publishers.
+        # Programs that ended by themselves must have ended well; the others end when asked, readers before publishers.
         for words, process, output in reversed(started):
             by_itself = process.poll()
             problem = end(process) or (f"exit {by_itself}" if by_itself else "")

@@ -59,7 +59,7 @@ def rule_for(path):
 
 
 def problems(path, text):
-    """What the file includes and may not."""
+    """Includes of the file that are not allowed."""
     rule = rule_for(path)
     if rule is None:
         return []

@@ -14,7 +14,7 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 WORDS = {"half a": 0.5, "a": 1, "once a": 1, "one": 1, "two": 2, "twice": 2, "three": 3, "four": 4, "eight": 8}
 BELLS = "kSlowLimit // kSlowScore + 1"  # notifications that are slow, in a row
 LIMITS = [
-    # What a reader or publisher may ask for.
+    # Options of readers and publishers.
     ("docs/security.md", r"- (\d+) readers,", 1, "SHMRING_MAX_READERS"),
     ("docs/performance.md", r"Readers: (\d+) a ring", 1, "SHMRING_MAX_READERS"),
     ("docs/performance.md", r"Queued frames: (\d+) a reader", 1, "kMaxDepth"),
@@ -50,7 +50,7 @@ LIMITS = [
     ("docs/robustness.md", r"after \w+ rings of over (\d+) µs", US, "kSlowWakeup"),
     ("docs/robustness.md", r"after (\w+) rings of over \d+ µs", 1, BELLS),
     ("docs/adr/0003-doorbell.md", r"costing over (\d+) µs", US, "kSlowWakeup"),
-    ("docs/security.md", r"with\s+(\d+) of these nobody new gets in", 1, "kTooMany"),
+    ("docs/security.md", r"with\s+(\d+) of these no new peer gets in", 1, "kTooMany"),
     ("docs/security.md", r"answered every (\d+) ms at most", MS, "kObserverRest"),
     ("docs/robustness.md", r"answered every (\d+) ms", MS, "kObserverRest"),
     ("docs/security.md", r"ever later, up to (\d+) ms", MS, "kLongest", "publisher_locator.cpp"),
@@ -121,7 +121,7 @@ def number(text):
 
 
 def wrong(pages, code, page, phrase, unit, expression, place=""):
-    """What differs between the phrase of a page and the constant."""
+    """Differences between the phrase of a page and the constant."""
     found = re.findall(phrase, pages[page])
     if not found:
         yield f"{page} does not say \"{phrase}\" any more: adapt check_limits.py"
@@ -148,7 +148,7 @@ def wrong_formula(pages, sources_text, page, said, meant):
 
 
 def wrong_rows(page, loans, format_size):
-    """What is wrong in the table of ring sizes: its slots and its memory, in MB."""
+    """Faults of the table of ring sizes: its slots and its memory, in MB."""
     for width, height, form, readers, depth, held, slots, memory in ROW.findall(page):
         wanted = 1 + loans + int(readers) * (int(depth) + int(held))
         size = -(-int(width) * int(height) * BYTES[form] // 4096) * 4096 + format_size

@@ -11,7 +11,7 @@ from tap import ROOT, Tap, programs
 
 
 def run(*command):
-    """What the tool found, line by line."""
+    """Findings of the tool, line by line."""
     said = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     return (said.stdout + said.stderr).splitlines() if said.returncode else []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a reader may rely on in every file: who may use it, what it is for, its size, nothing left unfinished; with clang-format
+"""Properties of every file: its licence, its purpose, its size, nothing left unfinished; with clang-format
 given, its layout too.
 
 usage: check_style.py [CLANG_FORMAT]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the built files export: the library its C API, as listed in golden/libshmring.symbols, a plugin only its entry points.
+"""Exports of the built files: the library its C API, as listed in golden/libshmring.symbols, a plugin only its entry points.
 
 usage: check_symbols.py LIBRARY [PLUGIN…]
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What GObject knows of an element, as Markdown tables: properties, pads with theirs, signals. They stand in
+"""Interface of an element as GObject knows it, as Markdown tables: properties, pads with theirs, signals. They stand in
 docs/elements/ELEMENT.md between `<!-- generated: NAME -->` and `<!-- end -->`, for NAME in properties, pads, pad-properties and signals.
 summary() has what these tables lack.
 """
@@ -131,7 +131,7 @@ def fields(structure, within=""):
 
 
 def stats_problems(page, name):
-    """What the page's section about `stats` and the property have not in common; pages that refer to another one have no such section."""
+    """Differences between the page's section about `stats` and the property; pages that refer to another one have no such section."""
     section = re.search(r"^## stats\n(.*?)(?=^## |\Z)", page, re.M | re.S)
     if not section:
         return
@@ -143,7 +143,7 @@ def stats_problems(page, name):
 
 
 def summary(name):
-    """What the tables lack, as text: description, type, meaning of enum values, values of base classes' properties, fields of stats."""
+    """Text for all that the tables lack: description, type, meaning of enum values, values of base classes' properties, fields of stats."""
     element, kind_of, specs = made(name)
     factory = element.get_factory()
     own = [spec for spec in specs if spec.owner_type == kind_of]

@@ -69,9 +69,9 @@ def test_an_unpacked_archive_has_the_same_files_as_a_clone(tmp_path, monkeypatch
 
 
 def test_style_wants_a_licence_a_purpose_and_an_end():
-    good = "// SPDX-License-Identifier: LGPL-2.1-or-later\n// What this file is for.\n"
+    good = "// SPDX-License-Identifier: LGPL-2.1-or-later\n// Purpose of this file.\n"
     assert not check_style.problems("a.cpp", good)
-    assert check_style.problems("a.cpp", "// What this file is for.\n")
+    assert check_style.problems("a.cpp", "// Purpose of this file.\n")
     assert check_style.problems("a.cpp", good.splitlines()[0])
     assert check_style.problems("a.cpp", good + "// TO" "DO\n")
     assert check_style.problems("a.cpp", good + "int a; \n")

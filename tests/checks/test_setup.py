@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the two set-up commands do where nothing is installed: dpkg-query knows no package, apt-get is this test's."""
+"""The two set-up commands where nothing is installed: dpkg-query knows no package, apt-get is this test's."""
 import os
 import pathlib
 import shlex

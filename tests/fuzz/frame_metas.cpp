@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto first = supplier::adopt(gst_buffer_new()), second = supplier::adopt(gst_buffer_new());
   const bool sense = reader.add_to(first.get(), bytes);
   FUZZ_CHECK(reader.add_to(second.get(), bytes) == sense);  // what it remembers changes nothing
-  // What made sense is written back as it was read.
+  // Valid metas are written back as they were read.
   supplier::MetasWriter writer;
   const auto written = writer.write(first.get());
   FUZZ_CHECK(written.size() <= SHMRING_METADATA_SIZE);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What fuzz targets share: an input that is used up piece by piece, and a check that ends the run.
+// Shared by fuzz targets: an input that is used up piece by piece, and a check that ends the run.
 #pragma once
 
 #include <algorithm>

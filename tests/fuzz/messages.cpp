@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto bye = wire::parse_bye(bytes)) check_text(bye->text);
   wire::parse_end(bytes);
   check_stats(bytes);
-  // Whatever is to be said is understood by whoever hears it.
+  // Each message that is sent can be parsed.
   auto said = wire::make<wire::Bye>();
   wire::set_text(said.text, {reinterpret_cast<const char*>(data), size});
   FUZZ_CHECK(wire::parse_bye(std::as_bytes(std::span(&said, 1))));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A peer that says to a real publisher what the fuzzer likes, in any order, and writes what it likes into the lane it was given. An honest
+// A peer that says to a real publisher what the fuzzer likes, in any order, and writes what it likes into the lane it was given. A correct
 // reader beside it gets every frame, and the publisher's accounts balance.
 #include <poll.h>
 #include <sys/mman.h>
@@ -30,13 +30,13 @@ class Stranger {
     if (lane_) ::munmap(lane_, lane_size_);
   }
 
-  // One of the messages of the protocol, spoiled, perhaps cut, with descriptors that nobody asked for.
+  // One of the messages of the protocol, spoiled, perhaps cut, with unwanted descriptors.
   void say(fuzz::Input& input) {
     switch (input.up_to(6)) {
       case 0:
       case 1: {
         auto hello = wire::make_hello(wire::kVersion, static_cast<wire::Role>(input.up_to(1)));
-        wire::set_text(hello.name, std::array{"a", "honest", "b"}[input.up_to(2)]);
+        wire::set_text(hello.name, std::array{"a", "witness", "b"}[input.up_to(2)]);
         hello.policy = static_cast<std::uint8_t>(input.up_to(2));
         hello.depth = input.up_to(3);
         hello.max_held = input.up_to(3);
@@ -81,7 +81,7 @@ class Stranger {
     }
   }
 
-  // What the publisher said meanwhile; the memory of a WELCOME is mapped.
+  // Reads the publisher's messages; the memory of a WELCOME is mapped.
   void listen(int patience_ms) {
     pollfd p{socket_.get(), POLLIN, 0};
     ::poll(&p, 1, patience_ms);
@@ -139,8 +139,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto publisher = *Publisher::open(o);
   ReaderOptions r;
   r.socket_path = o.socket_path;
-  r.worker = "honest";
-  const auto honest = *Reader::open(r);
+  r.worker = "witness";
+  const auto witness = *Reader::open(r);
   std::uint64_t sequence = 0;
   const auto publish = [&] {
     std::array<std::byte, kSlotSize> bytes;
@@ -148,7 +148,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
     const std::span<const std::byte> part = bytes;
     FUZZ_CHECK(publisher->write({&part, 1}, info));
-    auto frame = honest->read(kPatience);
+    auto frame = witness->read(kPatience);
     FUZZ_CHECK(frame && frame->info().sequence == sequence);
     FUZZ_CHECK(std::equal(bytes.begin(), bytes.end(), frame->bytes().begin(), frame->bytes().end()));
   };

@@ -74,10 +74,10 @@ void say(const Stage& stage, int socket, fuzz::Input& input) {
       welcome.lane_size = stage.lane_size;
       welcome.depth = welcome.max_held = kDepth;
       std::array<int, 5> descriptors;
-      const std::array honest = {stage.ring.fd.get(), stage.lane.fd.get(), stage.bell.reader_end(), stage.null.get()};
+      const std::array genuine = {stage.ring.fd.get(), stage.lane.fd.get(), stage.bell.reader_end(), stage.null.get()};
       const std::array other = {stage.open.fd.get(), stage.null.get(), stage.ring.fd.get(), socket};
       for (std::size_t i = 0; i < descriptors.size(); ++i)
-        descriptors[i] = i < honest.size() && input.up_to(7) != 7 ? honest[i] : other[input.up_to(3)];
+        descriptors[i] = i < genuine.size() && input.up_to(7) != 7 ? genuine[i] : other[input.up_to(3)];
       return send(socket, welcome, input, std::span(descriptors).first(input.up_to(7) == 7 ? input.up_to(5) : 3));
     }
     case 2: {
@@ -154,7 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   socket.reset();
   for (int i = 0; i < 3; ++i) look();
   static_cast<void>(reader->stats());
-  // What is still in the backlog is the next run's no more.
+  // Connections still in the backlog are not for the next run.
   while (UntrustedFd next = stage.listener.accept()) next.reset();
   return 0;
 }

@@ -71,7 +71,7 @@ struct Held {
   }
 };
 
-// As an honest publisher would, but for what the fuzzer spoils of it.
+// As a correct publisher would, but for what the fuzzer spoils of it.
 void publish(const Memory& memory, fuzz::Input& input, std::uint64_t& sequence) {
   const std::uint32_t slot = input.up_to(kSlots - 1);
   SlotDescriptor d{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What the tests of framehealth share: its messages, its stats, a gate for the worker behind it.
+// Shared by the tests of framehealth: its messages, its stats, a gate for the worker behind it.
 #pragma once
 
 #include <chrono>
@@ -60,7 +60,7 @@ class Gate {
     changed_.wait(hold, [&] { return !closed_; });
     --waiting_;
   }
-  void wait_for_somebody() {
+  void wait_until_entered() {
     std::unique_lock hold(lock_);
     changed_.wait(hold, [&] { return closed_ && waiting_ > 0; });
   }
@@ -139,7 +139,7 @@ class FrameHealthAlone : public support::GstFixture {
   }
   GstElement* sut() { return harness_->element; }
   GstFlowReturn push() { return gst_harness_push(harness_, gst_harness_create_buffer(harness_, 64)); }
-  // What the next pushes get from downstream.
+  // Flow returns of the next pushes downstream.
   void answer(GstFlowReturn flow) {
     g_object_set_data(G_OBJECT(harness_->sinkpad), "flow", GINT_TO_POINTER(flow));
     gst_pad_set_chain_function(harness_->sinkpad, [](GstPad* pad, GstObject*, GstBuffer* buffer) {

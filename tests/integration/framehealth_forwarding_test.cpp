@@ -50,7 +50,7 @@ TEST_F(FrameHealthAlone, ReturnsTheFlowOfDownstreamAndKeepsTheAccount) {
   const auto now = stats(sut());
   EXPECT_EQ(number(now.get(), "offered"), 8u);
   EXPECT_EQ(number(now.get(), "dropped"), dropped);
-  EXPECT_EQ(number(now.get(), "discarded"), 1u) << "a flush is nobody's fault";
+  EXPECT_EQ(number(now.get(), "discarded"), 1u) << "a flush is not the worker's fault";
   expect_balance(now.get());
 }
 

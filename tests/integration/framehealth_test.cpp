@@ -168,7 +168,7 @@ TEST_F(FrameHealth, AModelLoadedAtTheCapsRaisesNoAlarmButAnEventThatHangsLaterDo
   gate.close();
   ASSERT_TRUE(pipeline.play());
   push();
-  gate.wait_for_somebody();
+  gate.wait_until_entered();
   std::this_thread::sleep_for(1s * support::kSlowdown);  // more than twice the stall timeout
   Reports reports(pipeline.bus());
   EXPECT_THAT(reports.states(), IsEmpty());
@@ -185,7 +185,7 @@ TEST_F(FrameHealth, AModelLoadedAtTheCapsRaisesNoAlarmButAnEventThatHangsLaterDo
   for (const std::string& state : reports.states()) EXPECT_NE(state, "starved");
 }
 
-TEST_F(FrameHealthAlone, NobodyIsStarvedAfterTheEndOfTheStream) {
+TEST_F(FrameHealthAlone, NoWorkerIsStarvedAfterTheEndOfTheStream) {
   Reports reports(bus_.get());
   EXPECT_EQ(push(), GST_FLOW_OK);
   reports.wait_for("ok");
@@ -317,7 +317,7 @@ TEST_F(FrameHealthAlone, StopsThoughABusHandlerNeverReturnsFromAMessage) {
       },
       nullptr, nullptr);
   EXPECT_EQ(push(), GST_FLOW_OK);
-  gate.wait_for_somebody();
+  gate.wait_until_entered();
   EXPECT_EQ(gst_element_set_state(sut(), GST_STATE_PAUSED), GST_STATE_CHANGE_SUCCESS);
   EXPECT_EQ(gst_element_set_state(sut(), GST_STATE_PLAYING), GST_STATE_CHANGE_SUCCESS);
   EXPECT_EQ(gst_element_set_state(sut(), GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);

@@ -133,7 +133,7 @@ TEST_F(LatestFrameBuffers, ABuffersReturnEndsTheCopying) {
   good.join(rig.element());
   rig.start(kVideo);
   camera.push_in_step(good, 20);
-  EXPECT_EQ(rig.figure("copied"), 0u) << "nobody keeps anything";
+  EXPECT_EQ(rig.figure("copied"), 0u) << "no branch keeps anything";
   for (Worker& worker : stuck) {
     worker.stick_at(Stuck::frame);
     worker.join(rig.element());

@@ -322,7 +322,7 @@ TEST_F(LatestFrameFlow, KeepsOrderAndBalanceAtFullSpeed) {
   }
 }
 
-TEST_F(LatestFrameFlow, AnswersUpstreamWithOkWhenNobodyIsThere) {
+TEST_F(LatestFrameFlow, AnswersUpstreamWithOkWithoutBranches) {
   Rig rig;
   rig.start();
   for (int i = 0; i < 100; ++i) rig.push();

@@ -165,7 +165,7 @@ TEST_F(LatestFrameFlush, EndsForABlockedBranchWithoutKeepingItsWorkerFromStoppin
   gst_pad_unlink(former.branch(), worker.pad());
 }
 
-// What stands behind the branch: something with a thread of its own, alone and behind a worker that is slow or slower than
+// Element behind the branch: something with a thread of its own, alone and behind a worker that is slow or slower than
 // a flush waits for.
 class LatestFrameFlushThen : public LatestFrame, public testing::WithParamInterface<const char*> {
  protected:

@@ -74,7 +74,7 @@ TEST_F(LatestFrameHealth, SaysOfAFirstFrameAtOnceThatItIsFinished) {
   EXPECT_TRUE(at_once);
 }
 
-TEST_F(LatestFrameHealth, SaysOfAnOutageThatEverybodyIsStarvedAndNobodyStuck) {
+TEST_F(LatestFrameHealth, SaysOfAnOutageThatAllAreStarvedAndNoneStuck) {
   a_.join(rig_.element());
   b_.join(rig_.element());
   rig_.start();

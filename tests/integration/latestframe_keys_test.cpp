@@ -71,7 +71,7 @@ TEST_F(LatestFrameKeys, ARequestThatWasLostIsRepeated) {
   EXPECT_EQ(late.frames(), (std::vector<std::uint64_t>{key}));
   const auto asked = requests.count();
   g_usleep(2 * 500'000);  // as long as two more would take
-  EXPECT_EQ(requests.count(), asked) << "nobody waits any more";
+  EXPECT_EQ(requests.count(), asked) << "no branch waits any more";
   late.expect_balance();
 }
 

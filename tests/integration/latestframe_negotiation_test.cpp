@@ -133,7 +133,7 @@ TEST_F(LatestFrameNegotiation, ABranchBehindABlockingProbeIsNotWaitedFor) {
   }
 }
 
-// What ALLOCATION promises is enough: whatever the branches do, upstream never waits for a buffer.
+// Buffers as ALLOCATION promises are enough: whatever the branches do, upstream never waits for one.
 TEST_F(LatestFrameNegotiation, APoolOfJustTheSizeThatWasAskedForIsNeverEmptiedByStuckBranches) {
   Rig rig;
   Worker workers[3];

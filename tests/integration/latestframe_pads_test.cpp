@@ -333,7 +333,7 @@ TEST_F(LatestFramePads, BringNothingOfAnEarlierRunIntoTheNext) {
   }
 }
 
-TEST_F(LatestFramePads, AreForgottenWhenTheyAreReleasedEvenIfSomebodyKeepsThem) {
+TEST_F(LatestFramePads, AreForgottenWhenTheyAreReleasedEvenIfAnApplicationKeepsThem) {
   Rig rig;
   Worker worker;
   worker.join(rig.element());

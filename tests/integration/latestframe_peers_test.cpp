@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What GStreamer's own tests ask of tee and queue, asked of latestframe, where no other test here does. The whole list
+// Questions of GStreamer's own tests of tee and queue, asked of latestframe, where no other test here does. The whole list
 // is in tests/integration/README.md.
 #include <algorithm>
 #include <thread>
@@ -34,7 +34,7 @@ TEST_F(LatestFramePeers, ABranchIsReleasedDuringItsSecondAllocationQuery) {
 }
 
 // tee: test_allow_not_linked; here always
-TEST_F(LatestFramePeers, FramesThatNobodyTookAreLetGoOf) {
+TEST_F(LatestFramePeers, FramesThatWereNotTakenAreLetGoOf) {
   Rig rig;
   const auto unlinked = adopt(gst_element_request_pad_simple(rig.element(), "src_%u"));
   rig.start();
@@ -104,7 +104,7 @@ TEST_F(LatestFramePeers, ABranchGoesOnThatIsLinkedFurtherDownWhileAPushFailsTher
   gst_pad_push_event(worker.pad(), gst_event_new_reconfigure());  // what a pad that is linked sends
   worker.free();
   ASSERT_TRUE(eventually([&] { return worker.frames().size() == 2; }));
-  EXPECT_EQ(worker.frames(), (std::vector<std::uint64_t>{1, 1})) << "the frame that came to nobody";
+  EXPECT_EQ(worker.frames(), (std::vector<std::uint64_t>{1, 1})) << "the frame that no branch got";
 }
 
 // queue: test_queries_while_flushing
@@ -192,7 +192,7 @@ class Order {
   std::vector<GstClockTime> times_;
 };
 
-// What a decoder gets; slow at will.
+// Input of a decoder; slow at will.
 class Taker {
  public:
   explicit Taker(const Order& order) : order_(order) {}

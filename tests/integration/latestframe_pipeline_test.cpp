@@ -87,7 +87,7 @@ TEST_F(LatestFramePipeline, ShowsEveryFrameOfAFileBehindClocksync) {
   EXPECT_GT(rendered(pipeline, "sink"), 30u);
 }
 
-TEST_F(LatestFramePipeline, LetsALateSinkHarmNobody) {
+TEST_F(LatestFramePipeline, LetsALateSinkHarmNoOther) {
   // The sink with qos is always late; without the fan-out's care the source would drop frames for all.
   support::Pipeline pipeline(
       "videotestsrc is-live=true num-buffers=60 ! video/x-raw,width=64,height=64,framerate=50/1 ! latestframe name=l "
@@ -98,7 +98,7 @@ TEST_F(LatestFramePipeline, LetsALateSinkHarmNobody) {
   EXPECT_GT(rendered(pipeline, "prompt"), 50u);
 }
 
-TEST_F(LatestFramePipeline, LetsABranchWithItsOwnLatencyHarmNobody) {
+TEST_F(LatestFramePipeline, LetsABranchWithItsOwnLatencyHarmNoOther) {
   support::Pipeline pipeline(
       "videotestsrc is-live=true num-buffers=60 ! video/x-raw,width=64,height=64,framerate=50/1 ! latestframe name=l "
       "l. ! queue min-threshold-time=300000000 max-size-time=600000000 max-size-buffers=0 max-size-bytes=0 ! fakesink "
@@ -108,7 +108,7 @@ TEST_F(LatestFramePipeline, LetsABranchWithItsOwnLatencyHarmNobody) {
   EXPECT_GT(rendered(pipeline, "prompt"), 50u);
 }
 
-TEST_F(LatestFramePipeline, LetsAWorkerThatStillLoadsHarmNobody) {
+TEST_F(LatestFramePipeline, LetsAWorkerThatStillLoadsHarmNoOther) {
   support::Pipeline pipeline(
       "videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=50/1 ! latestframe name=l "
       "l. ! identity sleep-time=2000000 ! fakesink name=loads async=false l. ! fakesink name=prompt sync=false "

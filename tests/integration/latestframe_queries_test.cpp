@@ -46,7 +46,7 @@ TEST_F(LatestFrameQueries, AnswersCapsWithWhatAllBranchesTake) {
   EXPECT_TRUE(equal(caps_of(rig, "video/x-raw,format={RGB,I420}"), "video/x-raw,format=RGB"));
 }
 
-TEST_F(LatestFrameQueries, AnswersCapsWithAnythingWhileNobodyIsThere) {
+TEST_F(LatestFrameQueries, AnswersCapsWithAnythingWithoutBranches) {
   Rig rig;
   EXPECT_TRUE(gst_caps_is_any(caps_of(rig).get()));
   EXPECT_TRUE(accepted(rig, kCaps));
@@ -66,7 +66,7 @@ TEST_F(LatestFrameQueries, ABranchThatTakesNothingOfTheSameDoesNotStopTheOthers)
   foreign.join(rig.element());
   EXPECT_TRUE(equal(caps_of(rig), "video/x-raw,format=I420"));
   EXPECT_TRUE(accepted(rig, "video/x-raw,format=I420"));
-  EXPECT_FALSE(accepted(rig, "text/plain")) << "nobody takes it, so upstream must know";
+  EXPECT_FALSE(accepted(rig, "text/plain")) << "no branch takes it, so upstream must know";
 }
 
 TEST_F(LatestFrameQueries, RemembersTheCapsOfABranchThatIsBusy) {

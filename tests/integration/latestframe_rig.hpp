@@ -27,7 +27,7 @@ using support::eventually;
 inline constexpr const char* kCaps = "test/frames,kind=first";
 inline constexpr const char* kOtherCaps = "test/frames,kind=second";
 
-// What came to a worker, in order.
+// Buffers and events that came to a worker, in order.
 struct Seen {
   enum class Kind { buffer, list, event } kind;
   GstEventType type = GST_EVENT_UNKNOWN;  // of an event
@@ -164,7 +164,7 @@ class Worker {
       if (seen.kind != Seen::Kind::event) frames.push_back(seen.frame);
     return frames;
   }
-  // How often an event of this type came.
+  // Number of times that an event of this type came.
   int count(GstEventType type) const {
     int count = 0;
     for (const Seen& seen : this->seen()) count += seen.kind == Seen::Kind::event && seen.type == type;
@@ -379,7 +379,7 @@ class Rig {
     EXPECT_EQ(gst_pad_push_list(source_.get(), list.release()), GST_FLOW_OK);
     return number_ - 2;
   }
-  // What the caps with headers list: two buffers, with these numbers.
+  // Buffers in the caps with headers: two buffers, with these numbers.
   static constexpr const char* kCapsWithHeaders = "video/x-encoded,streamheader=(buffer)<6831,6832>";
   static constexpr std::uint64_t kFirstHeader = 1001;
   void push_headers() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Each event and each query that GStreamer has, in each direction, beside a branch that is stuck: it passes, it is
-// answered, and nobody waits.
+// answered, and no thread waits.
 #include <ostream>
 #include <tuple>
 

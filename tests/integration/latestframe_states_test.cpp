@@ -53,7 +53,7 @@ TEST_F(LatestFrameStates, AStartThatFailedLeavesNothingRunningAndTheNextOneServe
   Rig rig(GST_STATE_READY);
   Worker worker;
   worker.join(rig.element());
-  // What happens where a branch gets no thread: one of the element's pads cannot become active.
+  // Branches that get no thread: one of the element's pads cannot become active.
   GstPad* broken = gst_pad_new("broken", GST_PAD_SRC);
   gst_pad_set_activatemode_function(
       broken, [](GstPad*, GstObject*, GstPadMode, gboolean active) -> gboolean { return !active; });

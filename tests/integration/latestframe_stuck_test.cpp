@@ -181,7 +181,7 @@ TEST_P(LatestFrameStuck, PausingAndPlayingReturnAtOnce) {
 
 INSTANTIATE_TEST_SUITE_P(In, LatestFrameStuck, kEverywhere, where_name);
 
-// What the same sequence does to the usual way of doing it. The fan-out is built of tee and one leaky queue per branch.
+// The same sequence with the usual way of doing it. The fan-out is built of tee and one leaky queue per branch.
 class TeeStuck : public LatestFrame {};
 
 TEST_F(TeeStuck, AChangeOfCapsFreezesTeeWithLeakyQueuesForAllBranches) {

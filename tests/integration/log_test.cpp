@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What a maintainer reads with GST_DEBUG=latestframe:5,shmring*:5 when something is odd.
+// Log that a maintainer reads with GST_DEBUG=latestframe:5,shmring*:5 when something is odd.
 #include <algorithm>
 #include <mutex>
 #include <string>
@@ -26,7 +26,7 @@ class Log : public support::GstFixture {
     gst_debug_remove_log_function(keep);
     gst_debug_add_log_function(gst_debug_log_default, nullptr, nullptr);
   }
-  // How many lines of the category have all of these parts.
+  // Number of lines of the category that have all of these parts.
   std::size_t count(const std::string& category, const std::vector<std::string>& parts) {
     const std::lock_guard lock(mutex_);
     return static_cast<std::size_t>(std::count_if(lines_.begin(), lines_.end(), [&](const Line& line) {

@@ -37,11 +37,11 @@ class ProtocolVersions : public testing::Test {
     ASSERT_TRUE(ending) << "the reader goes on: " << to.output();
     EXPECT_EQ(ending->code, 1);
     EXPECT_NE(to.output().find(path + ": " + sentence), std::string::npos) << to.output();
-    // Nobody else is hurt by it.
+    // No other peer is hurt by it.
     auto own = reader(publishing);
     EXPECT_TRUE(own.says("taken 20")) << own.output();
   }
-  // What a publisher grants to a reader of the given version.
+  // Answer of a publisher to a reader of the given version.
   shmring::wire::Welcome welcome(const shmring::wire::Version& version) {
     HostilePeer peer = HostilePeer::connect(path);
     auto hello = shmring::wire::make_hello(version, shmring::wire::Role::reader);

@@ -51,7 +51,7 @@ inline shmring::Status publish(shmring::Publisher& publisher, std::uint64_t sequ
   return publisher.publish(*loan, info).status();
 }
 
-// What is wrong with a frame that was taken; nothing if all of it is frame `info().sequence`.
+// Fault of a frame that was taken; none if all of it is frame `info().sequence`.
 inline std::optional<std::string> fault(const shmring::Frame& frame, std::uint64_t largest) {
   const shmring_frame_info& got = frame.info();
   const std::uint64_t n = got.sequence;

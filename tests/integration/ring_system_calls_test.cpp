@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A frame's whole way makes no system call while nobody sleeps: done under a filter that ends the process at the first one.
+// A frame's whole way makes no system call while no reader sleeps: done under a filter that ends the process at the first one.
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -71,7 +71,7 @@ support::Ending in_a_child(const std::function<int(Publisher&, std::array<std::u
   return child.wait().value_or(support::Ending{-1, -1});
 }
 
-TEST(SystemCalls, APublisherAndItsReadersMakeNoneWhileNobodySleeps) {
+TEST(SystemCalls, APublisherAndItsReadersMakeNoneWhileNoneSleeps) {
   if (support::kSlowdown != 1) GTEST_SKIP() << "a sanitizer makes some of its own";
   support::Watchdog::limit(std::chrono::seconds(60));
   const auto ending = in_a_child([](Publisher& publisher, auto& readers) {

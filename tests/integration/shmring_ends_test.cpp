@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
     , Endings,
     testing::Values(Ending{"of_a_file", kFile, "", false, true}, Ending{"of_a_paced_file", kPacedFile, "", false, true},
                     Ending{"of_a_paced_file_in_a_bin", kPacedFileInABin, "", false, true},
-                    Ending{"of_a_file_for_nobody", kFile, "forward-eos=never", false, false},
+                    Ending{"of_a_file_without_readers", kFile, "forward-eos=never", false, false},
                     Ending{"of_a_camera", kCamera, "", false, false},
                     Ending{"of_a_camera_that_shall_end", kCamera, "forward-eos=always", false, true},
                     Ending{"of_a_file_that_failed", kBrokenFile, "", true, false},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// shmringsink and shmringsrc come, go, stop, die and come back, in real processes; nobody waits for anybody.
+// shmringsink and shmringsrc come, go, stop, die and come back, in real processes; none waits for another.
 #include <unistd.h>
 
 #include <atomic>

@@ -86,7 +86,7 @@ class Screen {
   std::size_t last_ = 0;
 };
 
-// As applications do, and gst-launch: latency is distributed anew when somebody asks for it.
+// As applications do, and gst-launch: latency is distributed anew on request.
 void handle_latency(Pipeline& pipeline) {
   while (pipeline.message(GST_MESSAGE_LATENCY, 0ms)) gst_bin_recalculate_latency(GST_BIN(pipeline.get()));
 }

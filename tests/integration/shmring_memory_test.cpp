@@ -47,7 +47,7 @@ struct Copies {
   guint64 published;
   guint64 copied;
 };
-// What a whole pipeline into a sink comes to.
+// Result of a whole pipeline into a sink.
 Copies copies(const std::string& upstream, const std::string& path) {
   support::Pipeline pipeline(upstream + " ! shmringsink name=sink socket-path=" + path);
   EXPECT_TRUE(pipeline.play());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What crosses the ring from shmringsink to shmringsrc: bytes, caps, times, flags, planes, the end.
+// Transfer from shmringsink to shmringsrc: bytes, caps, times, flags, planes, the end.
 #include <sys/resource.h>
 
 #include <set>

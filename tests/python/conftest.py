@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tests of the Python module share: a socket path, real child processes, a watchdog, waiting for a condition."""
+"""Shared by the tests of the Python module: a socket path, real child processes, a watchdog, waiting for a condition."""
 
 import faulthandler
 import os
@@ -51,7 +51,7 @@ class Child:
         return self.process.wait()
 
     def end(self):
-        """What it says until it ends by itself, and its exit status."""
+        """Its output until it ends by itself, and its exit status."""
         output, _ = self.process.communicate()
         return output, self.process.returncode
 

@@ -21,7 +21,7 @@ def publisher(path):
 
 
 def watched():
-    """How many descriptors the event loop watches, beside its own."""
+    """Number of descriptors that the event loop watches, beside its own."""
     return len(asyncio.get_running_loop()._selector.get_map()) - 1
 
 

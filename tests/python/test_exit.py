@@ -11,7 +11,7 @@ import pytest
 import shmring
 from conftest import pattern
 
-# What a daemon thread does, for ever. `reader` and `publisher` belong to the program, `path` leads to a live ring, `nobody` to none.
+# Endless work of a daemon thread. `reader` and `publisher` belong to the program, `path` leads to a live ring, `absent` to none.
 WORK = {
     "for": "for frame in reader: frame.array",
     "for-in-with": "with shmring.Reader(path) as mine:\n    for frame in mine: pass",
@@ -23,18 +23,18 @@ WORK = {
     "read-polled": "while True: reader.read(0)",
     "latest": "while True: reader.latest()",
     "latest-timeout": "while True: reader.latest(0.002)",
-    "searching": "shmring.Reader(nobody).read()",
-    "searching-with-timeout": "mine = shmring.Reader(nobody)\nwhile True: mine.read(0.002)",
+    "searching": "shmring.Reader(absent).read()",
+    "searching-with-timeout": "mine = shmring.Reader(absent)\nwhile True: mine.read(0.002)",
     "flush": "while True: reader.flush()",
     "stats": "while True: reader.stats(); reader.connected; reader.latency",
     "open-and-close": "while True: shmring.Reader(path).read(0.001)",
-    "open-and-forget": "while True: mine = shmring.Reader(nobody); mine.me = mine; del mine; gc.collect()",
+    "open-and-forget": "while True: mine = shmring.Reader(absent); mine.me = mine; del mine; gc.collect()",
     "generator": "def frames():\n    yield from reader\nfor frame in frames(): pass",
     "gather": "for frames in shmring.gather([reader, shmring.Reader(path)], 1e9): pass",
     "gather-timeout": """
 while True:
     try:
-        next(shmring.gather([shmring.Reader(nobody)], timeout=0.002))
+        next(shmring.gather([shmring.Reader(absent)], timeout=0.002))
     except shmring.Timeout:
         pass
 """,
@@ -45,14 +45,14 @@ asyncio.run(main())
 """,
     "async-searching": """
 async def main():
-    async for frame in shmring.Reader(nobody): pass
+    async for frame in shmring.Reader(absent): pass
 asyncio.run(main())
 """,
     "publish": "image = bytes(3_000_000)\nwhile True: publisher.publish(image)",
     "publish-loan": "while True:\n    with publisher.loan() as loan: publisher.publish(loan)",
     "publish-array": "while True:\n    with publisher.loan() as loan:\n        loan.array[:10] = 1\n        publisher.publish(loan)",
     "resize": "for size in itertools.count(3_000_000, 4096): publisher.resize(size)",
-    "open-publisher": "while True: shmring.Publisher(nobody, slot_size=100).close()",
+    "open-publisher": "while True: shmring.Publisher(absent, slot_size=100).close()",
     "inspect": """
 while True:
     try:
@@ -62,7 +62,7 @@ while True:
 """,
     "error": "while True:\n    try: shmring.Reader('')\n    except shmring.Invalid: pass",
 }
-# How the main thread leaves, the exit status, and the last line that is written to stderr.
+# End of the main thread, the exit status, and the last line that is written to stderr.
 LEAVE = {
     "end": ("pass", 0, ""),
     "sys.exit": ("sys.exit(3)", 3, ""),
@@ -74,7 +74,7 @@ LEAVE = {
 PROGRAM = """
 import asyncio, atexit, gc, itertools, os, signal, sys, threading, time
 import shmring
-path, nobody, own = sys.argv[1:]
+path, absent, own = sys.argv[1:]
 reader = shmring.Reader(path, worker="daemon", drop_policy="latest")
 publisher = shmring.Publisher(own, slot_size=3_000_000)
 begun = threading.Event()
@@ -107,7 +107,7 @@ def programs_end_well(ring, tmp_path, work, leave, times=3):
     do, status, said = LEAVE[leave]
     code = PROGRAM.format(work=textwrap.indent(WORK[work], "    "), leave=do)
     for _ in range(times):
-        arguments = [ring, tmp_path / "nobody.sock", tmp_path / "own.sock"]
+        arguments = [ring, tmp_path / "absent.sock", tmp_path / "own.sock"]
         ended = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False)
         assert (ended.returncode, ended.stderr.strip().split("\n")[-1], ended.stdout) == (status, said, ""), ended.stderr
 

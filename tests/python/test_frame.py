@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a frame shows: the shapes of each format, its times, and that nobody can write to it."""
+"""Contents of a frame: the shapes of each format, its times, and that it is read-only."""
 
 import ctypes
 import time
@@ -141,7 +141,7 @@ def test_a_frame_carries_the_format_it_was_published_with(path):
     assert "RGB" in old.caps and "GRAY8" in new.caps
 
 
-def test_nobody_can_write_to_a_frame(path):
+def test_a_frame_cannot_be_written_to(path):
     frame = through(path, pattern(6, 8, 3), format="BGR", width=8, height=6)
     for array in (frame.array, frame.array[1:, ::2], *frame.planes, np.frombuffer(frame, np.uint8), np.asarray(memoryview(frame))):
         with pytest.raises(ValueError, match="read-only"):
@@ -176,7 +176,7 @@ def shown(publisher, reader, image):
 
 
 @pytest.mark.parametrize(("name", "shape"), [("BGR", (5, 61, 3)), ("GRAY8", (5, 61)), ("GRAY16_LE", (5, 61)), ("NV12", (9, 60))])
-def test_a_copy_can_be_written_to_keeps_no_slot_and_changes_nobody_s_frame(path, name, shape):
+def test_a_copy_can_be_written_to_keeps_no_slot_and_changes_no_frame(path, name, shape):
     image = pattern(*shape, dtype=np.uint16 if name == "GRAY16_LE" else np.uint8)
     height, width = (6, 60) if name == "NV12" else shape[:2]
     with shmring.Publisher(path, format=name, width=width, height=height) as publisher, shmring.Reader(path) as reader:

@@ -93,7 +93,7 @@ def test_the_command_shows_the_ring_and_each_worker_in_a_row(ring, path):
     frame.release()
 
 
-def test_the_command_s_json_has_the_figures_of_inspect(ring, path):
+def test_the_command_s_json_has_the_fields_of_inspect(ring, path):
     frame = busy(ring)
     seen = json.loads(command("stat", "--json", path).stdout)
     assert seen.pop("path") == path

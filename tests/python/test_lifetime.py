@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who keeps a slot, and for how long: frames, arrays and memoryviews, each for itself, whatever happens around them."""
+"""Owners of a slot: frames, arrays and memoryviews, each for itself, whatever happens around them."""
 
 import asyncio
 import gc

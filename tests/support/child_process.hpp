@@ -14,7 +14,7 @@
 
 namespace support {
 
-// How a process ended: its exit code, or the signal that killed it.
+// End of a process: its exit code, or the signal that killed it.
 struct Ending {
   int code = 0;
   int signal = 0;
@@ -53,11 +53,11 @@ class ChildProcess {
   void resume();     // SIGCONT
   void interrupt();  // SIGINT, what gst-launch-1.0 -e answers with EOS
 
-  // How it ended; nothing if it still runs after `limit`.
+  // End of the process; nothing if it still runs after `limit`.
   std::optional<Ending> wait(std::chrono::milliseconds limit = std::chrono::seconds(30));
-  // What it wrote so far.
+  // Output so far.
   std::string output() const;
-  // Whether it writes `text` within `limit`; false also if it ends without.
+  // Tells whether it writes `text` within `limit`; false also if it ends without.
   bool says(const std::string& text, std::chrono::milliseconds limit = std::chrono::seconds(30));
 
  private:

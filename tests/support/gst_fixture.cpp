@@ -5,14 +5,14 @@
 
 namespace support {
 
-// What `meson test` sets, for programs started by hand.
+// Environment as `meson test` sets it, for programs started by hand.
 void init_gstreamer() {
   setenv("GST_PLUGIN_PATH", SUPPORT_PLUGIN_PATH, 0);
   setenv("GST_REGISTRY", SUPPORT_REGISTRY, 0);
   setenv("GST_TRACERS", "leaks", 0);
   setenv("GST_REGISTRY_FORK", "no", 0);  // the scanner program cannot load plugins built with a sanitizer
   gst_init(nullptr, nullptr);
-  // A program that a test starts would report to nobody, and GStreamer 1.22 leaks the tracer's own factory there.
+  // A program that a test starts would report to no test, and GStreamer 1.22 leaks the tracer's own factory there.
   unsetenv("GST_TRACERS");
 }
 
@@ -40,7 +40,7 @@ namespace {
 
 class NothingStaysAlive : public testing::Environment {
   void TearDown() override {
-    // Threads that nobody joins may be on their way out.
+    // Detached threads may be on their way out.
     if (!gst_is_initialized() || eventually([] { return live_objects().empty(); })) return;
     for (const std::string& object : live_objects()) ADD_FAILURE() << "still alive: " << object;
   }

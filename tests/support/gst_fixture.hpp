@@ -20,7 +20,7 @@ namespace support {
 // GStreamer with this build's plugins, also in programs started by hand.
 void init_gstreamer();
 
-// What GStreamer's leaks tracer calls alive now. It runs in every test program that uses this file, and a program fails
+// Objects that GStreamer's leaks tracer calls alive now. It runs in every test program that uses this file, and a program fails
 // that leaves an object alive.
 std::vector<std::string> live_objects();
 

@@ -45,7 +45,7 @@ inline std::optional<std::size_t> payload_fault(std::span<const std::byte> frame
   return std::nullopt;
 }
 
-// Whether the frame is whole: every byte belongs to the number that it says it has.
+// Tells whether the frame is whole: every byte belongs to the number that it says it has.
 inline bool payload_intact(std::span<const std::byte> frame) {
   return !payload_fault(frame, payload_sequence(frame)).has_value();
 }

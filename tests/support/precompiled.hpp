@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What most tests include and a compiler reads for seconds. Every file still includes what it uses: other compilers do without this one.
+// Headers that most tests include and a compiler reads for seconds. Every file still includes what it uses: other compilers do without this one.
 #include <atomic>
 #include <chrono>
 #include <cstring>

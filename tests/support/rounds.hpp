@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What all random checkers have in common: the command line, the seeds, the time, and what is printed.
+// Shared by all random checkers: the command line, the seeds, the time, and what is printed.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace support {
 
-// What became of one round; "" is no fault.
+// Result of one round; "" is no fault.
 struct Outcome {
   std::string summary, fault;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What GLib and GStreamer order between threads, told to ThreadSanitizer. Both were built without it, and their locks,
+// Tells ThreadSanitizer what GLib and GStreamer order between threads. Both were built without it, and their locks,
 // conditions and reference counts are invisible to it: each is called through here. Only calls
 // from one library to another come by; what a library does within itself is in tsan.supp.
 #include <dlfcn.h>

@@ -11,7 +11,7 @@
 
 namespace support {
 
-// How much longer things take here: sanitizers slow programs down.
+// Factor by which sanitizers slow programs down.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr int kSlowdown = 8;
 #elif defined(__SANITIZE_ADDRESS__)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What triggers chose: one file a clip, with the seconds before it, and a sidecar; in a thread that may wait for the disk.
+"""Clips that triggers chose: one file each, with the seconds before it, and a sidecar; in a thread that may wait for the disk.
 
 A clip has a temporary name until it is whole and on the disk; then it gets its name, and then its sidecar.
 """

@@ -24,7 +24,7 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a folder may take of its disk. The oldest is deleted first."""
+    """Limits of a folder on its disk. The oldest is deleted first."""
 
     size: int  # bytes
     age: float  # seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a folder's disk last answered, and when it is worth asking again."""
+"""Last answer of a folder's disk, and the time of the next try."""
 
 import errno
 import time

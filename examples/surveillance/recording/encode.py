@@ -70,7 +70,7 @@ class Encoder:
         self.missed += missed
         self.frames += 1
         running_time = sample.get_segment().to_running_time(Gst.Format.TIME, buffer.pts)
-        # What a decoder makes of a damaged stream may have no time: it came just now.
+        # A picture decoded from a damaged stream may have no time: it came just now.
         at = (time.monotonic() if running_time == Gst.CLOCK_TIME_NONE else
               (sink.get_base_time() + running_time) / Gst.SECOND)
         self._reel.append(Frame(

@@ -62,7 +62,7 @@ class Film:
         self.bytes += frame.size
 
     def sync(self) -> None:
-        """What was written outlives a power cut."""
+        """Makes the written data outlive a power cut."""
         os.fdatasync(self._fd)
 
     def close(self) -> None:

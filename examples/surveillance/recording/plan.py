@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def cut(self) -> bool:
-        """Whether it has its full length."""
+        """Tells whether it has its full length."""
         return self.until >= self.limit
 
 
@@ -112,7 +112,7 @@ class Plans:
         return self._plans[0] if self._plans else None
 
     def finished(self, plan: Plan, at: float) -> bool:
-        """Whether the clip is over at that time; if so, nothing extends it any more."""
+        """Tells whether the clip is over at that time; if so, nothing extends it any more."""
         if at <= plan.until:
             return False
         if plan in self._plans:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The newest encoded frames in memory, bounded by seconds and by bytes: pre-roll, and what waits for a slow disk.
 
-One thread adds, the writers take by number, each at its own pace. Adding waits for nobody: a writer that is too late
+One thread adds, the writers take by number, each at its own pace. Adding never waits: a writer that is too late
 finds its frames gone, sees so in the numbers, and counts them.
 """
 

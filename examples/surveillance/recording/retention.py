@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a folder keeps: its size, its age and the disk's free space are bounded, and the oldest goes first.
+"""Retention of a folder: its size, its age and the disk's free space are bounded, and the oldest goes first.
 
 Touches only files with the recorder's names. Ages run by the monotonic clock: a wall clock that is set, which happens on
 every machine without a battery, neither deletes anything nor keeps it for ever.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a clip is of: a JSON file beside it, written last, so that whoever finds it finds the whole clip."""
+"""Description of a clip: a JSON file beside it, written last, so that a clip with one is whole."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def write(path: Path, content: dict) -> None:
     part = path.with_name(f".{path.name}{TEMPORARY}")
     try:
         part.unlink(missing_ok=True)
-        with open(part, "x", encoding="utf-8", errors="replace") as file:  # never what somebody else put there
+        with open(part, "x", encoding="utf-8", errors="replace") as file:  # never what another program put there
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a stranger may write: values, bytes and files of every wrong kind, from a seed."""
+"""Input that a stranger may write: values, bytes and files of every wrong kind, from a seed."""
 
 import json
 import math
@@ -94,7 +94,7 @@ def file(table: dict) -> bytes:
 
 
 def files(good: str) -> dict[str, bytes]:
-    """Files that are not right in any way that somebody came across; `good` is the file to change."""
+    """Files that are wrong in each way that was seen; `good` is the file to change."""
     def instead(old: str, new: str) -> bytes:
         assert old in good
         return good.replace(old, new).encode()

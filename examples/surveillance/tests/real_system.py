@@ -63,7 +63,7 @@ class System:
         self.start()
 
     def write(self, configuration: str) -> None:
-        """What counts from the next start or reload."""
+        """Settings that count from the next start or reload."""
         self._path.write_text(f'[web]\nlisten = "127.0.0.1:{self.port}"\n{configuration}')
 
     def start(self) -> None:

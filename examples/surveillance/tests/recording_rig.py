@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the recorder's tests share: a camera whose frames show their number, a recorder's process, and a player."""
+"""Shared by the recorder's tests: a camera whose frames show their number, a recorder's process, and a player."""
 
 import contextlib
 import json
@@ -130,7 +130,7 @@ class Recorder:
         return self.until(lambda report: report["frames"] > 20)
 
     def trigger(self, seq=0, **fields):
-        """Whether the recorder was told; not if it does not listen."""
+        """Tells whether the recorder was told; not if it does not listen."""
         try:
             self._ours.send(channel.packet("event", {"worker": "person", "label": "person", "seq": seq, **fields}))
         except BlockingIOError:

@@ -61,7 +61,7 @@ def test_each_fault_was_seen_as_what_it_is_and_the_worker_came_back(demo):
         assert report["workers"][worker]["generation"] == 1 + report["workers"][worker]["restarts"]
 
 
-def test_nobody_else_lost_a_frame(demo):
+def test_no_other_worker_lost_a_frame(demo):
     report = demo[2]
     ring = report["capture"]["ring"]
     assert ring["no-slot"] == 0

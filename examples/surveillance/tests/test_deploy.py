@@ -126,7 +126,7 @@ def test_the_manifest_is_as_kubernetes_own_client_knows_it():
         check(document, f"V1{document['kind']}", document["kind"])
 
 
-def test_the_image_is_made_of_what_there_is_and_runs_as_nobody():
+def test_the_image_is_made_of_what_there_is_and_runs_without_privileges():
     recipe = (DEPLOY / "container" / "Containerfile").read_text()
     for line in re.findall(r"^COPY (?!--from)(.+) \S+$", recipe, re.M):
         for source in line.split():

@@ -94,7 +94,7 @@ def eventually(condition, what, seconds=40):
 
 
 def lane(shared, name="motion"):
-    """What the publisher's books say of that reader, asked from outside of both."""
+    """The publisher's account of that reader, asked from outside of both."""
     import shmring
     try:
         told = shmring.inspect(str(shared / "front.sock"))
@@ -132,7 +132,7 @@ def test_a_worker_killed_in_its_container_is_seen_and_its_successor_goes_on_coun
     assert told["offered"] == told["delivered"] + told["dropped"] + told["pending"]
 
 
-def test_a_worker_stopped_in_its_container_holds_nobody_up(shared, container):
+def test_a_worker_stopped_in_its_container_holds_no_other_up(shared, container):
     container(*CAPTURE)
     stopped = worker(container, "stopped")
     takes_frames(shared, "stopped")

@@ -77,7 +77,7 @@ def camera():
 
 @pytest.fixture
 def disk(tmp_path):
-    """What the recorder writes to: small, where that is permitted. Yields None where it is not."""
+    """The recorder's disk: small, where that is permitted. Yields None where it is not."""
     folder = tmp_path / "state" / "front" / "recordings"
     folder.mkdir(parents=True)
     small = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], capture_output=True).returncode == 0
@@ -145,14 +145,14 @@ class Drill:
 
     def full_disk(self):
         with contextlib.suppress(OSError):  # the recorder writes meanwhile
-            (self.disk / "somebody").write_bytes(bytes(os.statvfs(self.disk).f_bavail * os.statvfs(self.disk).f_frsize))
+            (self.disk / "ballast").write_bytes(bytes(os.statvfs(self.disk).f_bavail * os.statvfs(self.disk).f_frsize))
         self.done.append("the disk is full")
         self.rest(2)
-        (self.disk / "somebody").unlink()
+        (self.disk / "ballast").unlink()
         self.done.append("the disk has room")
 
     def rest(self, seconds: float):
-        """Nobody is ever there twice."""
+        """No worker is ever there twice."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for name, pids in processes(self.system.state).items():

@@ -74,7 +74,7 @@ def test_a_child_that_never_shows_life_is_killed_after_its_grace():
     assert life.tick(16.0) is None
 
 
-def test_grace_does_not_run_where_nobody_can_tell_its_health():
+def test_grace_does_not_run_where_its_health_cannot_be_told():
     life = Lifecycle(1, grace=15.0)
     life.started(0.0)
     assert not ticks(life, 1, 600, judged=False)
@@ -92,7 +92,7 @@ def test_a_start_without_a_processor_has_longer_but_not_for_ever():
     assert life.tick(160.0, True, 480.0) == Kill("no sign of life for 15 s after its start")
 
 
-def test_a_machine_that_slept_made_nobody_late():
+def test_a_machine_that_slept_made_no_worker_late():
     life = Lifecycle(1, grace=15.0)
     life.started(0.0)
     assert life.tick(7200.0) is None
@@ -236,7 +236,7 @@ def test_a_new_manager_goes_on_with_the_restarts_of_the_old_one():
     assert new.left(5.0) == 2
 
 
-def test_who_was_given_up_stays_so_until_somebody_mends_it():
+def test_a_worker_that_was_given_up_stays_so_until_it_is_mended():
     old = Lifecycle(0)
     crash(old, 0.0)
     new = Lifecycle(0)

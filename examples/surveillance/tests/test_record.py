@@ -62,11 +62,11 @@ def held(outcome):
     return [check.holds for check in report.fault(outcome)]
 
 
-def test_a_fault_that_was_seen_and_cost_nobody_anything_passes():
+def test_a_fault_that_was_seen_and_cost_no_other_anything_passes():
     assert held(outcome(neighbour(), neighbour(keeps_up=False, before=5, during=6))) == [True, True]
 
 
-def test_a_fault_that_nobody_saw_or_nobody_repaired_fails():
+def test_a_fault_that_was_not_seen_or_not_repaired_fails():
     assert held(outcome(neighbour(), seen_after=None)) == [False, True]
     assert held(outcome(neighbour(), recovered_after=None)) == [False, True]
 
@@ -122,7 +122,7 @@ def test_frames_missed_while_busy_are_the_workers_own():
     assert gaps.took(5, 0.4) == (0, 0)
 
 
-def test_frames_missed_while_free_are_somebody_elses():
+def test_frames_missed_while_free_are_not_the_workers_own():
     gaps = Gaps()
     gaps.took(1, 0.0)
     gaps.free(0.01)

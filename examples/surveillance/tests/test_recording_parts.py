@@ -355,7 +355,7 @@ def test_a_start_cleans_up_what_a_killed_process_left(tmp_path, clocks):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".keep", whole.name] and not empty.exists()
 
 
-def test_what_only_has_a_recorders_name_is_left_alone_and_in_nobodys_way(tmp_path, clocks):
+def test_what_only_has_a_recorders_name_is_left_alone_and_in_no_way(tmp_path, clocks):
     whole = file(tmp_path, clocks)
     strangers = [tmp_path / name for name in ("20251125T023203.000Z.mkv", "20251125T023204.000Z.mkv", "20251125T023205.000Z.mkv",
                                               ".20251125T023206.000Z.mkv.part", ".20251125T023207.000Z.mkv.part")]
@@ -430,7 +430,7 @@ def test_times_in_a_sidecar_are_utc_to_the_microsecond():
     assert sidecar.utc(1795573923.25) == "2026-11-25T02:32:03.250000Z"
 
 
-# What makes an event of detections
+# Detections that make an event
 
 
 def test_one_lucky_guess_is_no_event_and_what_lasts_is_one_in_a_while():

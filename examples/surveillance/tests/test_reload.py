@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a new version of the file changes, and what it leaves alone."""
+"""A new version of the file: the changes that it makes, and all that it leaves alone."""
 
 from dataclasses import replace
 

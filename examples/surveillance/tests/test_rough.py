@@ -99,7 +99,7 @@ def test_sighup_with_whatever_file_is_an_event_and_everybody_goes_on(tmp_path, m
     assert manager.worker("w")["pid"] == pid
 
 
-def test_sighup_with_something_else_than_a_file_is_an_event_and_waits_for_nobody(tmp_path, made):
+def test_sighup_with_something_else_than_a_file_is_an_event_and_does_not_wait(tmp_path, made):
     manager = made()
     for make in (os.mkfifo, lambda path: path.mkdir(), lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path),
                  lambda path: path.symlink_to(tmp_path / "nothing"), lambda path: None):
@@ -131,7 +131,7 @@ def test_the_file_may_come_through_a_pipe_at_the_start(tmp_path):
     checked = subprocess.run([sys.executable, "-m", "surveillance.manage", "--config", "/dev/stdin", "--check"], input=GOOD.encode(),
                              capture_output=True, timeout=60 * PATIENCE)
     assert checked.returncode == 0
-    os.mkfifo(tmp_path / "fifo")  # of which nobody has the other end
+    os.mkfifo(tmp_path / "fifo")  # whose other end is not open
     checked = subprocess.run([sys.executable, "-m", "surveillance.manage", "--config", tmp_path / "fifo", "--check"], capture_output=True,
                              text=True, timeout=60 * PATIENCE)
     assert checked.returncode == 1 and "did not end within" in checked.stderr
@@ -248,7 +248,7 @@ def test_a_full_disk_costs_log_lines_and_the_state_but_not_the_manager(tmp_path,
         subprocess.run(["umount", "--lazy", state], check=True)
 
 
-def test_an_output_that_nobody_reads_does_not_stop_it(tmp_path):
+def test_an_output_that_is_not_read_does_not_stop_it(tmp_path):
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What one manager leaves to the next."""
+"""State that one manager leaves to the next."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def test_one_manager_per_folder(tmp_path):
     os.close(state.lock(tmp_path))
 
 
-def test_whom_a_killed_manager_left_behind_is_ended_and_nobody_else(tmp_path):
+def test_what_a_killed_manager_left_behind_is_ended_and_nothing_else(tmp_path):
     def sleeper(folder):
         return subprocess.Popen([sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"], stdout=subprocess.PIPE,
                                 env={**os.environ, state.MARK: str(folder)})

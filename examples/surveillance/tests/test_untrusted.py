@@ -161,7 +161,7 @@ def test_a_file_is_a_description_that_can_be_run_or_a_sentence(tmp_path, chance)
 
 
 @pytest.mark.parametrize("name", list(nasty.files('[web]\nname = "front"\ninput = "test"\nname = "w"\n["sleep", "1000"]\nrestarts = 50\n')))
-def test_files_that_somebody_came_across_are_refused_with_a_sentence(tmp_path, name):
+def test_damaged_files_are_refused_with_a_message(tmp_path, name):
     good = '[web]\n[[camera]]\nname = "front"\ninput = "test"\n[[camera.worker]]\nname = "w"\ncommand = ["sleep", "1000"]\nrestarts = 50\n'
     path, sockets = tmp_path / "x.toml", tmp_path / ("s" * (90 - len(str(tmp_path)))) if len(str(tmp_path)) < 89 else tmp_path
     path.write_bytes(good.encode())
@@ -263,7 +263,7 @@ def test_whatever_is_asked_of_the_page_is_answered_or_refused_and_the_page_goes_
 
 
 def places(folder):
-    """What may be at a path instead of a file."""
+    """Things at a path that are no file."""
     os.mkfifo(folder / "fifo")
     (folder / "folder").mkdir()
     (folder / "dangling").symlink_to(folder / "nothing" / "here")
@@ -277,7 +277,7 @@ def places(folder):
     return [folder / name for name in ("fifo", "folder", "dangling", "loop", "zero", "full", "link", "socket")]
 
 
-def test_what_is_no_file_is_neither_read_nor_appended_to_and_nobody_waits(tmp_path):
+def test_what_is_no_file_is_neither_read_nor_appended_to_nor_waited_for(tmp_path):
     for path in places(tmp_path):
         with pytest.raises(OSError):
             files.read(path, 100)
@@ -339,7 +339,7 @@ def test_an_event_is_plain_bounded_text_whoever_tells_it(tmp_path):
     assert json.loads((tmp_path / "events.jsonl").read_text())["worker"] == "a\ufffdb"
     os.unlink(tmp_path / "events.jsonl")
     os.mkfifo(tmp_path / "events.jsonl")
-    log.add("front", "warning", "w", "nobody waits for it")
+    log.add("front", "warning", "w", "it does not wait")
 
 
 def test_reading_that_takes_too_long_is_ended():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The page's server: what it answers, whom it refuses, and that nobody who asks can hold it up."""
+"""The page's server: what it answers, whom it refuses, and that no client can hold it up."""
 
 import asyncio
 import json

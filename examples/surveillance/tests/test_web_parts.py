@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the page is made of, without a server: settings, history, troubles."""
+"""Parts of the page, without a server: settings, history, troubles."""
 
 import pytest
 from web_fixture import account, camera, worker
@@ -82,7 +82,7 @@ def test_who_was_given_up_comes_first():
     assert found[0].text == "was given up: ended with code 1"
 
 
-def test_why_somebody_was_given_up_is_said_as_the_event_said_it():
+def test_why_a_worker_was_given_up_is_said_as_the_event_said_it():
     told = shot(1, camera(workers=[worker("w", "dead", "given up", reason="its process ended")]), camera("b", phase="given up"))
     found = troubles(told, {("front", "w"): "killed by SIGKILL; no restart left", ("b", "capture"): "ended with code 1"})
     assert [trouble.text for trouble in found] == ["was given up: killed by SIGKILL; no restart left",

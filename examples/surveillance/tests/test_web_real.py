@@ -78,7 +78,7 @@ def test_the_page_follows_a_real_system_through_its_troubles(system, camera, tmp
     pid = system.worker("motion")["pid"]
     camera.on()
     eventually(lambda: not any("gives no frames" in one for one in system.troubles()), "the camera is back")
-    assert system.worker("motion")["pid"] == pid, "nobody was started again for it"
+    assert system.worker("motion")["pid"] == pid, "no worker was started again for it"
 
     # A reader that others start is watched like all, and never started or ended by the manager.
     socket = tmp_path / "state" / "front.sock"

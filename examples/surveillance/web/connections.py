@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who is connected to the page: bounded in number, and in the time in which a connection must ask or read. One that is silent gives
+"""Connections to the page: bounded in number, and in the time in which a connection must ask or read. One that is silent gives
 way to one that comes."""
 
 import asyncio

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who may ask, and what every answer says: reading only, no foreign name, no foreign page.
+"""Checks of requests, and headers of every answer: reading only, no foreign name, no foreign page.
 
 A foreign site can make a browser on this machine ask for our address under its own name (DNS rebinding), and then reads the answer. It
 needs a name for that: numeric addresses are always right, names only if they were given.
@@ -24,7 +24,7 @@ LOCAL = frozenset({"localhost", "ip6-localhost"})
 
 
 def is_own(authority: str | None, names: Iterable[str]) -> bool:
-    """Whether `host` or `host:port` is a numeric address, this machine's own name for itself, or one of the given names."""
+    """Tells whether `host` or `host:port` is a numeric address, this machine's own name for itself, or one of the given names."""
     if not authority:
         return False
     try:

@@ -120,7 +120,7 @@ class Web:
                 await self._runner.server.shutdown(1.0)  # s for answers under way
             await self._runner.cleanup()
 
-    # What goes on by itself
+    # Background tasks
 
     async def _ticks(self) -> None:
         looking = asyncio.create_task(asyncio.to_thread(self._look_at_pictures))
@@ -156,11 +156,11 @@ class Web:
                  "events": [asdict(event) for event in list(self._events)[-MOST_EVENTS:]]}
         return message("hello", json.dumps(hello)) + message("now", self._moment.json)
 
-    # What is asked for
+    # Requests
 
     @web.middleware
     async def _border(self, request: web.Request, handler) -> web.StreamResponse:
-        """Whatever a request does to its handler, it gets an answer, and the log a bounded number of lines."""
+        """Each request gets an answer, also where its handler fails, and the log a bounded number of lines."""
         self._connections.asks(request.transport)
         try:
             return await handler(request)
@@ -207,7 +207,7 @@ class Web:
             raise web.HTTPNotFound(text="no picture yet\n") from None
 
     def _find(self, request: web.Request) -> dict:
-        """Names of the snapshot only: no other path is ever made of what somebody asks for."""
+        """Names of the snapshot only: no other path is ever made of what a request names."""
         wanted = request.match_info["camera"], request.match_info["worker"]
         for camera in self._moment.snapshot["cameras"]:
             for account in accounts(camera):

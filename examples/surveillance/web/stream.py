@@ -71,7 +71,7 @@ class Hub:
         return response
 
     def _give_way(self) -> bool:
-        """Nobody can see whether a browser is looked at: places go round. Its page comes back by itself."""
+        """A server cannot see whether a browser is looked at: places go round. Its page comes back by itself."""
         oldest, transport = next(iter(self._clients.items()))
         if time.monotonic() - self._came[oldest] < STAYS:
             return False

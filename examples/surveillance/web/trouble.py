@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a person should know first, worst first: read from a snapshot, for the banner and the number in the page's title. Pure."""
+"""Troubles, the worst first: read from a snapshot, for the banner and the number in the page's title. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LIVING = ("starting", "running")
 
 @dataclass(frozen=True)
 class Trouble:
-    severity: str  # "fault": somebody must act; "warning": the manager is at it, or the world outside is
+    severity: str  # "fault": a person must act; "warning": the manager is at it, or the world outside is
     camera: str
     worker: str  # "" = the camera itself
     text: str

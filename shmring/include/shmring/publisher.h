@@ -48,9 +48,9 @@ SHMRING_API shmring_status shmring_publisher_open(const shmring_publisher_option
 /* Says goodbye to the readers, removes the socket file, frees the handle. Frames that readers hold stay valid. NULL is allowed. */
 SHMRING_API void shmring_publisher_close(shmring_publisher* publisher);
 
-/* What the frames published from now on are. Copies what it needs. Readers find it on each frame. */
+/* Sets the format of the frames published from now on. Copies what it needs. Readers find it on each frame. */
 SHMRING_API shmring_status shmring_publisher_set_format(shmring_publisher* publisher, const shmring_format* format);
-/* What the pipeline before the ring adds to a frame's age (ns); readers report it in their own latency. Without a call it is
+/* Sets the latency of the pipeline before the ring (ns), a part of a frame's age; readers report it in their own latency. Without a call it is
  * measured: the longest time from a frame's pts to its publication, up to 10 s. */
 SHMRING_API void shmring_publisher_set_latency(shmring_publisher* publisher, uint64_t latency);
 /* A new ring with larger (or smaller) slots on the same path; readers move over by themselves after draining the old one.

@@ -31,7 +31,7 @@ typedef struct shmring_reader_options {
 #define SHMRING_READER_OPTIONS_INIT \
   { sizeof(shmring_reader_options), NULL, NULL, SHMRING_POLICY_DEFAULT, SHMRING_WAKE_BLOCK, 0, 0, 0, true }
 
-/* Whether a publisher may be at this path one day. SHMRING_INVALID, with the reason in shmring_last_error(), where a folder or a file of
+/* Checks whether a publisher may be at this path one day. SHMRING_INVALID, with the reason in shmring_last_error(), where a folder or a file of
  * another kind is in its place, or its folder is missing. A reader waits there nevertheless; with reconnect false it fails to open. */
 SHMRING_API shmring_status shmring_reader_check_path(const char* path);
 /* Fails only for wrong arguments: a publisher that is not there yet is waited for in read. The first frame is the publisher's newest, unless
@@ -55,7 +55,7 @@ SHMRING_API void shmring_reader_flush(shmring_reader* reader);
 /* Readable when a read would not wait: a frame, the end, a publisher that came or went. For poll, select, epoll, asyncio. Owned by the
  * reader. After it was readable, read with timeout 0 until SHMRING_TIMEOUT. */
 SHMRING_API int shmring_reader_fileno(shmring_reader* reader);
-/* Whether a publisher is attached now and offers every frame from now on; learned while reading. */
+/* Tells whether a publisher is attached now and offers every frame from now on; learned while reading. */
 SHMRING_API bool shmring_reader_connected(shmring_reader* reader);
 /* The publisher's latency (ns) as it last said; 0 where it said nothing. */
 SHMRING_API uint64_t shmring_reader_latency(shmring_reader* reader);

@@ -58,7 +58,7 @@ typedef enum shmring_status SHMRING_INT {
   SHMRING_FORKED = 14     /* this handle belongs to the parent process */
 } shmring_status;
 
-/* What happens to a lane's frames when its reader is slower than the publisher. */
+/* Drop policy of a lane whose reader is slower than the publisher. */
 typedef enum shmring_policy SHMRING_INT {
   SHMRING_DROP_NEWEST = 0,     /* first in, first out: the new frame is dropped while `depth` frames wait */
   SHMRING_DROP_OLDEST = 1,     /* the oldest waiting frame gives way */
@@ -66,14 +66,14 @@ typedef enum shmring_policy SHMRING_INT {
   SHMRING_POLICY_DEFAULT = 255 /* whatever the publisher sets for readers that do not ask */
 } shmring_policy;
 
-/* How a reader waits. */
+/* Method of waiting for frames. */
 typedef enum shmring_wake SHMRING_INT {
   SHMRING_WAKE_BLOCK = 0, /* sleep until the doorbell rings */
   SHMRING_WAKE_ADAPTIVE =
       1 /* sleep until just before the next frame is due, then spin briefly; one such reader a ring */
 } shmring_wake;
 
-/* How the bytes of a video frame are laid out, for readers that do not parse caps. BYTES: not raw video, or a format whose planes are not
+/* Layout of a video frame's bytes, for readers that do not parse caps. BYTES: not raw video, or a format whose planes are not
  * rows of samples (tiled, compressed, 10 bits packed across bytes). The names are GStreamer's, of video/x-raw and, from BGGR on, of
  * video/x-bayer. */
 typedef enum shmring_pixel_format SHMRING_INT {
@@ -244,7 +244,7 @@ typedef struct shmring_plane_layout {
   uint32_t components; /* samples side by side for each column, as 3 in RGB, or 2 in YUY2 (Y with U, Y with V) */
 } shmring_plane_layout;
 
-/* What a pixel format is made of. */
+/* Layout of a pixel format. */
 typedef struct shmring_pixel_layout {
   const char* name;     /* GStreamer's, as in caps */
   uint32_t sample_size; /* bytes: 1, 2 or 4, unsigned */
@@ -291,7 +291,7 @@ typedef struct shmring_plane {
   uint32_t reserved;
 } shmring_plane;
 
-/* What frames are. `caps` is a GStreamer caps string (UTF-8) or empty; the rest is filled for raw video only. */
+/* Format of frames. `caps` is a GStreamer caps string (UTF-8) or empty; the rest is filled for raw video only. */
 typedef struct shmring_format {
   size_t struct_size;
   const char* caps; /* borrowed; from a frame: valid as long as the frame is held */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a type checker and an editor know of shmring; for people, docs/guides/python.md says more."""
+"""Types of shmring for type checkers and editors; for people, docs/guides/python.md says more."""
 
 import enum
 import os
@@ -229,10 +229,10 @@ class Reader:
         """Readable when a read would not wait. After it was readable, read(0) until None."""
     @property
     def connected(self) -> bool:
-        """Whether a publisher is attached now and offers every frame from now on; learned while reading."""
+        """Tells whether a publisher is attached now and offers every frame from now on; learned while reading."""
     @property
     def latency(self) -> float:
-        """What the publisher's pipeline adds to a frame's age, seconds."""
+        """Latency of the publisher's pipeline, a part of a frame's age, seconds."""
     @property
     def closed(self) -> bool: ...
     def stats(self) -> _ReaderStats: ...
@@ -305,7 +305,7 @@ class Publisher:
         dtype: npt.DTypeLike | None = None,
         shape: int | Iterable[int] | None = None,
     ) -> None:
-        """What the frames from now on are; makes a new ring where they need larger slots."""
+        """Sets the format of the frames from now on; makes a new ring where they need larger slots."""
     def resize(self, slot_size: int) -> None:
         """A new ring with slots of that size. NoMemory: it does not fit, or former rings are held; the present one goes on."""
     def set_latency(self, seconds: float) -> None: ...

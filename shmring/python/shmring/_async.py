@@ -197,7 +197,7 @@ def _on_readable(reference):
     loop = asyncio.get_running_loop()
     turns = _waiting(frames._reader, loop)
     if not any(turn.frames is frames for turn in turns):
-        frames.stop()  # nobody asks here now; the next wait watches again
+        frames.stop()  # no wait is pending now; the next one watches again
     for turn in turns:
         try:
             frame = frames._take()

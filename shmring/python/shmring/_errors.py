@@ -9,7 +9,7 @@ class Error(Exception):
 
 
 class Timeout(Error, TimeoutError):
-    """Nobody answered in time."""
+    """No answer came in time."""
 
     status = "timeout"
 

@@ -27,7 +27,7 @@ class _Head:
         self.late = {}  # of each stream that it waited for: the key of the first frame that came too early
 
     def out_of_reach(self, index, other):
-        """Whether that stream, of which a frame came that is too early again, will not come up to this frame any time soon."""
+        """Tells whether that stream, of which a frame came that is too early again, will not come up to this frame any time soon."""
         progress = other.key - self.late.setdefault(index, other.key)
         waited = other.since - self.since
         return waited > _HELD and (self.key - other.key) * waited > progress * _OUT_OF_REACH
@@ -72,7 +72,7 @@ class gather:
 
     @property
     def missing(self):
-        """How many of the incomplete sets each stream is missing from."""
+        """Number of incomplete sets that each stream is missing from."""
         return [self.incomplete - dropped for dropped in self.dropped]
 
     def __iter__(self):
@@ -160,7 +160,7 @@ class gather:
             self._let_go_of_before(other)
 
     def _let_go_of_before(self, index):
-        """What a stream has from before another one began anew finds no partner any more."""
+        """Drops frames from before another stream began anew: they find no partner any more."""
         head = self._heads[index]
         if head is None or self._former[index] is not None:
             return

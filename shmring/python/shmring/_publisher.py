@@ -41,12 +41,12 @@ class Publisher(_Publisher):
                          slots=slots, loans=loans, perms=perms)
 
     def set_format(self, format=None, width=0, height=0, *, caps=None, framerate=None, dtype=None, shape=None):
-        """What the frames from now on are; makes a new ring where they need larger slots."""
+        """Sets the format of the frames from now on; makes a new ring where they need larger slots."""
         self._set_format(format, width, height, caps, _fraction(framerate), _array(dtype, shape, format))
 
 
 def _array(dtype, shape, format):
-    """What frames are that are arrays of numbers: kind, bytes of a number, shape, and all in words; None where they are not."""
+    """Format of frames that are arrays of numbers: kind, bytes of a number, shape, and all in words; None where they are not."""
     if dtype is None and shape is None:
         return None
     if dtype is None or shape is None or format is not None:

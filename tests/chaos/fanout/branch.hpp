@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What hangs on a branch in the random checker: it looks at all that comes to it, and knows what must not.
+// Worker on a branch in the random checker: it looks at all that comes to it, and knows what must not.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,7 @@ class Fault {
   std::string text_;
 };
 
-// What a frame says of itself, so that a branch can judge it alone.
+// Contents of a frame, so that a branch can judge it alone.
 struct Mark {
   std::uint64_t number = 0;      // from 1, over the whole round
   std::uint32_t caps = 0;        // the number in the caps it was sent with

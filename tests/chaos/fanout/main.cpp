@@ -33,7 +33,7 @@ int threads() {
   return count;
 }
 
-// Threads that nobody joins end by themselves; while they do, objects cannot be looked at.
+// Detached threads end by themselves; while they do, objects cannot be looked at.
 std::string left_behind(int threads_before) {
   if (!support::eventually([=] { return threads() <= threads_before; })) return "threads are left after the round";
   std::string all;

@@ -60,7 +60,7 @@ struct PublisherSlot {
   std::uint32_t opens_before[kMaxReaders], deaths_before[kMaxReaders];
 };
 
-// What a reader had from one publisher, over all its processes.
+// Frames of a reader from one publisher, over all its processes.
 struct Received {
   std::atomic<std::uint64_t> taken;    // by the reader's own figures
   std::atomic<std::int64_t> missed;    // numbers never seen between two frames of one ring

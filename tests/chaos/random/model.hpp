@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What each frame must be: its origin decides every byte of it, its times, flags, planes, metadata and format. Knows the C API only.
+// Expected contents of each frame: its origin decides every byte of it, its times, flags, planes, metadata and format. Knows the C API only.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ struct Origin {
 Origin make_origin(std::uint64_t sequence, std::uint32_t publisher, std::uint32_t ring, std::uint32_t format,
                    std::uint32_t capacity);
 
-// What a publisher says of the frame with that origin.
+// Frame info of the frame with that origin.
 struct Content {
   explicit Content(const Origin& origin);
   Content(const Content&) = delete;
@@ -49,7 +49,7 @@ struct Format {
 // Writes the frame; `to` has the size that the content says.
 void fill(std::span<std::byte> to, const Origin& origin);
 
-// What is wrong with a frame in a reader's hand, by everything that it says of itself. `expected`: the origin found when it was taken.
+// Fault of a frame in a reader's hand, by everything that it says of itself. `expected`: the origin found when it was taken.
 std::optional<std::string> fault_of(const shmring_frame* frame, const Origin* expected = nullptr);
 // The origin that the frame's bytes name.
 Origin origin_of(const shmring_frame* frame);

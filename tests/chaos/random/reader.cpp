@@ -87,7 +87,7 @@ class Reading {
     board_.note(name_, "opened");
   }
 
-  // What it holds stays valid.
+  // Frames that it holds stay valid.
   void close() {
     shmring_reader* closing;
     {
@@ -260,7 +260,7 @@ class Reading {
   }
   void resume() {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(interrupted_, false)) fail("interrupted by nobody");
+    if (!std::exchange(interrupted_, false)) fail("interrupted without a call");
     shmring_reader_interrupt(reader_, false);
   }
 

@@ -76,7 +76,7 @@ void Round::await_frames() {
 
 std::string Round::state_of(std::uint32_t number) const {
   const ReaderSlot& reader = board_->reader[number];
-  return (reader.attached == 0 ? "it is attached to nobody"
+  return (reader.attached == 0 ? "it is attached to no publisher"
                                : "it is attached to " + publisher_name(reader.attached - 1)) +
          ", its last call came to " + shmring_status_name(static_cast<shmring_status>(reader.last_status.load())) +
          (reader.in_call ? ", it is in a call" : "");

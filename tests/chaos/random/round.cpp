@@ -17,7 +17,7 @@ constexpr auto kPatience = std::chrono::seconds(120);
 constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::size_t kEventsShown = 60;
 
-// What a fault ends the round with.
+// Exception of a fault; it ends the round.
 struct Fault {};
 
 }  // namespace
@@ -124,7 +124,7 @@ void Round::await(const std::string& what, const std::function<bool()>& holds, c
   throw Fault{};
 }
 
-// A machine under load may keep a process in the kernel for minutes (closing an inotify instance was seen to): nobody's fault here.
+// A machine under load may keep a process in the kernel for minutes (closing an inotify instance was seen to): no fault here.
 bool Round::kernel_keeps_one() const {
   const auto kept = [](const support::ChildProcess& process) {
     std::ifstream file("/proc/" + std::to_string(process.pid()) + "/stat");

@@ -21,7 +21,7 @@ class Round {
   Round(std::string program, std::uint64_t seed, double seconds);
   ~Round();
 
-  // What was wrong, with the last events; empty: nothing.
+  // The fault, with the last events; empty: none.
   std::string run();
   std::string summary() const;
 

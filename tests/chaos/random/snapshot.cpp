@@ -50,7 +50,7 @@ void Snapshots::check(const shmring_ring_stats& ring, std::span<const shmring_re
            std::to_string(ring.*figure.value));
   for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
     if (i != SHMRING_VIOLATION_SILENCE && ring.violations[i] != 0)
-      fail("all readers are honest, but one was sent away for '" +
+      fail("no reader breaks the protocol, but one was sent away for '" +
            std::string(shmring_violation_name(static_cast<shmring_violation>(i))) + "'");
   std::map<std::string, shmring_reader_account> now;
   for (const auto& lane : lanes) {
@@ -71,7 +71,7 @@ void Snapshots::check_lane(const shmring_reader_account& lane, const shmring_rin
   while (number < board_.readers && reader_name(number) != name) ++number;
   if (number == board_.readers) return fail("there is no reader of the name '" + name + "'");
 
-  // Each handle attaches once; one that was there before this publisher began may, too. To an ended lane somebody must have put an end.
+  // Each handle attaches once; one that was there before this publisher began may, too. An ended lane has a cause.
   const ReaderSlot& reader = board_.reader[number];
   const PublisherSlot& publisher = board_.publisher[publisher_];
   const std::uint32_t most = reader.opens - publisher.opens_before[number] + 1;
@@ -91,7 +91,7 @@ void Snapshots::check_lane(const shmring_reader_account& lane, const shmring_rin
       fail(name + ": " + figure.name + " went back from " + std::to_string(then.*figure.value) + " to " +
            std::to_string(lane.*figure.value) + " (before: " + equation(then) + "; now: " + equation(lane) + ")");
   if (lane.generation < then.generation) fail(name + ": its generation went back");
-  // What one look shows was offered before the next one asked. The newest frame is offered again to one that comes.
+  // Frames of one look were offered before the next one asked. The newest frame is offered again to one that comes.
   const std::uint64_t again = std::uint64_t{then.generation} + publisher.rings;
   if (then.offered > ring.sequence + again)
     fail(name + ": offered " + std::to_string(then.offered) + " of " + std::to_string(ring.sequence) + " frames");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What must hold of a publisher's figures at any moment, and from one look to the next.
+// Invariants of a publisher's stats at any moment, and from one look to the next.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What a reader checks of the words that a publisher wrote: descriptors and formats.
+// Checks of the words that a publisher wrote: descriptors and formats.
 #include "abi/check.hpp"
 
 #include <cstring>

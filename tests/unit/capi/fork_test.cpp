@@ -60,7 +60,7 @@ class Handles : public testing::Test {
     const auto* data = static_cast<const std::byte*>(shmring_frame_data(frame));
     return support::payload_intact({data, info.size});
   }
-  // What a publisher and then a reader are told while the calls are refused with `error`; empty: they could be opened.
+  // Errors of a publisher and then a reader while the calls are refused with `error`; empty: they could be opened.
   struct Told {
     shmring_status publisher, reader;
     std::string publishers, readers;

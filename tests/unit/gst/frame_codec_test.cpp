@@ -70,7 +70,7 @@ TEST_F(FrameCodec, raw_video_caps_tell_pixel_format_size_and_planes) {
   EXPECT_NE(std::string(ring.caps).find("format=(string)NV12"), std::string::npos);
 }
 
-// What this GStreamer knows of the ring's formats: some are younger than 1.22.
+// The ring's formats that this GStreamer knows: some are younger than 1.22.
 template <class Check>
 int each_known_layout(Check check) {
   int known = 0;

@@ -48,7 +48,7 @@ class Bench {
     next_look_ = now + tick;
     if (auto verdict = health_.evaluate(seen, limits, now)) told.push_back(*verdict);
   }
-  // Time passes while nobody looks and nothing runs.
+  // Time passes while nothing looks or runs.
   void leap(std::int64_t time) { now += static_cast<std::uint64_t>(time); }
   void resume() { health_.resume(); }
   void die(const std::string& reason) {

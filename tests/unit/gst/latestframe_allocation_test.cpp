@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What upstream is told to allocate, from what the branches said; and the flag on frames after a loss.
+// Answer to upstream's ALLOCATION query, from those of the branches; and the flag on frames after a loss.
 #include <gst/video/video.h>
 
 #include "gst_fixture.hpp"

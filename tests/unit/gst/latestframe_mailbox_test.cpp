@@ -118,7 +118,7 @@ TEST_F(LatestFrameMailbox, KeepsAFrameAsLongAsAnybodyHasItsItem) {
   EXPECT_EQ(GST_MINI_OBJECT_REFCOUNT_VALUE(buffer), 1);
 }
 
-TEST(LatestFrameEventCount, WakesEveryoneWhoSleepsAndNobodyMissesABeat) {
+TEST(LatestFrameEventCount, WakesEverySleeperAndNoneMissesABeat) {
   EventCount sut;
   std::atomic<std::uint32_t> value{0};
   constexpr std::uint32_t kBeats = 2'000;

@@ -44,7 +44,7 @@ inline const std::vector<Shape>& shapes() {
   return all;
 }
 
-// What the callers of the two ends may get wrong.
+// Mistakes of the callers of the two ends.
 struct Callers {
   bool publisher_fences = true;
   bool drains_after_arming = false;
@@ -75,7 +75,7 @@ class Lane {
     }
     for (std::uint32_t i = 0; i < kMaxSlots; ++i) add(&page().ack[i], "ack " + std::to_string(i));
   }
-  // What only the publisher reads.
+  // State that only the publisher reads.
   void name_own_words(Scenario& s) {
     for (const void* word :
          {static_cast<const void*>(&block().head), static_cast<const void*>(&page().tail),
@@ -105,7 +105,7 @@ void publish_frames(Lane& lane, Lane& own, const Shape& shape, const Callers& ca
     const std::uint32_t slot = slot_refs.acquire();
     write_data(slot, sequence);
     if (writer.offer(slot, sequence, slot_refs, !shape.rushes) == Writer::Offer::violation)
-      fail("an honest reader is taken for one that broke the protocol");
+      fail("a correct reader is taken for one that broke the protocol");
     slot_refs.unref(slot);
     if (sequence == shape.waits) writer.move_to(lane.block(), lane.page());
     if (!shape.sleeps) continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Both ends of a lane, step by step in one thread: policies, quota, accounts, and what a lying reader gets.
-// What concurrent steps can do is in interleavings_test.cpp.
+// Concurrent steps are in interleavings_test.cpp.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>

@@ -63,7 +63,7 @@ struct Outcome {
   bool done = true;  // whether a compare-exchange took place
 };
 
-// What a thread does; it calls the functions below.
+// Body of a thread; it calls the functions below.
 using Body = std::function<void()>;
 
 struct Verdict {
@@ -95,7 +95,7 @@ void drain();  // empties it
 void sleep();  // until it is not empty
 void join();   // until all other threads are done; what they did is known
 
-// What LaneWriter and LaneReader are built with instead of HardwareOps; Failure as HardwareOps has it.
+// Operations of LaneWriter and LaneReader in place of HardwareOps; Failure as HardwareOps has it.
 template <Order Failure>
 struct OpsWith {
   template <class T>

@@ -74,13 +74,13 @@ MUTANTS = {
                                             "bits = (Ops::load(words_[word], std::memory_order_acquire)), "
                                             "_ = (Ops::store(words_[word], std::uint64_t{0}, std::memory_order_relaxed), 0);"),
 }
-# What explores a copy of each file.
+# Programs that explore a copy of each file.
 EXPLORERS = {WRITER: "explore_lane<{0}::LaneWriter<Ops>, {0}::LaneReader<Ops>>", READER: "explore_lane<{0}::LaneWriter<Ops>, {0}::LaneReader<Ops>>",
              SPIN_LOCK: "explore_spin_lock<{0}::BasicSpinLock<Ops>>", FREED_SLOTS: "explore_freed_slots<{0}::FreedSlots<Ops>>"}
 
 
 def body(text):
-    """What stands in the header's namespace."""
+    """Text inside the header's namespace."""
     return text[text.index("namespace shmring {") + len("namespace shmring {"):text.rindex("}  // namespace shmring")]
 
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What the reader's end of a doorbell says, and what it cannot do to the publisher's.
+// The reader's end of a doorbell: its reports, and its limits against the publisher's end.
 #include "os/doorbell.hpp"
 
 #include <fcntl.h>

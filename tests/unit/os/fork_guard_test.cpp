@@ -58,7 +58,7 @@ TEST(ForkGuard, IsMadeInAChildWhateverTheOtherThreadsOfItsParentAreAt) {
   busy.join();
 }
 
-// What pthread_atfork never hears of.
+// A fork that pthread_atfork never hears of.
 TEST(ForkGuard, NoticesAChildMadeByABareSystemCall) {
   const ForkGuard guard;
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));

@@ -192,7 +192,7 @@ TEST(Memory, KeptFromChildrenIsNotThereInAChild) {
   EXPECT_EQ(child.wait()->code, 0);
 }
 
-// What follows runs in children: limits are for good.
+// The following tests run in children: limits are for good.
 int with_file_limit(std::uint64_t limit, std::uint64_t size) {
   const rlimit l{limit, limit};
   ::setrlimit(RLIMIT_FSIZE, &l);

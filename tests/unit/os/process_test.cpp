@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How a process ended, told by its handle.
+// End of a process, told by its handle.
 #include "os/process.hpp"
 
 #include <signal.h>
@@ -44,7 +44,7 @@ TEST(Process, ThatLivesHasNoExitStatus) {
   ::kill(child.pid, SIGKILL);
 }
 
-TEST(Process, ThatNobodyWaitedForTellsHowItEnded) {
+TEST(Process, ThatWasNotWaitedForTellsHowItEnded) {
   const Child killed([] { ::raise(SIGKILL); }), ended([] { ::_exit(3); });
   killed.wait_for_end();
   ended.wait_for_end();

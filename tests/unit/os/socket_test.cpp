@@ -120,7 +120,7 @@ TEST(Listener, RefusesAPathThatIsSomethingElse) {
 
 TEST(Listener, NamesTheProcessThatHasThePathAlsoIfItDoesNotAnswer) {
   const support::TempDir dir;
-  auto owner = Listener::bind(dir.file("s"), 0600);  // accepts nobody: as if stopped
+  auto owner = Listener::bind(dir.file("s"), 0600);  // accepts no connection: as if stopped
   ASSERT_TRUE(owner);
   const auto refused = Listener::bind(dir.file("s"), 0600);
   EXPECT_EQ(refused.status(), SHMRING_IN_USE);
@@ -332,7 +332,7 @@ TEST(Messages, WithTooManyDescriptorsAreBrokenAndLeaveNoneOpen) {
 
 TEST(Messages, NeverMakeTheSenderWait) {
   Pair pair;
-  ASSERT_EQ(::fcntl(pair.a.get(), F_SETFL, 0), 0);  // even on a socket that somebody made blocking
+  ASSERT_EQ(::fcntl(pair.a.get(), F_SETFL, 0), 0);  // even on a socket that was made blocking
   const auto ask = wire::make<wire::Ask>();
   int sent = 0;
   while (send_message(pair.a.get(), ask)) ++sent;

@@ -26,7 +26,7 @@ TEST(SpinLock, LetsOneInAtATime) {
   EXPECT_EQ(count, 80'000u);
 }
 
-TEST(SpinLock, RefusesATryWhileSomebodyIsIn) {
+TEST(SpinLock, RefusesATryWhileItIsHeld) {
   SpinLock spin_lock;
   spin_lock.lock();
   EXPECT_FALSE(spin_lock.try_lock());

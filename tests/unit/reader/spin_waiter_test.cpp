@@ -24,7 +24,7 @@ std::uint64_t feed(SpinWaiter& sut, int frames, std::uint64_t jitter = 0, std::u
   return at;
 }
 
-// Whether who asks at `now` is awake when a frame comes at `due`.
+// Tells whether who asks at `now` is awake when a frame comes at `due`.
 testing::AssertionResult awake_for(std::uint64_t due, const SpinWaiter& sut, std::uint64_t now) {
   const auto window = sut.next(now);
   if (window && window.from < due && window.until > due) return testing::AssertionSuccess();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Who gets in: exclusive rings, names, shares of the slots.
+// Admission of readers: exclusive rings, names, shares of the slots.
 #include "ring_fixture.hpp"
 
 namespace shmring {
@@ -7,7 +7,7 @@ namespace {
 
 class Admission : public RingFixture {
  protected:
-  // What a reader is told that is not let in. Bound: the grace for a predecessor that was killed.
+  // Error of a reader that is not let in. Bound: the grace for a predecessor that was killed.
   Error refusal(const ReaderOptions& options) {
     const auto reader = open(options);
     Error error;
@@ -88,14 +88,14 @@ TEST_F(Admission, NoReaderCanTakeAnothersShare) {
   std::vector<std::unique_ptr<Reader>> hoarders;
   std::vector<Frame> hoard;
   for (int i = 0; i < 7; ++i) hoarders.push_back(attach("hoarder-" + std::to_string(i)));
-  const auto honest = attach("honest");
+  const auto witness = attach("witness");
   for (std::uint64_t i = 1; i <= 100; ++i) {
     ASSERT_EQ(publish(), SHMRING_OK);
     for (auto& hoarder : hoarders)
       if (auto frame = hoarder->read(0)) hoard.push_back(*std::move(frame));
-    ASSERT_EQ(next(*honest), i);
+    ASSERT_EQ(next(*witness), i);
   }
-  EXPECT_EQ(lane("honest").dropped, 0u);
+  EXPECT_EQ(lane("witness").dropped, 0u);
   expect_balance();
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What changes while readers are there: larger frames, the end, another publisher, another attachment under the same
+// Changes while readers are there: larger frames, the end, another publisher, another attachment under the same
 // name.
 #include <unistd.h>
 
@@ -488,7 +488,7 @@ TEST_F(Changes, RingsThatAreKeptByLoansAreCountedToo) {
   EXPECT_TRUE(publisher->resize(5000));
 }
 
-// What a reader that does not count looks like: here it is another object of the same process and name each time.
+// A reader that does not count: here it is another object of the same process and name each time.
 TEST_F(Changes, AReaderThatHoldsMoreOfFormerRingsThanMaxHeldIsNotLetIn) {
   auto o = publisher_options();
   o.max_readers = 4;

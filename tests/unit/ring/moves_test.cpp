@@ -7,7 +7,7 @@
 namespace shmring {
 namespace {
 
-// Nobody reads while the ring is replaced and frames go on: what was offered meanwhile waits for the reader on the new ring.
+// No reader reads while the ring is replaced and frames go on: what was offered meanwhile waits for the reader on the new ring.
 class Moving : public RingFixture, public testing::WithParamInterface<shmring_policy> {
  protected:
   static constexpr std::uint32_t kDepth = 5;

@@ -91,7 +91,7 @@ TEST_F(Registry, AReasonThatIsFoundLateIsOfItsOwnAttachmentOnly) {
   registry.ended("a", "", false, 6);
   registry.explain("a", first, "killed");
   EXPECT_STREQ(accounts()[0].reason, "");
-  registry.explain("nobody", 1, "killed");
+  registry.explain("unknown", 1, "killed");
   EXPECT_EQ(accounts().size(), 1u);
 }
 

@@ -19,7 +19,7 @@ class ReaderTest : public RingFixture {
     pollfd p{fd, POLLIN, 0};
     return ::poll(&p, 1, ms) > 0;
   }
-  // Whether a thread of this process is blocked in the kernel, as a spinning one never is.
+  // Tells whether a thread of this process is blocked in the kernel, as a spinning one never is.
   static bool sleeps(pid_t thread) {
     std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
     std::string text;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What several threads of one process do with a publisher, a reader and their frames at once. Mostly for ThreadSanitizer: `orders` weakens
+// Several threads of one process use a publisher, a reader and their frames at once. Mostly for ThreadSanitizer: `orders` weakens
 // the orders of the client one by one and runs these.
 #include <algorithm>
 #include <atomic>

@@ -36,7 +36,7 @@ function keeps({ segments, bytes, clips, clips_bytes }) {
   return parts.map(([what, count, size]) => `${whole(count)} ${what}, ${megabytes(size)}`).join('; ');
 }
 
-// What the process does goes before what its lane says.
+// The state of the process goes before that of its lane.
 export function standing({ phase, state }) {
   if (phase === 'given up' || phase === 'starting' || phase === 'ending') return phase;
   return phase === 'idle' ? 'starts again' : phase === 'stopped' ? 'stopped' : state;
