@@ -27,7 +27,7 @@ def _camera(supervisor: Supervisor) -> dict:
         **_process(capture),
         "received": supervisor.books.supply.get("received", 0),
         "published": supervisor.books.supply.get("published", 0),
-        "inbox_drops": supervisor.books.supply.get("mailbox-drops", 0),
+        "mailbox_drops": supervisor.books.supply.get("mailbox-drops", 0),
         "ring": {key.replace("-", "_"): value for key, value in supervisor.books.ring.items() if key != "accounts"},
         "workers": [_worker(watched) for watched in workers.values()],
         "branches": [{"name": record.name, **_health(record), **_account(record)}

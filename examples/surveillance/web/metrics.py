@@ -35,7 +35,7 @@ CAMERAS: tuple[tuple[type, str, str, Value], ...] = (
     (CounterMetricFamily, "camera_frames_received", "Frames that the camera gave", field("received")),
     (CounterMetricFamily, "camera_frames_published", "Frames that latestframe handed to its branches", field("published")),
     (CounterMetricFamily, "camera_frames_inbox_dropped", "Frames that the fan-out itself was too slow for: a serious fault",
-     field("inbox_drops")),
+     field("mailbox_drops")),
     (CounterMetricFamily, "camera_restarts", "How often the capture process was started again", field("restarts")),
     (GaugeMetricFamily, "camera_restarts_left", "Restarts that the capture process may still have", field("restarts_left")),
     (GaugeMetricFamily, "camera_state_since_timestamp_seconds", "Since when the camera is in its state", field("since")),

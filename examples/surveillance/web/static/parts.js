@@ -97,7 +97,7 @@ class Camera {
     at.input.title = camera.input ?? '';
     say(at.rate, this.rate(camera.received, now));
     say(at.published, whole(camera.published));
-    this.loss(at.inbox, camera.inbox_drops ?? 0, now);
+    this.loss(at.inbox, camera.mailbox_drops ?? 0, now);
     say(at.slots, ring.slots ? `${ring.slots - ring.free_slots} of ${ring.slots}` : '–');
     this.loss(at['no-slot'], ring.no_slot ?? 0, now);
     match(at.workers, this.workers, camera.workers.map((worker) => worker.name), () => new Worker());
