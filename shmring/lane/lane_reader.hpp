@@ -56,7 +56,7 @@ class LaneReader {
   bool arm() {
     Ops::store(page_.waiting, 1u, std::memory_order_relaxed);
     SHMRING_CRASH_POINT(armed);
-    Ops::fence();  // pairs with the fence before LaneWriter::claim_bell
+    Ops::fence();  // pairs with the fence before LaneWriter::claim_wakeup
     return empty();
   }
   // Tests before it writes: an unmodified line stays in the publisher's cache.

@@ -166,7 +166,7 @@ class LaneWriter {
   std::uint64_t last_taken() const { return last_taken_; }
   bool owns_nothing() const { return held_.empty() && queued() == 0; }
 
-  // Prefetches what the next offer and claim_bell touch.
+  // Prefetches what the next offer and claim_wakeup touch.
   void prefetch_lines(bool follow) const {
     prefetch_to_write(block_);
     prefetch(&page_->waiting);

@@ -12,26 +12,27 @@
 namespace shmring {
 
 Result<Doorbell> Doorbell::make() {
-  Doorbell bell;
-  bell.event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!bell.event_) return system_error("eventfd");
-  bell.poll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
-  if (!bell.poll_) return system_error("epoll_create1");
+  Doorbell doorbell;
+  doorbell.event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!doorbell.event_) return system_error("eventfd");
+  doorbell.poll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!doorbell.poll_) return system_error("epoll_create1");
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;  // the reader cannot read the eventfd: each ring is told once
-  if (::epoll_ctl(bell.poll_.get(), EPOLL_CTL_ADD, bell.event_.get(), &event) != 0) return system_error("epoll_ctl");
-  return bell;
+  if (::epoll_ctl(doorbell.poll_.get(), EPOLL_CTL_ADD, doorbell.event_.get(), &event) != 0)
+    return system_error("epoll_ctl");
+  return doorbell;
 }
 
-[[gnu::hot]] void Doorbell::ring() const {
+[[gnu::hot]] void Doorbell::notify() const {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full after 2^64 notifications
 }
 
-[[gnu::hot]] Heard drain_doorbell(int bell) {
+[[gnu::hot]] Drained drain_doorbell(int doorbell) {
   epoll_event event;
-  const int events = ::epoll_wait(bell, &event, 1, 0);
-  return events > 0 ? Heard::ring : events == 0 || errno == EINTR ? Heard::nothing : Heard::no_doorbell;
+  const int events = ::epoll_wait(doorbell, &event, 1, 0);
+  return events > 0 ? Drained::notification : events == 0 || errno == EINTR ? Drained::nothing : Drained::no_doorbell;
 }
 
 [[gnu::hot]] void wait_for_event(int epoll, std::uint64_t timeout) {

@@ -15,8 +15,8 @@ class Doorbell {
   static Result<Doorbell> make();
 
   // Never blocks; has no effect while a notification is pending. Any thread.
-  void ring() const;
-  // The reader's end: readable from the next ring until drain_doorbell(). Kept here until it was sent.
+  void notify() const;
+  // The reader's end: readable from the next notification until drain_doorbell(). Kept here until it was sent.
   int reader_end() const { return poll_.get(); }
   void forget_reader_end() { poll_.reset(); }
 
@@ -25,8 +25,8 @@ class Doorbell {
 };
 
 // For the reader: drains the doorbell and returns whether it was notified. A notification that comes meanwhile is kept.
-enum class Heard { nothing, ring, no_doorbell };
-Heard drain_doorbell(int bell);
+enum class Drained { nothing, notification, no_doorbell };
+Drained drain_doorbell(int doorbell);
 
 // Waits until an epoll instance has an event, at most `timeout` ns (SHMRING_WAIT_FOREVER). Faster to wake from than ppoll() on what is in it.
 void wait_for_event(int epoll, std::uint64_t timeout);

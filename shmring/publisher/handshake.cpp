@@ -71,8 +71,8 @@ ControlLoop::Next ControlLoop::welcome_reader(Connection& c, const wire::Hello& 
   auto memory = create_memory("shmring-lane", size);
   if (!memory) return refuse(c, memory.status(), "the publisher has no memory for a lane: " + memory.error().text);
   if (auto ok = seal(memory->fd, Seal::size); !ok) return refuse(c, ok.status(), ok.error().text);
-  auto bell = Doorbell::make();
-  if (!bell) return refuse(c, bell.status(), bell.error().text);
+  auto doorbell = Doorbell::make();
+  if (!doorbell) return refuse(c, doorbell.status(), doorbell.error().text);
 
   SHMRING_CRASH_POINT(lane_allocated);
   const Ring& ring = *rings_.of(*lane);
@@ -84,14 +84,14 @@ ControlLoop::Next ControlLoop::welcome_reader(Connection& c, const wire::Hello& 
   welcome.lane = lane->index;
   welcome.depth = lane->grant.depth;
   welcome.max_held = lane->grant.max_held;
-  lane->equip(std::move(c.socket), *std::move(bell), *std::move(memory));
+  lane->equip(std::move(c.socket), *std::move(doorbell), *std::move(memory));
   c.lane = lane;
   c.stage = Connection::Stage::mapping;
-  const std::array<int, 4> descriptors = {ring.memory().get(), lane->memory.fd.get(), lane->bell.reader_end(),
+  const std::array<int, 4> descriptors = {ring.memory().get(), lane->memory.fd.get(), lane->doorbell.reader_end(),
                                           own_pidfd_.get()};
   if (!send_message(c.fd(), welcome, std::span(descriptors).first(own_pidfd_ ? 4 : 3)))
     return refuse(c, SHMRING_SYSTEM, "sending the ring failed");
-  lane->bell.forget_reader_end();
+  lane->doorbell.forget_reader_end();
   SHMRING_CRASH_POINT(welcome_sent);
   return Next::keep;
 }

@@ -39,9 +39,9 @@ Lane::Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidf
   block.head.store(0, std::memory_order_relaxed);  // a former lane's
 }
 
-void Lane::equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared) {
+void Lane::equip(UntrustedFd connection, Doorbell its_doorbell, SharedMemory shared) {
   socket = std::move(connection);
-  bell = std::move(doorbell);
+  doorbell = std::move(its_doorbell);
   memory = std::move(shared);
   page = reinterpret_cast<LanePage*>(memory.mapping.data());
   counters = reinterpret_cast<LaneCounters*>(memory.mapping.data() + geometry.counters_offset);
@@ -49,14 +49,14 @@ void Lane::equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared)
 }
 
 // A reader can make its doorbell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
-// processor; it is only asked for after a ring that was long. And a virtual machine that stands still for a moment counts that as the
+// processor; it is only asked for after a notification that was long. And a virtual machine that stands still for a moment counts that as the
 // thread's, too: only a reader that is slow most of the time is disconnected.
 [[gnu::hot]] void Lane::notify() {
   wakeups.add();
   const std::uint32_t score = slow_wakeups.load(std::memory_order_relaxed);
   const std::uint64_t cpu = score ? thread_time() : 0;
   const std::uint64_t start = now();
-  bell.ring();
+  doorbell.notify();
   const bool slow = now() - start >= kSlowWakeup && (!score || thread_time() - cpu >= kSlowWakeup);
   if (!slow && !score) return;
   const std::uint32_t after = slow ? score + kSlowScore : score - 1;

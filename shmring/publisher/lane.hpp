@@ -61,7 +61,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
 
   Lane(Grant granted, std::uint32_t number, ProcessId reader, Fd reader_pidfd, const Ring& ring);
   // The control thread, before the lane is active: the reader's connection, and the memory that it is about to map.
-  void equip(UntrustedFd connection, Doorbell doorbell, SharedMemory shared);
+  void equip(UntrustedFd connection, Doorbell its_doorbell, SharedMemory shared);
   // With the spin lock: from now on the reader finds its frames in that memory.
   void open() { writer.move_to(block, *page); }
   // The control thread: gives back the memory that the lane had until then, if it is open.
@@ -81,7 +81,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
   LaneBlock& block;  // in the ring
   const LaneGeometry geometry;
   UntrustedFd socket;
-  Doorbell bell;
+  Doorbell doorbell;
   SharedMemory memory;
 
  private:

@@ -195,7 +195,7 @@ Ring::Slots Ring::slots() const {
   newest_ = slot;
   newest_sequence_ = info.sequence;
 
-  HardwareOps::fence();  // one for all lanes; see LaneWriter::claim_bell
+  HardwareOps::fence();  // one for all lanes; see LaneWriter::claim_wakeup
   SHMRING_CRASH_POINT(fence_passed);
   std::uint32_t sleepers = 0;
   bool protocol_violations = false;

@@ -159,7 +159,7 @@ Outcome Connection::refusal(Status status, std::string text) {
 Outcome Connection::attach(const wire::Welcome& welcome, Received& got) {
   SHMRING_CRASH_POINT(welcome_heard);
   const auto agreed = wire::check_agreement(wire::kVersion, welcome);
-  if (agreed && drain_doorbell(got.descriptors[2].get()) == Heard::no_doorbell)
+  if (agreed && drain_doorbell(got.descriptors[2].get()) == Drained::no_doorbell)
     return leave_violator(options_.socket_path + ": the publisher sent no doorbell");
   auto made = agreed ? Attachment::make(welcome, got.descriptors[0].fd(), got.descriptors[1].fd()) : agreed.error();
   if (made.status() == SHMRING_PROTOCOL) return leave_violator(options_.socket_path + ": " + made.error().text);
@@ -204,7 +204,8 @@ Outcome Connection::attach(const wire::Welcome& welcome, Received& got) {
 
 // Drains the doorbell and the socket, and records what the messages say.
 void Connection::hear() {
-  if (doorbell_ && drain_doorbell(doorbell_.get()) == Heard::ring && ++spurious_wakeups_ > kMostSpuriousWakeups) {
+  if (doorbell_ && drain_doorbell(doorbell_.get()) == Drained::notification &&
+      ++spurious_wakeups_ > kMostSpuriousWakeups) {
     violation_ = "rings without having a frame";
     return;
   }

@@ -105,12 +105,12 @@ TEST_F(HostileKernel, AsManyPollersOnItsDoorbellAsTheKernelAllowsCostNoFrameWhen
     if (!pollers.back()) break;  // as many as there may be
     epoll_event event{};
     event.events = EPOLLIN;
-    if (::epoll_ctl(pollers.back().get(), EPOLL_CTL_ADD, peer.bell.get(), &event) != 0) break;
+    if (::epoll_ctl(pollers.back().get(), EPOLL_CTL_ADD, peer.doorbell.get(), &event) != 0) break;
   }
   ASSERT_GT(pollers.size(), 100u);
   const auto second = attach("second");
   for (int i = 0; i < 500 && lane("hostile").state == SHMRING_READER_ACTIVE; ++i) {
-    drain_doorbell(peer.bell.get());
+    drain_doorbell(peer.doorbell.get());
     // Three sleepers: the control thread rings them all.
     peer.page().waiting.store(1);
     (void)second->read(0);

@@ -21,7 +21,7 @@ namespace shmring {
 
 struct HostilePeer {
   Fd socket;
-  Fd ring, lane, bell;
+  Fd ring, lane, doorbell;
   wire::Welcome welcome{};
   std::byte* memory = nullptr;  // the lane's, writable
 
@@ -59,7 +59,7 @@ struct HostilePeer {
     welcome = *parsed;
     ring = got.descriptors[0].trust();
     lane = got.descriptors[1].trust();
-    bell = got.descriptors[2].trust();
+    doorbell = got.descriptors[2].trust();
     return true;
   }
   void map() {
@@ -86,7 +86,7 @@ struct HostilePeer {
       : socket(std::move(other.socket)),
         ring(std::move(other.ring)),
         lane(std::move(other.lane)),
-        bell(std::move(other.bell)),
+        doorbell(std::move(other.doorbell)),
         welcome(other.welcome),
         memory(std::exchange(other.memory, nullptr)) {}
   ~HostilePeer() {

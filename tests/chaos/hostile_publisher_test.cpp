@@ -37,7 +37,7 @@ struct FakeRing {
   RingGeometry geometry = *RingGeometry::make(8, 2, 5, kSlotSize);
   SharedMemory ring = *create_memory("fake-ring", geometry.total_size);
   SharedMemory lane = *create_memory("fake-lane", LaneGeometry::make(8).total_size);
-  Doorbell bell = *Doorbell::make();
+  Doorbell doorbell = *Doorbell::make();
   bool seal_ring = true, seal_lane = true;
   wire::Welcome welcome = wire::make<wire::Welcome>();
 
@@ -115,7 +115,7 @@ class HostilePublisher : public testing::Test {
   static void send(FakeRing& fake, int socket) {
     if (fake.seal_ring) (void)seal(fake.ring.fd, Seal::everything);
     if (fake.seal_lane) (void)seal(fake.lane.fd, Seal::size);
-    const std::array<int, 3> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.bell.reader_end()};
+    const std::array<int, 3> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.doorbell.reader_end()};
     send_message(socket, fake.welcome, descriptors);
   }
   std::unique_ptr<Reader> reader() {
@@ -180,7 +180,7 @@ TEST_F(HostilePublisher, AWelcomeWithFilesInsteadOfMemoryIsRefused) {
   FakeRing fake;
   const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
   const Server server = serve([&](int socket) {
-    const std::array<int, 3> descriptors = {file.get(), file.get(), fake.bell.reader_end()};
+    const std::array<int, 3> descriptors = {file.get(), file.get(), fake.doorbell.reader_end()};
     send_message(socket, fake.welcome, descriptors);
   });
   expect_refusal();
@@ -298,7 +298,7 @@ TEST_F(HostilePublisher, ARingOfHolesIsRefused) {
   ASSERT_TRUE(seal(holes, Seal::everything));
   fake.welcome.ring_size = 1ull << 38;
   const Server server = serve([&](int socket) {
-    const std::array<int, 3> descriptors = {holes.get(), fake.lane.fd.get(), fake.bell.reader_end()};
+    const std::array<int, 3> descriptors = {holes.get(), fake.lane.fd.get(), fake.doorbell.reader_end()};
     send_message(socket, fake.welcome, descriptors);
   });
   expect_refusal();
@@ -325,7 +325,7 @@ TEST_F(HostilePublisher, ADoorbellThatNeverStopsKeepsNoReadFromReturning) {
   std::vector<std::thread> ringers;
   for (int i = 0; i < 3; ++i)
     ringers.emplace_back([&] {
-      while (!stop) fake.bell.ring();
+      while (!stop) fake.doorbell.notify();
     });
   const std::uint64_t known = r->stats().protocol_violations;
   while (r->stats().protocol_violations == known && !HasFailure()) {
@@ -417,7 +417,7 @@ TEST_F(HostilePublisher, AnyDescriptorInPlaceOfItsProcessIsNotBelieved) {
   (void)seal(fake.lane.fd, Seal::size);
   const Fd readable_at_once(::eventfd(1, EFD_CLOEXEC));
   const Server server = serve([&](int socket) {
-    const std::array<int, 4> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.bell.reader_end(),
+    const std::array<int, 4> descriptors = {fake.ring.fd.get(), fake.lane.fd.get(), fake.doorbell.reader_end(),
                                             readable_at_once.get()};
     send_message(socket, fake.welcome, descriptors);
   });

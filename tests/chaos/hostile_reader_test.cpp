@@ -167,16 +167,16 @@ TEST_F(HostileReader, AsManyPollersOnItsBellAsTheKernelAllowsEndItsLane) {
     ASSERT_TRUE(pollers.back());
     epoll_event event{};
     event.events = EPOLLIN;
-    if (::epoll_ctl(pollers.back().get(), EPOLL_CTL_ADD, peer.bell.get(), &event) != 0) break;
+    if (::epoll_ctl(pollers.back().get(), EPOLL_CTL_ADD, peer.doorbell.get(), &event) != 0) break;
   }
   ASSERT_GT(pollers.size(), 100u);
   for (int i = 0; i < 300 && lane("hostile").state == SHMRING_READER_ACTIVE; ++i) {
-    drain_doorbell(peer.bell.get());
+    drain_doorbell(peer.doorbell.get());
     peer.page().waiting.store(1);
     expect_service(1);
   }
   const auto l = lane("hostile");
-  // Where a ring of this bell stays cheap (a fast kernel), there is nothing to disconnect; the witness was served
+  // Where a ring of this doorbell stays cheap (a fast kernel), there is nothing to disconnect; the witness was served
   // all the same.
   if (l.state != SHMRING_READER_ACTIVE) {
     EXPECT_STREQ(l.reason, "waking this reader repeatedly took more than 200 µs of CPU time");

@@ -32,7 +32,7 @@ struct Stage {
   std::uint64_t lane_size = LaneGeometry::make(kSlots).total_size;
   SharedMemory lane = *create_memory("shmring-fuzz-lane", lane_size);
   SharedMemory open = *create_memory("shmring-fuzz-open", geometry.total_size);
-  Doorbell bell = *Doorbell::make();
+  Doorbell doorbell = *Doorbell::make();
   Fd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
 
   Stage() {
@@ -74,7 +74,8 @@ void say(const Stage& stage, int socket, fuzz::Input& input) {
       welcome.lane_size = stage.lane_size;
       welcome.depth = welcome.max_held = kDepth;
       std::array<int, 5> descriptors;
-      const std::array genuine = {stage.ring.fd.get(), stage.lane.fd.get(), stage.bell.reader_end(), stage.null.get()};
+      const std::array genuine = {stage.ring.fd.get(), stage.lane.fd.get(), stage.doorbell.reader_end(),
+                                  stage.null.get()};
       const std::array other = {stage.open.fd.get(), stage.null.get(), stage.ring.fd.get(), socket};
       for (std::size_t i = 0; i < descriptors.size(); ++i)
         descriptors[i] = i < genuine.size() && input.up_to(7) != 7 ? genuine[i] : other[input.up_to(3)];
@@ -97,7 +98,7 @@ void say(const Stage& stage, int socket, fuzz::Input& input) {
     }
     case 5:
       if (input.up_to(1) == 0) return send(socket, wire::make<wire::Mapped>(), input);
-      return stage.bell.ring();
+      return stage.doorbell.notify();
     case 6:
       send_message(socket, input.take_bytes(input.take<std::uint8_t>()));
       return;
