@@ -159,7 +159,7 @@ TEST_F(HostileReader, ABellThatIsAlwaysArmedAndNeverDrainedCostsNoFrame) {
   EXPECT_EQ(lane("witness").dropped, 0u);
 }
 
-TEST_F(HostileReader, AsManyPollersOnItsBellAsTheKernelAllowsEndItsLane) {
+TEST_F(HostileReader, AsManyPollersOnItsDoorbellAsTheKernelAllowsCostNoOtherAFrame) {
   HostilePeer peer = hostile();
   std::vector<Fd> pollers;
   for (int i = 0; i < 1000; ++i) {

@@ -140,7 +140,8 @@ TEST(Wire, SendsASentenceWithForeignBytesAsReadableText) {
 }
 
 TEST(Wire, TakesNamesInUtf8Only) {
-  for (const char* good : {"a", "person-detector", "Zähler", "検出器", "😀", "a b"})
+  for (const char* good :
+       {"a", "person-detector", "Zähler", "検出器", "😀", "a b", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
     EXPECT_TRUE(valid_name(good)) << good;
   const std::vector<std::string> bad = {"",
                                         std::string(64, 'x'),

@@ -50,6 +50,12 @@ TEST_F(LaneLimitsTest, change_what_they_name_for_the_worker_they_name) {
   EXPECT_EQ(b.stall_timeout, common.stall_timeout);
 }
 
+TEST_F(LaneLimitsTest, of_0_switch_off) {
+  EXPECT_EQ(set("<(structure)\"limits,worker=(string)a,stall-timeout=0,max-frame-age=(gint64)0\">"), "");
+  EXPECT_EQ(limits.of("a", common).stall_timeout, 0u);
+  EXPECT_NE(common.stall_timeout, 0u);
+}
+
 TEST_F(LaneLimitsTest, are_shown_as_they_were_set) {
   set("<(structure)\"limits,worker=(string)a,max-drop-rate=0.5\",(structure)\"limits,worker=(string)b,interval=9\">");
   const std::string first = shown();
