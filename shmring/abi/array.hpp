@@ -12,7 +12,7 @@
 
 namespace shmring {
 
-// Whether frames with these caps are arrays of numbers: application/x-ndarray with dtype and shape. Without one of them they are bytes.
+// Tells whether frames with these caps are arrays of numbers: application/x-ndarray with dtype and shape. Without one of them they are bytes.
 bool is_array(std::string_view caps);
 // The array that each frame with these caps is, its numbers one after the other. INVALID: they describe none.
 Result<shmring_array> array_of_caps(std::string_view caps);

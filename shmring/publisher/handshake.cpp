@@ -107,7 +107,7 @@ ControlLoop::Next ControlLoop::on_mapped(Connection& c) {
     send_message(c.fd(), bye);
     return Next::close;
   }
-  // From here on nobody else can ever map the lane writable, or change its size.
+  // From here on no other process can ever map the lane writable, or change its size.
   if (!seal(lane.memory.fd, Seal::everything)) {
     disconnect(c, kSealed);
     rings_.give_up_places(name, lane.process.pid);

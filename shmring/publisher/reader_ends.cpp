@@ -19,7 +19,7 @@ constexpr int kQueuedMessages = 512;  // more than a socket's buffer takes
 
 }  // namespace
 
-// What the reader holds is its own until it lets go of it, or its process is gone. Only the process's handle can say that it is: a
+// Frames that the reader holds are its own until it releases them, or its process is gone. Only the process's handle can say that it is: a
 // connection also ends while its process lives.
 void ControlLoop::end_lane(Connection& c, const std::string& reason) {
   if (c.stage != Connection::Stage::reading) return;

@@ -57,7 +57,7 @@ class Attachments {
     const std::lock_guard lock(mutex_);
     return held_by_reading_thread();
   }
-  // What `ask` says of the present attachment; zero without one.
+  // Result of `ask` for the present attachment; zero without one.
   template <class Ask>
   auto ask(Ask ask) const {
     using Answer = decltype(ask(*present_));

@@ -16,7 +16,7 @@
 
 namespace shmring {
 
-// What a step that found no frame came to. OK: look again.
+// Result of a step that found no frame. OK: look again.
 struct Outcome {
   Status status = SHMRING_OK;
   std::string text{};

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the module says of interpreters: the main one only, with its GIL."""
+"""Interpreters that the module accepts: the main one only, with its GIL."""
 
 import subprocess
 import sys
