@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-from tap import Tap
+from tap import ROOT, Tap
 
 
 def exported(path):
@@ -18,7 +18,10 @@ def exported(path):
 
 def main(library, *plugins):
     tap = Tap()
-    tap.golden("libshmring.symbols", "".join(name + "\n" for name in exported(library)))
+    names = exported(library)
+    tap.golden("libshmring.symbols", "".join(name + "\n" for name in names))
+    listed = re.findall(r"^ (\w+)@Base", (ROOT / "debian/libshmring0.symbols").read_text(encoding="utf-8"), re.M)
+    tap.check("debian/libshmring0.symbols lists the same", sorted(set(names) ^ set(listed)))
     for plugin in plugins:
         strangers = [name for name in exported(plugin) if not re.fullmatch(r"gst_plugin_\w+_(get_desc|register)", name)]
         tap.check(f"{pathlib.Path(plugin).name} exports only its entry points", strangers[:20])
