@@ -50,7 +50,7 @@ class Worker:
     limits: Limits = Level.NORMAL.limits
     restarts: int = Level.NORMAL.restarts  # within the window
     window: float = 60.0  # s
-    grace: float = 30.0  # s from its start, with a processor, in which it need not show life, nor finish a frame
+    grace: float = 30.0  # s from its start, with a processor to run on, in which it need not show life, nor finish a frame
     fallback: tuple[str, ...] = ()  # the command started once it is given up; none: the others go on without it
     environment: tuple[tuple[str, str], ...] = ()
 
