@@ -65,7 +65,7 @@ shmring_status shmring_reader_check_path(const char* path) {
 
 void shmring_reader_close(shmring_reader* reader) { delete reader; }
 
-[[gnu::hot]] shmring_status shmring_reader_read(shmring_reader* r, uint64_t timeout, shmring_frame** frame) {
+shmring_status shmring_reader_read(shmring_reader* r, uint64_t timeout, shmring_frame** frame) {
   return guarded([&] {
     if (!r || !frame) return fail(SHMRING_INVALID, "reader and the place for the frame must not be NULL");
     *frame = nullptr;
@@ -101,9 +101,7 @@ shmring_status shmring_reader_stats_get(shmring_reader* r, shmring_reader_stats*
   });
 }
 
-[[gnu::hot]] const void* shmring_frame_data(const shmring_frame* frame) {
-  return frame ? frame->owner->payload(*frame) : nullptr;
-}
+const void* shmring_frame_data(const shmring_frame* frame) { return frame ? frame->owner->payload(*frame) : nullptr; }
 
 shmring_status shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info) {
   return guarded([&] {
@@ -122,7 +120,7 @@ shmring_status shmring_frame_format(const shmring_frame* frame, shmring_format* 
   });
 }
 
-[[gnu::hot]] void shmring_frame_release(shmring_frame* frame) { [[maybe_unused]] const Frame ends(frame); }
+void shmring_frame_release(shmring_frame* frame) { [[maybe_unused]] const Frame ends(frame); }
 
 shmring_status shmring_observer_open(const char* path, uint64_t timeout, shmring_observer** out) {
   return guarded([&] {

@@ -92,7 +92,7 @@ class Ring {
   void collect_ended();
   void offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now);
   void take_back_returned();
-  void note_slots();
+  void note_slot_counts();
 
   const RingGeometry geometry_;
   const SharedMemory memory_;
