@@ -86,7 +86,8 @@ class Fanout : public BranchHost {
   void ask_branches();
   bool any_branch_answers(GstQuery* query);
 
-  const Owned<GstPad> sink_;
+  // From here on the pushing thread's: on no cache line of what the branches' threads use.
+  alignas(64) const Owned<GstPad> sink_;
   std::atomic<Wake> wake_{Wake::block};
 
   // Guarded by the sink pad's stream lock, which is held in publish() and in serialized events and queries, also on a pad
