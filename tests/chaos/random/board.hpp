@@ -20,6 +20,7 @@ enum class Order : std::uint32_t {
   finish,  // publisher: a last frame, then the end of the stream; reader: reads until the end, then holds nothing
   close,   // closes what it has and ends
   leave,   // ends without closing anything
+  linger,  // reader: closes what it has, and lives on until it is killed
 };
 
 struct PublisherPlan {

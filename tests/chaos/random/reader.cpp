@@ -41,6 +41,7 @@ class Reading {
         board_.note(name_, "leaves without closing");
         ::_exit(0);
       }
+      if (order == Order::linger) linger();
       if (order == Order::close) break;
       // The first one may be of a ring that it is to leave, the second is not; the end of the last ring is told again.
       if (order == Order::finish && ends_ >= 2) {
@@ -85,6 +86,12 @@ class Reading {
     unseen_ = 0;
     ends_ = 0;
     board_.note(name_, "opened");
+  }
+
+  [[noreturn]] void linger() {
+    close();
+    board_.note(name_, "closed, and lives on");
+    for (me_.obeyed = Order::linger;;) ::pause();
   }
 
   // Frames that it holds stay valid.

@@ -155,7 +155,7 @@ void Round::disturb() {
   const std::uint32_t which = random_.below(board_->paths);
   Path& path = paths_[which];
   const bool there = path.publisher != kMaxPublishers;
-  switch (random_.below(32)) {
+  switch (random_.below(34)) {
     case 0:
     case 1:
     case 2:
@@ -218,6 +218,10 @@ void Round::disturb() {
       note("continues " + publisher_name(path.publisher));
       path.process.resume();
       path.stopped = false;
+      return;
+    case 32:
+    case 33:
+      if (there && !path.stopped && board_->publisher[path.publisher].open) crowd(which);
       return;
     case 26:
       if (there && board_->publisher[path.publisher].open) rival(which);
@@ -340,6 +344,30 @@ void Round::send_reader_off(std::uint32_t number, Order order) {
       board_->fail(reader_name(number) + " ended with an error: " + worker.process.output());
     return true;
   });
+}
+
+// While a publisher stands still, readers leave it, others come, and the processes of the first end: it finds all that at once. A number that
+// one of them had, of a descriptor or a lane, is then another one's before the last is heard of the first.
+void Round::crowd(std::uint32_t number) {
+  Path& path = paths_[number];
+  note("stops " + publisher_name(path.publisher) + ", for a crowd");
+  path.process.stop();
+  std::vector<std::uint32_t> leaving, coming;
+  for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+    if (board_->reader[i].plan.path != number || workers_[i].stopped) continue;
+    if (workers_[i].there && random_.chance(50)) leaving.push_back(i);
+    if (!workers_[i].there) coming.push_back(i);
+  }
+  for (const std::uint32_t i : leaving) {
+    board_->reader[i].order = Order::linger;
+    await(reader_name(i) + " closes", [&] { return board_->reader[i].obeyed == Order::linger; });
+  }
+  for (const std::uint32_t i : coming) start_reader(i);
+  ::usleep(random_.between(60'000, 120'000));  // they greet; and the publisher counts as idle
+  for (const std::uint32_t i : leaving) kill_reader(i);
+  if (random_.chance(50))
+    for (const std::uint32_t i : leaving) start_reader(i);
+  path.process.resume();
 }
 
 void Round::stop_looking(Path& path) { shmring_observer_close(std::exchange(path.observer, nullptr)); }

@@ -53,6 +53,7 @@ class Round {
   void start_reader(std::uint32_t number);
   void kill_reader(std::uint32_t number);
   void send_reader_off(std::uint32_t number, Order order);
+  void crowd(std::uint32_t path);
   void await_frames();
   std::string state_of(std::uint32_t number) const;
   void await_the_end();
