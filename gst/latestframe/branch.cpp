@@ -41,7 +41,7 @@ Branch::Branch(std::shared_ptr<BranchHost> host, GstPad* pad, guint first_proper
 bool Branch::in_own_thread() const { return serving == this; }
 
 // Whether something takes frames there at all: else they are not even offered.
-[[gnu::hot]] Branch::Peer Branch::peer_of(GstPad* pad) {
+Branch::Peer Branch::peer_of(GstPad* pad) {
   const auto peer = adopt(gst_pad_get_peer(pad));
   if (!peer) return Peer::none;
   GST_OBJECT_LOCK(peer.get());
@@ -178,7 +178,7 @@ void Branch::unlinked() {
   host_->reconsider(true);
 }
 
-[[gnu::hot]] void Branch::run(GstPad* pad) {
+void Branch::run(GstPad* pad) {
   Newest& newest = host_->newest();
   Delivery delivery(pad, [this](const Step& step) { return is_current(step); });
   post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
@@ -203,7 +203,7 @@ void Branch::unlinked() {
   post_status(pad, GST_STREAM_STATUS_TYPE_LEAVE);
 }
 
-[[gnu::hot]] Step Branch::decide(std::uint32_t seen, Peer peer, std::uint64_t now) {
+Step Branch::decide(std::uint32_t seen, Peer peer, std::uint64_t now) {
   Newest& newest = host_->newest();
   std::lock_guard hold(newest.lock);
   const bool ready = peer == Peer::ready;
@@ -261,7 +261,7 @@ void Branch::rest(const Newest& newest, Peer peer) {
 }
 
 // False while unlinked, ended, idle or after refused caps.
-[[gnu::hot]] bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
+bool Branch::may_go_on(const Newest& newest, std::uint64_t now) {
   if (refused_caps_ && state_ != BranchState::unlinked) {
     const GstEvent* caps = newest.item ? newest.item->stream_state->caps : refused_caps_.get();
     if (caps != refused_caps_.get()) {
@@ -275,7 +275,7 @@ void Branch::rest(const Newest& newest, Peer peer) {
   return state_ == BranchState::offered || state_ == BranchState::waiting;
 }
 
-[[gnu::hot]] void Branch::count_step(const Step& step, std::uint64_t now) {
+void Branch::count_step(const Step& step, std::uint64_t now) {
   busy_ = step.kind != Step::Kind::wait && step.kind != Step::Kind::leave;
   if (busy_) {
     times_.go_out(now);
@@ -284,12 +284,12 @@ void Branch::rest(const Newest& newest, Peer peer) {
   if (step.kind == Step::Kind::frame) times_.take(*step.item.get(), now);
 }
 
-[[gnu::hot]] bool Branch::is_current(const Step& step) const {
+bool Branch::is_current(const Step& step) const {
   std::lock_guard hold(host_->newest().lock);
   return is_active(state_) && step.activation == activation_;
 }
 
-[[gnu::hot]] GstFlowReturn Branch::deliver(Delivery& delivery, Step& step) {
+GstFlowReturn Branch::deliver(Delivery& delivery, Step& step) {
   if (const GstFlowReturn flow = delivery.prepare(step); flow != GST_FLOW_OK) return flow;
   switch (step.kind) {
     case Step::Kind::frame:
@@ -337,7 +337,7 @@ void Branch::negotiate(Delivery& delivery, const StreamState& stream_state) {
     host_->reconsider(false);
 }
 
-[[gnu::hot]] void Branch::settle(const Step& step, GstFlowReturn flow) {
+void Branch::settle(const Step& step, GstFlowReturn flow) {
   const std::uint64_t now = shmring::now();
   bool first = false, over = false;
   {
@@ -360,7 +360,7 @@ void Branch::negotiate(Delivery& delivery, const StreamState& stream_state) {
 }
 
 // Whether the branch is out, at least for these caps.
-[[gnu::hot]] bool Branch::settle_state(const Step& step, GstFlowReturn flow, std::uint64_t now) {
+bool Branch::settle_state(const Step& step, GstFlowReturn flow, std::uint64_t now) {
   if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING) return false;
   if (!is_active(state_) || step.activation != activation_) return false;
   if (flow == GST_FLOW_NOT_LINKED) {

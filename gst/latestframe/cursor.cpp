@@ -50,7 +50,7 @@ void Cursor::ask(StreamStateRef stream_state, std::uint64_t position) {
   if (account_.is_open()) question_ = {nullptr, std::move(stream_state), position, ++serial_};
 }
 
-[[gnu::hot]] Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
+Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
   Step step;
   for (;;) {
     const bool unseen = newest.item && newest.item->number > account_.seen();

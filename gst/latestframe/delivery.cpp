@@ -11,7 +11,7 @@ GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 
 namespace supplier::latestframe {
 
-[[gnu::hot]] GstFlowReturn Delivery::prepare(const Step& step) {
+GstFlowReturn Delivery::prepare(const Step& step) {
   if (step.resend || step.copies) sent_.reset();
   copies_ |= step.copies;
   if (step.stream_state && step.stream_state != sent_ && !send_stream_state(step)) return GST_FLOW_FLUSHING;
@@ -53,7 +53,7 @@ GstFlowReturn Delivery::push_headers(const Step& step) {
   return GST_FLOW_OK;
 }
 
-[[gnu::hot]] GstFlowReturn Delivery::push(const Step& step) {
+GstFlowReturn Delivery::push(const Step& step) {
   if (!is_current_(step)) return GST_FLOW_FLUSHING;
   GstMiniObject* frame = step.item->frame.get();
   GST_LOG_OBJECT(pad_, "pushes frame %" G_GUINT64_FORMAT, guint64{step.item->number});

@@ -76,14 +76,14 @@ void Fanout::stop() {
   negotiation_.forget();
 }
 
-[[gnu::hot]] GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
+GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
   // acquire: pairs with the release in flush_start() and flush_stop().
   const std::uint32_t epoch = epoch_.load(std::memory_order_acquire);
   if (epoch & 1) {
     GST_LOG_OBJECT(sink_.get(), "refuses a frame: flushing");
     return GST_FLOW_FLUSHING;
   }
-  ItemRef item(pool_.get());
+  ItemRef item = ItemRef::make();
   item->frame = std::move(frame);
   item->stream_state = stream_state();
   item->sequence = received_.load(std::memory_order_relaxed) + 1;
@@ -102,7 +102,7 @@ void Fanout::stop() {
   return GST_FLOW_OK;
 }
 
-[[gnu::hot]] const StreamStateRef& Fanout::stream_state() {
+const StreamStateRef& Fanout::stream_state() {
   if (stream_state_changed_.load(std::memory_order_relaxed) &&
       stream_state_changed_.exchange(false, std::memory_order_acquire))
     stream_state_ = stream_state_of(sink_.get(), stream_state_.get());
@@ -118,14 +118,14 @@ bool Fanout::keep_header(GstBuffer* buffer) {
   return true;
 }
 
-[[gnu::hot]] void Fanout::distribute() {
+void Fanout::distribute() {
   pthread_setname_np(pthread_self(), "latest-frames");
   prctl(PR_SET_TIMERSLACK, 1ul);  // a sleep that should end before the next frame must not end after it
   shmring::SpinWaiter waiter;
   while (ItemRef item = mailbox_.take(wake() == Wake::adaptive ? &waiter : nullptr)) publish_newest(std::move(item));
 }
 
-[[gnu::hot]] void Fanout::publish_newest(ItemRef item) {
+void Fanout::publish_newest(ItemRef item) {
   auto admitted = guard_.admit(std::move(item->frame), *item->stream_state);
   item->frame = std::move(admitted.frame);
   if (admitted.tell) tell_shortage(item->frame != nullptr);

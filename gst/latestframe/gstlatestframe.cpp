@@ -93,7 +93,7 @@ namespace {
 // Unchecked: GObject's look at the type of the instance would be the dearest part of handing in a frame.
 Impl& impl_of(gpointer element) { return *static_cast<GstLatestFrame*>(element)->impl; }
 
-[[gnu::hot]] GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
+GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   Fanout& fanout = *impl_of(parent).fanout;
   auto frame = adopt(buffer);
   if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_HEADER) && fanout.keep_header(buffer)) {
@@ -104,7 +104,7 @@ Impl& impl_of(gpointer element) { return *static_cast<GstLatestFrame*>(element)-
   return fanout.publish(Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(frame.release())), delta);
 }
 
-[[gnu::hot]] GstFlowReturn chain_list(GstPad*, GstObject* parent, GstBufferList* list) {
+GstFlowReturn chain_list(GstPad*, GstObject* parent, GstBufferList* list) {
   const bool delta = gst_buffer_list_length(list) != 0 &&
                      GST_BUFFER_FLAG_IS_SET(gst_buffer_list_get(list, 0), GST_BUFFER_FLAG_DELTA_UNIT);
   return impl_of(parent).fanout->publish(Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(list)), delta);

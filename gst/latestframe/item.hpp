@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// An item of the fan-out: a frame and what belongs to it. Items are counted references and are used again, so
-// that nothing is allocated per frame.
+// An item of the fan-out: a frame and what belongs to it, shared by all that still need it.
 #pragma once
 
 #include <atomic>
@@ -11,8 +10,6 @@
 #include "latestframe/stream_state.hpp"
 
 namespace supplier::latestframe {
-
-class ItemPool;
 
 struct Item {
   Owned<GstMiniObject> frame;  // a buffer, a buffer list or a GAP event; read-only while the item holds it
@@ -26,39 +23,15 @@ struct Item {
   bool is_event() const { return GST_IS_EVENT(frame.get()); }
 
  private:
-  friend class ItemPool;
   friend class ItemRef;
-  ItemPool* home = nullptr;
-  std::atomic<std::uint32_t> refs{0};
-  Item* next = nullptr;
+  std::atomic<std::uint32_t> refs{1};
 };
 
-class ItemPool {
- public:
-  ItemPool() = default;
-  ~ItemPool();
-  ItemPool(const ItemPool&) = delete;
-  ItemPool& operator=(const ItemPool&) = delete;
-
-  // An empty item with one reference. One thread at a time.
-  Item* get();
-  // Any thread.
-  static void unref(Item* item);
-
-  // How many there are: as many as were ever out at the same time.
-  std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
-
- private:
-  void put_back(Item* item);
-
-  Item* spare_ = nullptr;                    // for get() only
-  std::atomic<Item*> freed_slots_{nullptr};  // any thread puts, only get() takes, and takes all: no ABA
-  std::atomic<std::uint64_t> size_{0};
-};
-
+// Any thread may let go of the last one.
 class ItemRef {
  public:
   ItemRef() = default;
+  static ItemRef make() { return ItemRef(new Item); }
   explicit ItemRef(Item* adopted) : item_(adopted) {}
   ItemRef(const ItemRef& other) : item_(other.item_) {
     if (item_) item_->refs.fetch_add(1, std::memory_order_relaxed);
@@ -69,7 +42,8 @@ class ItemRef {
     return *this;
   }
   ~ItemRef() {
-    if (item_) ItemPool::unref(item_);
+    // acq_rel: what every holder did with the item is before its end.
+    if (item_ && item_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete item_;
   }
 
   explicit operator bool() const { return item_ != nullptr; }

@@ -81,7 +81,7 @@ Owned<GstBuffer> copy_in_kind(GstBuffer* buffer) {
 
 }  // namespace
 
-[[gnu::hot]] PoolGuard::Admitted PoolGuard::admit(Owned<GstMiniObject> frame, const StreamState& stream_state) {
+PoolGuard::Admitted PoolGuard::admit(Owned<GstMiniObject> frame, const StreamState& stream_state) {
   GstBuffer* first = first_of(frame.get());
   if (!first || !limited(origin_of(first)->pool)) return {std::move(frame)};
   give_back();
@@ -99,7 +99,7 @@ Owned<GstBuffer> copy_in_kind(GstBuffer* buffer) {
 }
 
 // Asked of a pool once: for every frame it would cost a copy of its configuration.
-[[gnu::hot]] bool PoolGuard::limited(GstBufferPool* pool) {
+bool PoolGuard::limited(GstBufferPool* pool) {
   if (!pool) return false;
   std::vector<Owned<GstBuffer>> of_the_last_pool;
   Owned<GstBufferPool> last;
