@@ -18,7 +18,7 @@ GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 namespace supplier::latestframe {
 namespace {
 
-// How long upstream may take to find caps that a branch does accept, before the branch counts as ended.
+// The time that upstream may take to find caps that a branch does accept, before the branch counts as ended.
 constexpr std::uint64_t kPatience = 500'000'000;
 
 thread_local const Branch* serving = nullptr;
@@ -40,7 +40,7 @@ Branch::Branch(std::shared_ptr<BranchHost> host, GstPad* pad, guint first_proper
 
 bool Branch::in_own_thread() const { return serving == this; }
 
-// Whether something takes frames there at all: else they are not even offered.
+// True if something takes frames there at all: else they are not even offered.
 Branch::Peer Branch::peer_of(GstPad* pad) {
   const auto peer = adopt(gst_pad_get_peer(pad));
   if (!peer) return Peer::none;
@@ -359,7 +359,7 @@ void Branch::settle(const Step& step, GstFlowReturn flow) {
   if (over) host_->reconsider(true);
 }
 
-// Whether the branch is out, at least for these caps.
+// True if the branch is out, at least for these caps.
 bool Branch::settle_state(const Step& step, GstFlowReturn flow, std::uint64_t now) {
   if (flow >= GST_FLOW_OK || flow == GST_FLOW_FLUSHING) return false;
   if (!is_active(state_) || step.activation != activation_) return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A branch: one source pad, the thread that pushes into it, and what that thread has sent. Whatever happens downstream
-// happens in this thread alone; nobody waits for it while it is inside a push.
+// happens in this thread alone; no other thread waits for it while it is inside a push.
 #pragma once
 
 #include <condition_variable>
@@ -21,7 +21,7 @@ namespace supplier::latestframe {
 
 class Delivery;
 
-// What a branch knows of the fan-out that it belongs to.
+// The fan-out, as its branches know it.
 class BranchHost {
  public:
   virtual ~BranchHost() = default;
@@ -70,7 +70,7 @@ class Branch : public OutOfBandSender::Owner {
   // thread of the branch.
   void flush(const Newest& newest, GstEvent* event);
   void unflush(const Newest& newest, GstEvent* event);
-  // Whether that is done, or upstream is not to wait for it.
+  // True once that is done, or if upstream is not to wait for it.
   bool flush_is_there() const;
   bool try_to_unflush(GstPad* pad);
   void be_late();

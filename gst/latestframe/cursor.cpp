@@ -54,7 +54,7 @@ Step Cursor::next(Newest& newest, std::uint64_t now, std::uint64_t max_age) {
   Step step;
   for (;;) {
     const bool unseen = newest.item && newest.item->number > account_.seen();
-    // What came before the next frame comes before it here too, whether or not the frames in between are seen.
+    // Events that came before the next frame come before it here too, whether or not the frames in between are seen.
     const std::uint64_t before = unseen ? newest.item->sequence - 1 : newest.reached;
     // In the order they came: each brings the sticky events of its time, and those must not come after newer ones.
     const bool question_first = events_.empty() || question_.serial < events_.front().serial;

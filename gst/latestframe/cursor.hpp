@@ -141,7 +141,7 @@ class Cursor {
  private:
   // Waits, or asks for a key frame for this branch or for requests that were kept.
   void rest(Newest& newest, std::uint64_t now, Step& step);
-  // Whether the newest frame is to be pushed; it is accounted for in any case.
+  // True if the newest frame is to be pushed; it is accounted for in any case.
   bool take(Newest& newest, std::uint64_t now, std::uint64_t max_age, Step& step);
 
   Account account_;

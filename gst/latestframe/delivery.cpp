@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What is sent before a frame, and the frame.
+// Sends what comes before a frame, and the frame.
 #include "latestframe/delivery.hpp"
 
 #include <utility>
@@ -28,7 +28,7 @@ bool Delivery::send_stream_state(const Step& step) {
     if (!is_current_(step)) return false;
     GST_LOG_OBJECT(pad_, "sends %" GST_PTR_FORMAT, event.get());
     auto out = copies_ ? adopt(gst_event_copy(event.get())) : share(event.get());
-    // What the pad cannot send now it sends before the frame. What is not serialized (instant-rate-change) it would
+    // The pad sends before the frame what it cannot send now. An event that is not serialized (instant-rate-change) it would
     // send now, and again with the frame.
     if (is_serialized(event.get()))
       gst_pad_push_event(pad_, out.release());

@@ -15,7 +15,7 @@ namespace supplier::latestframe {
 
 class Delivery {
  public:
-  // Whether a step belongs to the present activation of the pad. Asked before each thing that is sent, for a branch may
+  // True if a step belongs to the present activation of the pad. Asked before each thing that is sent, for a branch may
   // be stuck while its stream ends and the next one begins.
   using IsCurrent = std::function<bool(const Step&)>;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What a flush needs downstream: the thread that brings its beginning, and the locks that its end is sent under.
+// The parts of a flush downstream: the thread that brings its beginning, and the locks that its end is sent under.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace supplier::latestframe {
 // A FLUSH_STOP lets queues take frames again and starts their threads. In the middle of a queue's change of state it would
 // do so behind its back, and the queue would wait for ever for a thread that does not end. So it is sent only while this
 // holds the stream lock of each pad that it comes to, and the state lock of each element and of the bins around: then it
-// waits for nobody, and nobody for longer than it takes. Beyond an element with several sink pads other threads are at
+// waits for no thread, and none for longer than it takes. Beyond an element with several sink pads other threads are at
 // work: it ends there.
 class StillDownstream {
  public:
@@ -46,7 +46,7 @@ struct FlushBehind {
 FlushBehind flush_behind(GstPad* source);
 
 // Brings a branch what must not wait for its thread: the beginning of a flush, and out-of-band events. A thread of its
-// own does it, there only while there is something to bring, so that a branch that is stuck keeps nobody. The end of a
+// own does it, there only while there is something to bring, so that a branch that is stuck keeps no other one. The end of a
 // flush is brought by the branch's own thread.
 class OutOfBandSender {
  public:

@@ -14,7 +14,7 @@ GST_DEBUG_CATEGORY_EXTERN(gst_latest_frame_debug);
 namespace supplier::latestframe {
 namespace {
 
-// How long upstream waits for the branches in a flush.
+// The time for which upstream waits for the branches in a flush.
 constexpr std::chrono::milliseconds kFlushTime{100};
 constexpr std::chrono::microseconds kLook{200};  // between two looks meanwhile
 
@@ -47,7 +47,7 @@ bool Fanout::sink_event(Owned<GstEvent> event) {
     // The pad would store it when we return.
     if (gst_pad_store_sticky_event(sink_.get(), event.get()) != GST_FLOW_OK) return true;
     stream_state_changed_.store(true, std::memory_order_release);
-    // What is not serialized (instant-rate-change) may come from another thread; the next frame brings it along.
+    // An event that is not serialized (instant-rate-change) may come from another thread; the next frame brings it along.
     if (is_serialized(event.get())) announce();
     return true;
   }
@@ -179,7 +179,7 @@ bool Fanout::sink_query(GstQuery* query) {
       guard_.give_back();
       return true;
     default:
-      // What is serialized would wait for the frames before it, that is for the branches.
+      // A serialized query would wait for the frames before it, that is for the branches.
       return !is_serialized(query) && any_branch_answers(query);
   }
 }

@@ -55,7 +55,7 @@ class ItemRef {
   Item* item_ = nullptr;
 };
 
-// Tells downstream that frames are missing before this one. The frame is everybody's, so the flag goes on a copy of its
+// Tells downstream that frames are missing before this one. The frame is shared, so the flag goes on a copy of its
 // description; the memory is shared. The frame itself is given where the flag is there already, or where the buffer
 // belongs to a pool: a pool throws memory away that comes back while a copy still shares it, and would allocate anew for
 // every frame.

@@ -20,7 +20,7 @@ bool has(const std::vector<MetaWish>& metas, const MetaWish& wanted) {
   });
 }
 
-// What the first has and all others have too.
+// Keeps of the first what all others have too.
 std::vector<MetaWish> common_metas(const std::vector<AnswerRef>& answers) {
   std::vector<MetaWish> common;
   if (answers.empty() || !answers.front()) return common;
@@ -31,7 +31,7 @@ std::vector<MetaWish> common_metas(const std::vector<AnswerRef>& answers) {
   return common;
 }
 
-// Whether the first has metas that the second has not.
+// True if the first has metas that the second has not.
 bool has_more_metas(const Demand& a, const Demand& b) {
   return std::any_of(a.metas.begin(), a.metas.end(), [&](const MetaWish& meta) { return !has(b.metas, meta); });
 }
@@ -96,7 +96,7 @@ Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown, const Gst
     demand.pool = share(answer->pool.get());
     demand.maximum = answer->maximum;
   }
-  // What one branch needs is not more than its pool has.
+  // One branch needs no more than its pool has.
   if (demand.maximum != 0) demand.minimum = std::min(demand.minimum, demand.maximum);
   if (unknown == 0) demand.metas = common_metas(answers);
   return demand;

@@ -35,7 +35,7 @@ struct Demand {
   guint branches = 0;
   guint minimum = 0;  // buffers
   guint maximum = 0;  // of the pool
-  guint size = 0;     // of a buffer; 0: nobody said
+  guint size = 0;     // of a buffer; 0: unknown
   GstAllocationParams params{};
   std::vector<MetaWish> metas;  // what every branch can handle
   Owned<GstBufferPool> pool;
@@ -54,13 +54,13 @@ Demand demand_of(const std::vector<AnswerRef>& answers, guint unknown, const Gst
 // Puts it into upstream's query. The size of raw video is taken from the caps if no branch said one.
 void answer(const Demand& demand, GstQuery* query);
 
-// Whether upstream, told the one, must hear of the other. More buffers alone are not worth it: a camera may stop for a
+// True if upstream, told the one, must hear of the other. More buffers alone are not worth it: a camera may stop for a
 // moment to allocate them, and does not run out of those it has (see PoolGuard).
 //
 // `gains`: what upstream may do now and was told it may not counts too.
 bool must_hear(const Demand& told, const Demand& now, bool gains = true);
 
-// What a branch's own thread found out downstream, for upstream's questions.
+// Answers that a branch's own thread found downstream, for upstream's questions.
 struct Wishes {
   Owned<GstCaps> caps;  // what downstream can take; NULL: not asked yet
   AnswerRef allocation;
@@ -86,7 +86,7 @@ class Negotiation {
   void caps(const Candidates& branches, GstQuery* query);
   void accept_caps(const Candidates& branches, GstQuery* query);
   void allocation(const Candidates& branches, GstQuery* query);
-  // Whether upstream should ask for ALLOCATION again. `left`: only because a branch has left.
+  // True if upstream should ask for ALLOCATION again. `left`: only because a branch has left.
   bool outdated(const Candidates& branches, bool left);
   void forget();
 

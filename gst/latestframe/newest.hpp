@@ -23,7 +23,7 @@ class KeyRequests {
  public:
   static constexpr std::uint64_t kInterval = 500'000'000;
 
-  // Whether upstream may be asked now; it is counted as asked then.
+  // True if upstream may be asked now; it is counted as asked then.
   bool ask(std::uint64_t now) {
     if (now < next_at_) return false;
     next_at_ = now + kInterval;
@@ -56,7 +56,7 @@ class KeyRequests {
 // A pipeline seeks by asking every sink, so the same seek comes up through every branch. It goes upstream once.
 class Seeks {
  public:
-  // Whether this one was not seen before.
+  // True if this one was not seen before.
   bool first(std::uint32_t seqnum) {
     std::lock_guard hold(lock_);
     if (std::find(seen_.begin(), seen_.end(), seqnum) != seen_.end()) return false;

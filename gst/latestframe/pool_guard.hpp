@@ -21,16 +21,16 @@ class PoolGuard {
 
   struct Admitted {
     Owned<GstMiniObject> frame;  // NULL: it had to be dropped, for its memory cannot be copied
-    bool tell = false;           // frames have been copied or dropped for a while, and nobody was told yet
+    bool tell = false;           // frames have been copied or dropped for a while, and no message says so yet
   };
 
   // The frame itself if its pool can spare it, or else a copy in memory of our own. For the distribution thread.
   // The caps of `stream_state` say what kind of memory downstream expects.
   Admitted admit(Owned<GstMiniObject> frame, const StreamState& stream_state);
 
-  // Whether buffers of a limited pool are out.
+  // True while buffers of a limited pool are out.
   bool watching() const { return watching_.load(std::memory_order_relaxed); }
-  // Lets go of the buffers that nobody downstream has any more. Any thread.
+  // Lets go of the buffers that are not downstream any more. Any thread.
   void give_back();
   // Upstream may take another pool from now on. Any thread.
   void reconsider();
@@ -38,10 +38,10 @@ class PoolGuard {
   void forget();
 
   std::uint64_t copied() const { return copied_.load(std::memory_order_relaxed); }
-  // How many buffers the pool has that ran short.
+  // The number of buffers that the pool has that ran short.
   guint buffers() const { return buffers_.load(std::memory_order_relaxed); }
 
-  // How many buffers of a pool may be downstream, of so many that it has (0: any number). The others are upstream's: one
+  // The number of buffers of a pool that may be downstream, of so many that it has (0: any number). The others are upstream's: one
   // that it fills and one on the way; of three one must do for both, and fewer are never lent.
   static constexpr guint room_of(guint buffers) {
     if (buffers == 0) return G_MAXUINT;

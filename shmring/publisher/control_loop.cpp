@@ -269,7 +269,7 @@ void ControlLoop::make_room_for_greeting() {
 
 ControlLoop::Served ControlLoop::serve(Connection& c) {
   std::array<std::byte, wire::kMaxMessage> buffer;
-  // Bound: a peer that floods us is served a few messages a round, like everybody else.
+  // Bound: a peer that floods us is served a few messages a round, like the others.
   for (int i = 0; i < 4; ++i) {
     const Received got = receive_message(c.fd(), buffer);
     if (got.kind == Received::Kind::nothing) return Served::none;

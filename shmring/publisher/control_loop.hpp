@@ -44,7 +44,7 @@ class ControlLoop {
  public:
   static Result<std::unique_ptr<ControlLoop>> start(const PublisherOptions& options, PublisherShared& shared,
                                                     std::shared_ptr<Ring> ring);
-  // Says goodbye to everybody, removes the socket file.
+  // Says goodbye to all, removes the socket file.
   ~ControlLoop();
   // In a forked child, where the destructor must not run: closes what keeps the path busy, and touches nothing of the parent's.
   void abandon();
@@ -64,7 +64,7 @@ class ControlLoop {
   // Names a connection for as long as the publisher lives. A descriptor's number cannot: within one batch of events it is closed and
   // belongs to the next connection.
   using Serial = std::uint64_t;
-  // What an event is about, as epoll keeps it: the publisher's own two descriptors, a connection's socket, the process at its other end.
+  // The source of an event, as epoll keeps it: the publisher's own two descriptors, a connection's socket, the process at its other end.
   static constexpr std::uint64_t kWakeTag = 0, kListenerTag = 1;
   static constexpr std::uint64_t socket_tag(Serial serial) { return 2 * serial; }
   static constexpr std::uint64_t process_tag(Serial serial) { return 2 * serial + 1; }
@@ -94,7 +94,7 @@ class ControlLoop {
   static constexpr const char* kClosedUnexpectedly = "its connection closed unexpectedly";  // the reason then
   // Next step for a connection after a message.
   enum class Next { keep, close };
-  // What serve() found: perhaps more messages, none for now, or the connection's end.
+  // The result of serve(): perhaps more messages, none for now, or the connection's end.
   enum class Served { some, none, ended };
 
   ControlLoop(const PublisherOptions& options, PublisherShared& shared, std::shared_ptr<Ring> ring, Listener listener,

@@ -74,7 +74,7 @@ struct Publisher::Impl {
     return Ring::create(static_cast<std::uint32_t>(wanted), loans, lanes, options.depth, slot_size);
   }
 
-  // What keeps a ring of a former size is a frame of it, or a reader that has not moved over yet: each place for a reader has max_held + 1 of
+  // A ring of a former size is kept by a frame of it, or a reader that has not moved over yet: each place for a reader has max_held + 1 of
   // these, whatever sizes do, and this process its loans. With the control mutex.
   Result<void> room_for_another_ring() {
     std::string holders = control->holders_of_former_rings();
@@ -117,7 +117,7 @@ struct Publisher::Impl {
     return ring;
   }
 
-  // Whether readers find a whole picture in a frame; of what is no picture they find all there is. With the spin lock.
+  // True if readers find a whole picture in a frame; of other frames they find all there is. With the spin lock.
   bool whole(const shmring_frame_info& info) const {
     if (!format) return true;
     return info.size >= (info.plane_count == 0 ? format->least_size : size_of_planes(info));

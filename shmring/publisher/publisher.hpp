@@ -107,7 +107,7 @@ class Publisher {
   std::string take_notice();
   // Attached readers now. Cheap.
   std::uint32_t readers() const;
-  // Whether this is the copy in a forked child: nothing can be done with it there but to destroy it, which leaves the parent's alone.
+  // True in a forked child: nothing can be done with the copy there but to destroy it, which leaves the parent's alone.
   bool in_child() const;
 
  private:

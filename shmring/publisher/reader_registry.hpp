@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What is known of each reader name over all its lanes and processes: how often it attached, why it ended, its account. Knows no socket.
+// Knows each reader name over all its lanes and processes: how often it attached, why it ended, its account. Knows no socket.
 // Guarded by the control thread's lock.
 #pragma once
 
@@ -19,7 +19,7 @@ class ReaderRegistry {
  public:
   // Its reader is sent on to a new ring. Takes a handle of its own of the process; times are ns.
   void sent_on(const Lane& lane, std::uint64_t now);
-  // Whether a process that greets under this name is the one that was sent on: its attachment goes on. A number is a process's own as long
+  // True if a process that greets under this name is the one that was sent on: its attachment goes on. A number is a process's own as long
   // as the process lives, so this is asked when it greets: by the time of what it says next it may have ended.
   bool was_sent_on(const std::string& name, std::uint32_t pid) const;
   // A reader that is let in before it attached, and is sent on at once.
