@@ -11,6 +11,7 @@ above 6 kHz, and says what it did.
 import argparse
 import multiprocessing
 import pathlib
+import signal
 import tempfile
 import time
 
@@ -23,6 +24,7 @@ SAMPLES_A_SECOND = 30_000  # of each input
 
 def publish(paths, shape, stop):
     """The device: a block of every board, each with the same time, until it is told to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the one that reads, which tells this one to stop
     noise = np.random.default_rng(1).integers(-2000, 2000, shape, np.int16)
     rings = [shmring.Publisher(path, dtype="int16", shape=shape, drop_policy="drop-oldest", depth=4) for path in paths]
     due = time.monotonic()
@@ -64,28 +66,33 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(pathlib.Path(folder) / f"{ring}.sock") for ring in range(options.rings)]
         readers = [shmring.Reader(path, worker="filter") for path in paths]
-        device = context.Process(target=publish, args=(paths, shape, stop))
+        device = context.Process(target=publish, args=(paths, shape, stop), daemon=True)
         device.start()
         band = Filter(options.rings, options.channels)
         sets = shmring.gather(readers, timeout=30)
         ages: list[float] = []
         strongest, begun, spent, apart = 0.0, 0.0, 0.0, 0
-        for blocks in sets:
-            now = time.monotonic()
-            if not ages:
-                begun, apart = now, sets.incomplete  # while the readers attach one by one, sets are not complete
-            for ring, block in enumerate(blocks):
-                strongest = max(strongest, float(np.abs(band(ring, block.array)).max()))
-            ages.append((time.monotonic_ns() - (blocks[0].pts or 0)) / 1e6)
-            spent += time.monotonic() - now
-            del blocks, block
-            if now - begun > options.seconds:
-                break
+        try:
+            for blocks in sets:
+                now = time.monotonic()
+                if not ages:
+                    begun, apart = now, sets.incomplete  # while the readers attach one by one, sets are not complete
+                for ring, block in enumerate(blocks):
+                    strongest = max(strongest, float(np.abs(band(ring, block.array)).max()))
+                ages.append((time.monotonic_ns() - (blocks[0].pts or 0)) / 1e6)
+                spent += time.monotonic() - now
+                del blocks, block
+                if now - begun > options.seconds:
+                    break
+        except KeyboardInterrupt:
+            pass
         elapsed = time.monotonic() - begun
         stop.set()
         for reader in readers:
             reader.close()
         device.join()
+    if not ages:
+        return
 
     size = options.rings * shape[0] * shape[1] * 2
     print(f"{options.rings} rings of int16 {shape}, {size / 1e6:.2f} MB a set")
