@@ -39,6 +39,7 @@ Reader::Reader(const py::kwargs& given) : copies_(truth(given["writable_copies"]
   options.max_held = limit(given["max_held"], "max_held");
   options.max_frame_age = given["max_frame_age"].is_none() ? 0 : nanoseconds(given["max_frame_age"], "max_frame_age");
   options.reconnect = truth(given["reconnect"]);
+  interval_ = nanoseconds(given["interval"], "interval");
   check(shmring_reader_open(&options, &reader_));
 }
 
@@ -51,7 +52,32 @@ shmring_reader* Reader::get() const {
 shmring_status Reader::take_once(Take call, shmring_reader* reader, std::uint64_t timeout, shmring_frame** frame) {
   if (timeout == 0 ? !busy_.try_lock() : !busy_.try_lock_for(std::chrono::nanoseconds(timeout))) return SHMRING_TIMEOUT;
   const std::lock_guard lock(busy_, std::adopt_lock);
-  return closed_ ? SHMRING_INTERRUPTED : call(reader, timeout, frame);
+  if (closed_) return SHMRING_INTERRUPTED;
+  if (interval_ == 0) return call(reader, timeout, frame);
+  if (until_due() != 0) return SHMRING_TIMEOUT;
+  const shmring_status status = call(reader, timeout, frame);
+  if (status == SHMRING_OK) {
+    const std::uint64_t now = shmring_now();
+    // A frame that was a little late does not make the rate lower.
+    due_ = now < due_ + interval_ ? due_ + interval_ : now + interval_;
+  }
+  return status;
+}
+
+std::uint64_t Reader::until_due() const {
+  if (interval_ == 0 || closed_ || interrupted_) return 0;
+  const std::uint64_t now = shmring_now(), due = due_;
+  return now < due ? due - now : 0;
+}
+
+bool Reader::pause(std::uint64_t time) {
+  std::unique_lock lock(pauses_);
+  return stop_.wait_for(lock, std::chrono::nanoseconds(time), [this] { return closed_ || interrupted_; });
+}
+
+void Reader::stop_pauses() {
+  { const std::lock_guard lock(pauses_); }
+  stop_.notify_all();
 }
 
 shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** frame) {
@@ -71,7 +97,12 @@ shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** fr
     const std::uint64_t left = waited < timeout ? timeout - waited : 0;
     const std::uint64_t limit = timeout == 0 ? 0 : std::clamp<std::uint64_t>(left, 1, slice);
     shmring_status status = SHMRING_TIMEOUT;
-    {
+    const std::uint64_t early = until_due();
+    if (early != 0) {
+      if (left == 0) return SHMRING_TIMEOUT;
+      const WithoutGil others_may_run;
+      pause(std::min(early, limit));
+    } else {
       const WithoutGil others_may_run;
       status = take_once(call, reader, limit, frame);
       // A slice has a time limit, the whole wait has none: where frames of former rings are in the way, this says so.
@@ -79,7 +110,7 @@ shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** fr
     }
     if (status != SHMRING_TIMEOUT) return status;
     if (outlive_interpreter(PyErr_CheckSignals) != 0) throw py::error_already_set();
-    if (left <= slice) return SHMRING_TIMEOUT;
+    if (left <= slice && early == 0 && until_due() == 0) return SHMRING_TIMEOUT;
   }
 }
 
@@ -117,6 +148,7 @@ void Reader::close() {
     return;
   }
   closed_ = true;
+  stop_pauses();
   shmring_reader_interrupt(reader, true);
   const WithoutGil others_may_run;
   const std::lock_guard lock(busy_);
@@ -125,7 +157,10 @@ void Reader::close() {
 
 py::object Reader::interrupt(const Arguments& arguments) {
   const py::handle on = arguments.only("on");
-  shmring_reader_interrupt(get(), !on || truth(on));
+  const bool stop = !on || truth(on);
+  shmring_reader_interrupt(get(), stop);
+  interrupted_ = stop;
+  stop_pauses();
   return py::none();
 }
 
@@ -137,7 +172,15 @@ void Reader::flush() {
   if (!closed_) shmring_reader_flush(reader);
 }
 
-int Reader::fileno() const { return shmring_reader_fileno(get()); }
+int Reader::descriptor() const { return shmring_reader_fileno(get()); }
+
+int Reader::fileno() const {
+  if (interval_ != 0) {
+    raise(SHMRING_INVALID,
+          "a reader with max_rate has no descriptor that keeps to the rate: use shmring.select() or `async for`");
+  }
+  return descriptor();
+}
 
 py::dict Reader::stats() const {
   shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
@@ -158,7 +201,8 @@ void Reader::bind(py::module_& module) {
              "Makes a waiting read, and every later one, raise Interrupted until called with False. Any thread."),
       method("flush", without_arguments<&Reader::flush>, "flush($self, /)\n--\n\nGives up every frame that waits now."),
       method("fileno", without_arguments<&Reader::fileno>,
-             "fileno($self, /)\n--\n\nReadable when a read would not wait. After it was readable, read(0) until None."),
+             "fileno($self, /)\n--\n\nReadable when a read would not wait. After it was readable, read(0) until None. "
+             "Raises Invalid with max_rate."),
       method("stats", without_arguments<&Reader::stats>, "stats($self, /)\n--\n\nThis reader's own account."),
       method("close", without_arguments<&Reader::close>,
              "close($self, /)\n--\n\nDetaches. Frames and arrays that still live stay valid."),
@@ -172,6 +216,9 @@ void Reader::bind(py::module_& module) {
       .def_property_readonly("connected", [](const Reader& self) { return shmring_reader_connected(self.get()); })
       .def_property_readonly(
           "latency", [](const Reader& self) { return static_cast<double>(shmring_reader_latency(self.get())) * 1e-9; })
+      .def("_fileno", &Reader::descriptor)
+      .def_property_readonly("_until_due",
+                             [](const Reader& self) { return static_cast<double>(self.until_due()) * 1e-9; })
       .def_property_readonly("closed", [](const Reader& self) { return self.reader_ == nullptr; });
 }
 

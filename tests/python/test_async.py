@@ -411,3 +411,38 @@ def test_a_reader_with_nothing_to_give_leaves_the_event_loop_idle(path, publishe
             await asyncio.wait(tasks)
 
     asyncio.run(main())
+
+
+def test_tasks_keep_to_the_rate_of_their_reader_and_do_not_spin_meanwhile(path, publisher):
+    async def main():
+        rounds = 0
+
+        async def publish():
+            while True:
+                publisher.publish(IMAGE)
+                await asyncio.sleep(0.002)
+
+        async def take():
+            async for _ in reader:
+                return
+
+        select = asyncio.get_running_loop()._selector.select
+
+        def count(timeout):
+            nonlocal rounds
+            rounds += 1
+            return select(timeout)
+
+        with shmring.Reader(path, "latest", max_rate=10) as reader:
+            attach(reader)
+            publishing = asyncio.create_task(publish())
+            start = time.monotonic()
+            await asyncio.gather(*(take() for _ in range(4)))
+            assert time.monotonic() - start >= 0.3
+            publishing.cancel()
+            asyncio.get_running_loop()._selector.select = count
+            publisher.publish(IMAGE)
+            await take()
+        assert rounds < 50
+
+    asyncio.run(main())

@@ -31,7 +31,7 @@ def test_every_public_name_has_a_stub_and_every_stub_is_public():
     assert shmring.__version__
 
 
-@pytest.mark.parametrize("name", ["Frame", "Reader", "Loan", "Publisher"])
+@pytest.mark.parametrize("name", ["Frame", "Reader", "Loan", "Publisher", "batch"])
 def test_a_class_has_the_methods_of_its_stub(name):
     real = {member for member in dir(getattr(shmring, name)) if not member.startswith("_")}
     assert real == members(CLASSES[name])
@@ -40,6 +40,10 @@ def test_a_class_has_the_methods_of_its_stub(name):
 def test_gather_has_the_attributes_of_its_stub(path):
     reader = shmring.Reader(path)
     assert {name for name in dir(shmring.gather([reader])) if not name.startswith("_")} == members(CLASSES["gather"])
+
+
+def test_video_capture_has_the_attributes_of_its_stub():
+    assert {name for name in dir(shmring.VideoCapture()) if not name.startswith("_")} == members(CLASSES["VideoCapture"])
 
 
 def test_flags_have_the_values_of_their_stubs():
@@ -74,7 +78,7 @@ def test_choices_have_the_names_of_the_library(path, argument, alias):
 
 
 def test_arguments_have_the_names_and_defaults_of_their_stubs():
-    for name in "Reader", "Publisher", "Frame", "Loan":
+    for name in "Reader", "Publisher", "Frame", "Loan", "VideoCapture", "batch":
         for stub in CLASSES[name].body:
             if not isinstance(stub, ast.FunctionDef) or stub.decorator_list or (stub.name.startswith("__") and stub.name != "__init__"):
                 continue

@@ -291,3 +291,80 @@ def test_the_descriptor_is_readable_when_a_frame_is_there_and_quiet_when_not(pub
         eventually(quiet)
     publisher.end()
     assert readable(None)
+
+
+def paced(path, rate=20):
+    return attach(shmring.Reader(path, "latest", worker="waiter", max_rate=rate))
+
+
+@pytest.mark.parametrize("take", ["read", "latest", "__next__"])
+def test_a_reader_with_a_rate_takes_no_more_frames_and_the_newest_ones(path, publisher, take):
+    with paced(path) as reader:
+        start = time.monotonic()
+        for _ in range(5):
+            for _ in range(4):
+                send(publisher)
+            getattr(reader, take)()
+        assert time.monotonic() - start >= 4 / 20
+        assert reader.stats()["last_sequence"] == 20
+
+
+def test_a_reader_with_a_rate_is_not_woken_for_frames_that_it_does_not_take(path, publisher):
+    with paced(path, 0.01) as reader:
+        send(publisher)
+        assert reader.read()
+        wakeups = publisher.stats()["accounts"][0]["wakeups"]
+        waiting = Waiting(reader.read)
+        for _ in range(50):
+            send(publisher)
+            time.sleep(0.001)
+        assert publisher.stats()["accounts"][0]["wakeups"] == wakeups
+        reader.close()
+        assert isinstance(waiting.outcome(), shmring.Closed)
+
+
+def test_time_limits_hold_while_a_rate_allows_no_frame(path, publisher):
+    with paced(path, 0.01) as reader:
+        send(publisher)
+        assert reader.read()
+        send(publisher)
+        start = time.monotonic()
+        assert reader.read(0) is None and reader.latest(0.15) is None
+        assert time.monotonic() - start >= 0.15
+
+
+def test_interrupt_ends_the_wait_of_a_reader_with_a_rate(path, publisher):
+    with paced(path, 0.01) as reader:
+        send(publisher)
+        assert reader.read()
+        waiting = Waiting(reader.read)
+        reader.interrupt()
+        assert isinstance(waiting.outcome(), shmring.Interrupted)
+
+
+def test_threads_that_share_a_reader_share_its_rate(path, publisher):
+    with paced(path, 10) as reader:
+        start = time.monotonic()
+        threads = [Waiting(reader.read) for _ in range(4)]
+        stop = threading.Event()
+
+        def publish():
+            while not stop.wait(0.002):
+                publisher.publish(pattern(6, 8))
+
+        publishing = Waiting(publish)
+        assert all(isinstance(thread.outcome(), shmring.Frame) for thread in threads)
+        assert time.monotonic() - start >= 0.3
+        stop.set()
+        publishing.outcome()
+
+
+@pytest.mark.parametrize("rate", [-1, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(path, rate):
+    with pytest.raises(shmring.Invalid, match="max_rate"):
+        shmring.Reader(path, max_rate=rate)
+
+
+def test_a_reader_with_a_rate_has_no_descriptor_for_the_caller(path, publisher):
+    with paced(path) as reader, pytest.raises(shmring.Invalid, match="select"):
+        reader.fileno()

@@ -26,12 +26,14 @@ from ._errors import (
 from ._gather import gather
 from ._path import path_of as _path_of, warn_of_path as _warn_of_path
 from ._publisher import Publisher
+from ._select import batch, select
 from ._shmring import Frame, Loan, __version__  # noqa: F401  the version is no part of __all__
+from ._video_capture import VideoCapture, snapshot
 
 __all__ = [
     "Closed", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan",
     "NoMemory", "ProtocolError", "Publisher", "Reader", "Refused", "SystemCallFailed", "Timeout", "TooLarge", "TooManyHeld",
-    "gather", "inspect",
+    "VideoCapture", "batch", "gather", "inspect", "select", "snapshot",
 ]
 
 
@@ -61,17 +63,19 @@ class Reader(_shmring.Reader):
     max_frame_age  Seconds; older frames are counted and passed over. 0: off.
     wake           "block", or "adaptive": spins for a moment when a frame is due, one such reader a ring.
     reconnect      False: reading raises Disconnected when the publisher is gone, and a path where none can be is an error.
+    max_rate       Frames a second that are taken at most; a read waits for its turn, and the publisher wakes it for none in between. Goes with
+                   drop_policy="latest". 0: no limit.
     writable_copies  True: the arrays of frames are copies that can be written to and kept, for scripts that draw with OpenCV.
 
     `path` and `policy` are former names of socket_path and drop_policy.
     """
 
     def __init__(self, socket_path=None, drop_policy=None, worker=None, *, depth=0, max_held=0, max_frame_age=0.0, wake="block",
-                 reconnect=True, writable_copies=False, path=None, policy=None):
+                 reconnect=True, max_rate=0, writable_copies=False, path=None, policy=None):
         path = _path_of(socket_path if path is None else path)
         super().__init__(socket_path=path, drop_policy=drop_policy if policy is None else policy,
                          worker=worker or _worker_name(), depth=depth, max_held=max_held,
-                         max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, writable_copies=writable_copies)
+                         max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, interval=_interval(max_rate), writable_copies=writable_copies)
         if reconnect:
             _warn_of_path(path)
         self._async_frames = weakref.WeakSet()
@@ -100,6 +104,14 @@ class Reader(_shmring.Reader):
 def inspect(socket_path, timeout=1.0):
     """Stats of a live ring, through an observer: takes no lane, maps nothing."""
     return _shmring.inspect(_path_of(socket_path), timeout)
+
+
+def _interval(max_rate):
+    """Seconds between frames; 0: no limit."""
+    rate = float(max_rate or 0)
+    if not 0 <= rate < float("inf"):
+        raise Invalid(f"max_rate is a number of frames a second, 0 or more (0: no limit), not {max_rate!r}")
+    return min(1 / rate, 1e9) if rate > 1e-9 else 0.0
 
 
 def _worker_name():

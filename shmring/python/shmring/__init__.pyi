@@ -204,6 +204,7 @@ class Reader:
         max_frame_age: float | None = 0.0,
         wake: _Wake = "block",
         reconnect: bool = True,
+        max_rate: float | Fraction = 0,
         writable_copies: bool = False,
         path: _Path | None = None,
         policy: _Policy | None = None,
@@ -226,7 +227,7 @@ class Reader:
     def flush(self) -> None:
         """Gives up every frame that waits now."""
     def fileno(self) -> int:
-        """Readable when a read would not wait. After it was readable, read(0) until None."""
+        """Readable when a read would not wait. After it was readable, read(0) until None. Raises Invalid with max_rate."""
     @property
     def connected(self) -> bool:
         """Tells whether a publisher is attached now and offers every frame from now on; learned while reading."""
@@ -334,5 +335,39 @@ class gather(Iterator[tuple[Frame, ...]]):
     def missing(self) -> list[int]: ...
     def __next__(self) -> tuple[Frame, ...]: ...
 
+def select(readers: Iterable[Reader], timeout: float | None = None) -> list[tuple[Reader, Frame | None]]:
+    """Waits until a reader has a frame, for at most `timeout` seconds. A list of pairs (reader, its next frame), empty when the time is over;
+    None in place of the frame of a stream that has ended."""
+
+class batch(Iterator[list[tuple[Reader, Frame]]]):
+    def __init__(self, readers: Iterable[Reader], size: int | None = None, timeout: float = 0.0) -> None: ...
+    def __next__(self) -> list[tuple[Reader, Frame]]: ...
+
 def inspect(socket_path: _Path, timeout: float = 1.0) -> _RingStats:
     """Stats of a live ring, through an observer: takes no lane, maps nothing."""
+
+class VideoCapture:
+    timeout: float | None
+    def __init__(self, socket_path: _Path | None = None, *, timeout: float | None = 10.0, worker: str | None = None) -> None: ...
+    def open(self, socket_path: _Path) -> bool:
+        """Waits for the first picture of the ring. False, with a RuntimeWarning, where none comes in time."""
+    def isOpened(self) -> bool:
+        """True once open() succeeded. It stays so at the end of the stream and while the publisher restarts, until release()."""
+    def read(self) -> tuple[Literal[True], npt.NDArray[np.uint8]] | tuple[Literal[False], None]:
+        """(True, the newest picture that was not read yet), or (False, None): none came in time, the stream has ended, or release() was called."""
+    def grab(self) -> bool:
+        """Reads a picture for retrieve(); True if there was one."""
+    def retrieve(self) -> tuple[Literal[True], npt.NDArray[np.uint8]] | tuple[Literal[False], None]:
+        """(True, the picture that grab() read), or (False, None) where it read none."""
+    def get(self, propId: int) -> float:
+        """Of the last picture: CAP_PROP_FRAME_WIDTH and _HEIGHT, _FPS (0: it varies), _POS_MSEC (its pts) and _POS_FRAMES (its number in the ring).
+        0 for other properties."""
+    def set(self, propId: int, value: float) -> bool:
+        """False: the publisher chooses size and rate."""
+    def getBackendName(self) -> str: ...
+    def release(self) -> None:
+        """Leaves the ring. A read() that waits in another thread returns (False, None)."""
+
+def snapshot(socket_path: _Path, timeout: float | None = 5.0, *, bgr: bool = False) -> _Array:
+    """The newest frame of a ring as an array of its own, in the shape of Frame.array; with bgr=True as Frame.to_bgr() makes it.
+    Raises Timeout where no frame comes within `timeout` seconds."""
