@@ -6,7 +6,7 @@
  * @see_also: shmringsrc
  *
  * Publishes frames of any caps to readers in other processes, through a ring in shared memory. It never waits for a
- * reader: one that is slow, stopped or gone costs only itself frames, and these are counted. Upstream writes raw video
+ * reader, unless #GstShmRingSink:max-wait is set: one that is slow, stopped or gone costs only itself frames, and these are counted. Upstream writes raw video
  * straight into the ring where it takes the proposed buffer pool; anything else is copied once. Readers share each
  * frame without a copy and cannot change it.
  *
@@ -54,6 +54,7 @@ enum Property : guint {
   kStats,
   kWorkerLimits,
   kForwardEos,
+  kMaxWait,
   kHealth,  // and those after it
 };
 
@@ -66,6 +67,10 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
   if (impl(object).health.set(id, value)) return;
   if (id == kWorkerLimits) {
     if (const auto wrong = impl(object).lane_limits.set(value)) g_warning("worker-limits: %s: ignored", wrong->c_str());
+    return;
+  }
+  if (id == kMaxWait) {
+    impl(object).max_wait = g_value_get_uint64(value);
     return;
   }
   GST_OBJECT_LOCK(object);
@@ -111,6 +116,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   if (impl(object).health.get(id, value)) return;
   if (id == kNumClients) return g_value_set_uint(value, impl(object).readers());
   if (id == kWorkerLimits) return impl(object).lane_limits.get(value);
+  if (id == kMaxWait) return g_value_set_uint64(value, impl(object).max_wait);
   if (id == kStats) return g_value_take_boxed(value, impl(object).stats().release());
   GST_OBJECT_LOCK(object);
   const shmring::PublisherOptions& options = impl(object).options;
@@ -247,6 +253,18 @@ void install_properties(GObjectClass* klass) {
           "forward-eos", "Forward EOS", "Condition under which EOS ends the stream of the readers",
           supplier::forward_eos_type(), static_cast<int>(supplier::ForwardEos::automatic),
           static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
+  /**
+   * GstShmRingSink:max-wait:
+   *
+   * For files, which can wait: a frame for which a reader with the policy `drop-newest` has no room is kept back until it has some, but not
+   * longer than this. A reader that has no room for so long, because it is stopped or hangs, costs that time once: then it loses frames, and
+   * they are counted, until it takes frames again. Readers with another policy are never waited for. Leave it 0 for cameras.
+   */
+  add(kMaxWait, g_param_spec_uint64(
+                    "max-wait", "Maximum wait",
+                    "Longest time that a frame waits for room at drop-newest readers, in ns (0 = it does not wait)", 0,
+                    G_MAXUINT64, 0,
+                    static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
   supplier::HealthProperties::install(klass, kHealth, supplier::HealthProperties::Worker::none);
 }
 
@@ -321,6 +339,14 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
     return impl(self).propose_allocation(query);
   };
   sink->event = event;
+  sink->unlock = [](GstBaseSink* self) -> gboolean {
+    impl(self).unlock(true);
+    return TRUE;
+  };
+  sink->unlock_stop = [](GstBaseSink* self) -> gboolean {
+    impl(self).unlock(false);
+    return TRUE;
+  };
   sink->render = [](GstBaseSink* self, GstBuffer* buffer) { return impl(self).render(buffer); };
   sink->render_list = [](GstBaseSink* self, GstBufferList* list) { return impl(self).render_list(list); };
 }

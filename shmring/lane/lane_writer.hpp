@@ -164,6 +164,8 @@ class LaneWriter {
   std::uint32_t held() const { return held_.size(); }
   // The sequence of the last frame that the reader took, as far as its tail was followed; 0: none.
   std::uint64_t last_taken() const { return last_taken_; }
+  // Tells whether the next offer would be dropped, or evict a frame, as far as the reader was followed.
+  bool full() const { return queued() == depth_ || queued() + held_.size() >= quota_; }
   bool owns_nothing() const { return held_.empty() && queued() == 0; }
 
   // Prefetches what the next offer and claim_wakeup touch.

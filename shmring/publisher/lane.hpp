@@ -91,6 +91,7 @@ struct Lane : std::enable_shared_from_this<Lane> {
   LanePage* page;
   LaneCounters* counters;  // written by the reader: shown, never used for a decision
   LaneWriter<> writer;     // under the spin lock
+  bool given_up = false;  // under the spin lock: no frame is kept back for it until it has room, see Ring::lacks_room()
 
   std::atomic<Stage> wanted{Stage::prepared};
   std::atomic<Stage> applied{Stage::prepared};

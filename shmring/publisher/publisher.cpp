@@ -393,6 +393,19 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
   return publish(*lent, info);
 }
 
+bool Publisher::lacks_room(bool needs_slot, bool give_up) {
+  if (in_child()) return false;
+  bool wake = false, lacks = false;
+  {
+    const std::lock_guard lock(impl_->shared.spin_lock);
+    if (!impl_->ring) return false;
+    wake = impl_->ring->apply_changes(now());
+    lacks = impl_->ring->lacks_room(needs_slot, give_up);
+  }
+  if (wake) impl_->shared.wake_control();
+  return lacks;
+}
+
 void Publisher::count_dropped() {
   if (!in_child()) impl_->drop_for_all(impl_->no_slot);
 }

@@ -93,6 +93,9 @@ class Publisher {
   Result<void> publish(Loan& loan, shmring_frame_info& info);
   // Copies the parts, one after the other, into a slot and publishes it; info.size is set to their sum. FULL and TOO_LARGE are counted.
   Result<void> write(std::span<const std::span<const std::byte>> parts, shmring_frame_info& info);
+  // Looks at once whether a reader with drop-newest would lose the next frame, for callers that can keep it back for a while. `needs_slot`: the
+  // frame is not in a loan. `give_up`: readers that would lose it are not looked at again until they have room. Cheap.
+  bool lacks_room(bool needs_slot, bool give_up = false);
   // Counts a frame that was offered but cannot be published (no slot): every active lane's account sees it.
   void count_dropped();
   // Counts a frame that was offered but is not what its format says.

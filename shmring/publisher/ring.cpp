@@ -233,6 +233,19 @@ void Ring::offer_nothing(std::uint64_t now) {
   }
 }
 
+bool Ring::lacks_room(bool needs_slot, bool give_up) {
+  collect_all();
+  const bool no_slot = needs_slot && !slot_refs_.any_free();
+  bool lacks = false;
+  for (Lane* lane : active_) {
+    if (lane->grant.policy != SHMRING_DROP_NEWEST) continue;
+    const bool full = lane->writer.full() || (no_slot && !lane->writer.owns_nothing());
+    lane->given_up = full && (give_up || lane->given_up);
+    lacks |= full && !lane->given_up;
+  }
+  return lacks;
+}
+
 void Ring::deactivate(Lane& lane) {
   std::erase(active_, &lane);
   std::erase(ended_, &lane);

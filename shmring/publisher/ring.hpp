@@ -54,6 +54,9 @@ class Ring {
   std::uint32_t publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
                         std::uint64_t now, std::shared_ptr<Lane>& sleeper);
   void offer_nothing(std::uint64_t now);
+  // Tells whether an active reader with drop-newest would lose the next frame: its lane is full, or it has slots and no other is free for a
+  // frame that needs one. `give_up`: such readers are left out until they have room again.
+  bool lacks_room(bool needs_slot, bool give_up);
 
   // Carries out what the control thread wants of its lanes; cheap when it wants nothing. True: readers that sleep may have got a frame, and
   // the control thread must be woken to notify them.
