@@ -159,6 +159,44 @@ def test_streams_that_begin_anew_together_are_aligned_again(streams):
 
 
 @pytest.mark.parametrize("first", [0, 1])
+def test_by_number_a_new_publisher_is_no_partner_for_frames_from_before_it(tmp_path, first):
+    """Its number runs on where the other stream is: only the publisher tells that it is another one."""
+    def start(index, word, *numbers):
+        publisher = shmring.Publisher(tmp_path / f"{index}.sock", slot_size=3)
+        for _ in numbers:
+            publisher.publish(word)
+        return publisher
+
+    publishers = [start(index, b"old") for index in range(2)]
+    with ExitStack() as stack:
+        readers = [stack.enter_context(shmring.Reader(tmp_path / f"{index}.sock")) for index in range(2)]
+        for reader in readers:
+            attach(reader)
+        sets = shmring.gather(readers, key="sequence", timeout=0.2)
+        for publisher in publishers:
+            publisher.publish(b"old")
+        assert len(next(sets)) == 2
+        publishers[1 - first].publish(b"old")  # 2, without a partner
+        publishers[first].close()
+        publishers[first] = start(first, b"new", 1, 2)
+        eventually(lambda: found(sets) is None and sets.restarts[first] == 1 and sets.dropped[1 - first] == 1)
+        publishers[1 - first].close()
+        publishers[1 - first] = start(1 - first, b"new", 1, 2)
+        frames = eventually(lambda: found(sets))
+        assert [(frame.sequence, bytes(frame)) for frame in frames] == [(2, b"new")] * 2
+        assert sets.restarts == [1, 1]
+    for publisher in publishers:
+        publisher.close()
+
+
+def found(sets):
+    try:
+        return next(sets)
+    except shmring.Timeout:
+        return None
+
+
+@pytest.mark.parametrize("first", [0, 1])
 def test_a_frame_from_before_a_stream_began_anew_does_not_stop_the_sets(streams, first):
     publishers, readers = streams(2)
     sets = shmring.gather(readers)

@@ -323,12 +323,13 @@ class gather(Iterator[tuple[Frame, ...]]):
     complete: int
     incomplete: int
     dropped: list[int]
+    restarts: list[int]
     def __init__(
         self,
         readers: Iterable[Reader],
         tolerance: float = 0.0,
         *,
-        key: Literal["pts", "seq", "offset"] | Callable[[Frame], Any] = "pts",
+        key: Literal["pts", "sequence", "seq", "offset"] | Callable[[Frame], Any] = "pts",
         timeout: float | None = None,
     ) -> None: ...
     @property

@@ -38,12 +38,13 @@ class gather:
 
     readers     Readers in the order of the tuples.
     tolerance   How far apart the frames of a set may be: seconds for "pts", otherwise in the unit of the key.
-    key         "pts", "seq", "offset", or a function of a frame; it must grow from frame to frame.
+    key         "pts", "sequence" or "seq", "offset", or a function of a frame; it must grow from frame to frame.
     timeout     Seconds without a complete set after which Timeout names the streams that are missing. None waits.
 
     A frame whose partners never came is let go and counted; the streams go on. Ends when one of the streams ends.
     Keys may begin anew, as those of a publisher that restarts do: the frames from before are let go, and the streams are aligned again
-    as soon as all have begun anew. Threads may share it: each set goes to one of them.
+    as soon as all have begun anew. `restarts` counts that for each stream: keys that fall by more than the tolerance, and by "seq" also another
+    publisher, whatever its numbers are. Threads may share it: each set goes to one of them.
     """
 
     def __init__(self, readers, tolerance=0.0, *, key="pts", timeout=None):
@@ -64,11 +65,14 @@ class gather:
         self._incomplete_at = []  # keys of the incomplete sets that frames may still turn up for
         self._apart = ""  # how far the streams were from each other when a frame was last let go
         self._given_up = 0  # frames since the last complete set, whose partners were out of reach
+        self._attachments = [0] * len(self._readers)  # by "seq": how often each reader had found a publisher when its last frame came
+        self._anew_at = 0  # by "seq": when the first frame of the last publisher that took another's place was published
         self._lock = threading.RLock()
         self._busy = False
         self.complete = 0
         self.incomplete = 0
         self.dropped = [0] * len(self._readers)
+        self.restarts = [0] * len(self._readers)
 
     @property
     def missing(self):
@@ -153,16 +157,30 @@ class gather:
                           "need do-timestamp=true); the frame was let go")
         last, self._last[index] = self._last[index], key
         self._heads[index] = _Head(frame, key)
-        if last is not None and last - key > self._tolerance:  # the stream began anew
+        other_publisher = self._found_another(index)
+        if last is not None and (other_publisher or last - key > self._tolerance):  # the stream began anew
             self._former[index] = last
+            self.restarts[index] += 1
+            if other_publisher:
+                self._anew_at = frame.published_at
             self._incomplete_at.clear()
         for other in range(len(self._readers)):
             self._let_go_of_before(other)
+
+    def _found_another(self, index):
+        """Tells whether the reader found a publisher since the last frame: its numbers, which are all that the key is, begin anew with it."""
+        if self._name not in ("seq", "sequence"):
+            return False
+        before, self._attachments[index] = self._attachments[index], self._readers[index].stats()["attachments"]
+        return self._attachments[index] != before
 
     def _let_go_of_before(self, index):
         """Drops frames from before another stream began anew: they find no partner any more."""
         head = self._heads[index]
         if head is None or self._former[index] is not None:
+            return
+        if self._anew_at and head.frame.published_at < self._anew_at:
+            self._drop(index)
             return
         for other, former in enumerate(self._former):
             if former is not None and abs(head.key - former) < abs(head.key - self._last[other]):
