@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include <shmring/inspect.h>
 #include <shmring/reader.h>
@@ -99,6 +100,29 @@ shmring_status shmring_reader_stats_get(shmring_reader* r, shmring_reader_stats*
     if (!r || !stats) return fail(SHMRING_INVALID, "reader and stats must not be NULL");
     return capi::fill(stats, r->reader->stats(), "shmring_reader_stats", "SHMRING_READER_STATS_INIT");
   });
+}
+
+shmring_status shmring_reader_memory(shmring_reader* r, shmring_memory* out) {
+  return guarded([&] {
+    if (!r || !out) return fail(SHMRING_INVALID, "reader and memory must not be NULL");
+    const RingMemory memory = r->reader->memory();
+    shmring_memory found = SHMRING_MEMORY_INIT;
+    if (!memory.mapping) return fail(SHMRING_DISCONNECTED, "this reader is attached to no publisher: read first");
+    if (out->struct_size < sizeof *out) return not_initialised("shmring_memory", "SHMRING_MEMORY_INIT");
+    found.data = memory.mapping->data();
+    found.size = memory.mapping->size();
+    found.generation = memory.generation;
+    found.owner = new std::shared_ptr<const Mapping>(memory.mapping);
+    *out = found;
+    return SHMRING_OK;
+  });
+}
+
+void shmring_memory_release(shmring_memory* memory) {
+  if (!memory) return;
+  delete static_cast<std::shared_ptr<const Mapping>*>(std::exchange(memory->owner, nullptr));
+  memory->data = nullptr;
+  memory->size = 0;
 }
 
 const void* shmring_frame_data(const shmring_frame* frame) { return frame ? frame->owner->payload(*frame) : nullptr; }

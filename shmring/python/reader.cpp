@@ -182,6 +182,8 @@ int Reader::fileno() const {
   return descriptor();
 }
 
+py::object Reader::memory() const { return py::cast(std::make_unique<Memory>(get())); }
+
 py::dict Reader::stats() const {
   shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
   check(shmring_reader_stats_get(get(), &stats));
@@ -203,10 +205,22 @@ void Reader::bind(py::module_& module) {
       method("fileno", without_arguments<&Reader::fileno>,
              "fileno($self, /)\n--\n\nReadable when a read would not wait. After it was readable, read(0) until None. "
              "Raises Invalid with max_rate."),
+      method("memory", without_arguments<&Reader::memory>,
+             "memory($self, /)\n--\n\nThe ring's mapping, for registering it with a device. Raises Disconnected "
+             "without one."),
       method("stats", without_arguments<&Reader::stats>, "stats($self, /)\n--\n\nThis reader's own account."),
       method("close", without_arguments<&Reader::close>,
              "close($self, /)\n--\n\nDetaches. Frames and arrays that still live stay valid."),
       {nullptr, nullptr, 0, nullptr}};
+  py::class_<Memory>(module, "Memory", py::buffer_protocol(), "A ring as it is mapped here; read-only.")
+      .def_buffer([](const Memory& self) {
+        return py::buffer_info(const_cast<void*>(self.memory.data), 1, "B", 1,
+                               {static_cast<py::ssize_t>(self.memory.size)}, {1}, true);
+      })
+      .def_property_readonly("address",
+                             [](const Memory& self) { return reinterpret_cast<std::uintptr_t>(self.memory.data); })
+      .def_property_readonly("nbytes", [](const Memory& self) { return self.memory.size; })
+      .def_property_readonly("generation", [](const Memory& self) { return self.memory.generation; });
   py::class_<Reader>(module, "Reader", py::custom_type_setup([](PyHeapTypeObject* type) {
                        type->ht_type.tp_iter = PyObject_SelfIter;
                        type->ht_type.tp_iternext = iterate;

@@ -11,9 +11,19 @@
 #include <shmring/reader.h>
 
 #include "arguments.hpp"
+#include "errors.hpp"
 #include "fork_guard.hpp"
 
 namespace shmring::python {
+
+// A ring's mapping in Python's hands.
+struct Memory {
+  explicit Memory(shmring_reader* reader) { check(shmring_reader_memory(reader, &memory)); }
+  ~Memory() { shmring_memory_release(&memory); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  shmring_memory memory = SHMRING_MEMORY_INIT;
+};
 
 class Reader {
  public:
@@ -30,6 +40,7 @@ class Reader {
   // For calls that know max_rate; fileno() refuses where there is one.
   int descriptor() const;
   int fileno() const;
+  pybind11::object memory() const;
   pybind11::dict stats() const;
 
   static void bind(pybind11::module_& module);

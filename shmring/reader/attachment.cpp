@@ -36,7 +36,8 @@ Result<Attachment*> Attachment::make(const wire::Welcome& welcome, const Fd& rin
 Attachment::Attachment(const wire::Welcome& welcome, const RingGeometry& geometry, Mapping ring, Mapping lane)
     : welcome_(welcome),
       geometry_(geometry),
-      ring_(std::move(ring)),
+      ring_(std::make_shared<const Mapping>(std::move(ring))),
+      base_(ring_->data()),
       lane_([&] {
         lane.keep_from_children();  // a child must not be able to release its parent's frames
         return std::move(lane);
@@ -60,8 +61,8 @@ void Attachment::unref() {
 Attachment::Took Attachment::take(shmring_frame*& out, std::uint32_t elsewhere) {
   if (held() + elsewhere >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
   const std::uint32_t slot = lane_reader_.take([this](std::uint32_t expected) {
-    prefetch(ring_.data() + geometry_.slots_offset + expected * sizeof(SlotDescriptor));
-    prefetch(ring_.data() + geometry_.payload_offset + expected * geometry_.slot_stride);
+    prefetch(base_ + geometry_.slots_offset + expected * sizeof(SlotDescriptor));
+    prefetch(base_ + geometry_.payload_offset + expected * geometry_.slot_stride);
   });
   if (slot == LaneReader<>::kEmpty) return Took::empty;
   SHMRING_CRASH_POINT(tail_moved);
@@ -111,7 +112,7 @@ void Attachment::prepare() const {
   prefetch_to_write(&counters_.age);
   for (std::size_t i = 0; i < std::min(frames_.size(), kPrepared); ++i) {
     const shmring_frame& frame = frames_[i];
-    prefetch(ring_.data() + geometry_.slots_offset + frame.slot * sizeof(SlotDescriptor));
+    prefetch(base_ + geometry_.slots_offset + frame.slot * sizeof(SlotDescriptor));
     prefetch_to_write(&frame);
     prefetch_to_write(&frame.info);
   }

@@ -63,8 +63,10 @@ class Attachment {
   // As long as the reader has its own reference.
   std::uint32_t held() const { return references_.load(std::memory_order_relaxed) - 1; }
   const wire::Welcome& granted() const { return welcome_; }
+  // The whole ring, which stays mapped as long as it is shared.
+  std::shared_ptr<const Mapping> memory() const { return ring_; }
   const std::byte* payload(const shmring_frame& frame) const {
-    return ring_.data() + geometry_.payload_offset + frame.slot * geometry_.slot_stride;
+    return base_ + geometry_.payload_offset + frame.slot * geometry_.slot_stride;
   }
   LaneCounters& counters() const { return counters_; }
   // Fills in the granted options and the times of this ring's frames.
@@ -73,10 +75,10 @@ class Attachment {
  private:
   Attachment(const wire::Welcome& welcome, const RingGeometry& geometry, Mapping ring, Mapping lane);
   ~Attachment() = default;
-  const RingHeader& header() const { return *reinterpret_cast<const RingHeader*>(ring_.data()); }
+  const RingHeader& header() const { return *reinterpret_cast<const RingHeader*>(base_); }
   template <class T>
   const T& at(std::uint64_t offset) const {
-    return *reinterpret_cast<const T*>(ring_.data() + offset);
+    return *reinterpret_cast<const T*>(base_ + offset);
   }
   bool read_format(shmring_frame& frame, std::uint64_t id);
   void read_metadata(shmring_frame& frame, std::uint32_t size);
@@ -84,7 +86,9 @@ class Attachment {
   const wire::Welcome welcome_;
   const RingGeometry geometry_;
   const ForkGuard guard_;
-  const Mapping ring_, lane_;
+  const std::shared_ptr<const Mapping> ring_;
+  const std::byte* const base_;  // of the ring
+  const Mapping lane_;
   LaneCounters& counters_;
   LaneReader<> lane_reader_;
   std::vector<shmring_frame> frames_;

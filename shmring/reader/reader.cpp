@@ -267,6 +267,11 @@ std::uint32_t Reader::max_held() const {
 
 std::uint32_t Reader::held() const { return impl_->guard.in_child() ? 0 : impl_->attachments.held(); }
 
+RingMemory Reader::memory() const {
+  if (impl_->guard.in_child()) return {};
+  return impl_->attachments.ask([](const Attachment& a) { return RingMemory{a.memory(), a.granted().ring_id}; });
+}
+
 shmring_reader_stats Reader::stats() const {
   if (impl_->guard.in_child()) return {.struct_size = sizeof(shmring_reader_stats)};
   shmring_reader_stats s = impl_->attachments.stats();

@@ -15,6 +15,8 @@
 
 namespace shmring {
 
+class Mapping;
+
 struct ReaderOptions {
   std::string socket_path;
   std::string worker;  // empty: the program's name and process number
@@ -55,6 +57,12 @@ class Frame {
   shmring_frame* held_ = nullptr;
 };
 
+// A whole ring as the reader has it mapped, which stays so as long as this is shared.
+struct RingMemory {
+  std::shared_ptr<const Mapping> mapping;
+  std::uint64_t generation = 0;  // differs for each ring
+};
+
 // Threads: read(), latest(), flush() from one thread at a time; the rest from any.
 class Reader {
  public:
@@ -74,6 +82,8 @@ class Reader {
   std::uint32_t max_held() const;  // granted; 0 while no publisher was found yet
   std::uint32_t held() const;
   shmring_reader_stats stats() const;
+  // Of the ring that it is attached to; none while it is not. Any thread.
+  RingMemory memory() const;
 
  private:
   struct Impl;

@@ -200,3 +200,28 @@ def test_nothing_is_left_when_all_is_closed(path):
     assert not os.path.exists(path)
     with open("/proc/self/maps", encoding="utf-8") as maps:
         assert "shmring" not in "".join(line for line in maps if "memfd" in line)
+
+
+def test_the_rings_memory_has_every_frame_of_it_and_outlives_the_reader(ring):
+    publisher, reader = ring
+    frame = taken(ring, 7)
+    memory = reader.memory()
+    view = np.frombuffer(memory, np.uint8)
+    first = frame.array.ctypes.data - memory.address
+    assert memory.nbytes == view.nbytes and (view[first:first + 8] == 7).all()
+    assert not view.flags.writeable
+    del frame
+    assert held(reader) == 0  # it is no frame
+    publisher.resize(slot_size=1000)
+    with taken(ring, 8):
+        assert reader.memory().generation != memory.generation
+    reader.close()
+    publisher.close()
+    assert (view[first:first + 8] == 7).all()
+    with pytest.raises(shmring.Closed):
+        reader.memory()
+
+
+def test_a_reader_without_a_publisher_has_no_memory(path):
+    with shmring.Reader(path) as reader, pytest.raises(shmring.Disconnected):
+        reader.memory()

@@ -86,6 +86,23 @@ typedef struct shmring_reader_stats {
   }
 SHMRING_API shmring_status shmring_reader_stats_get(shmring_reader* reader, shmring_reader_stats* stats);
 
+/* The ring that a reader is attached to, as it is mapped here: read-only, every frame of that ring lies in it. For those who register memory with
+ * a device or the kernel (cuMemHostRegister, io_uring), which is done once for a ring and not for each frame. */
+typedef struct shmring_memory {
+  size_t struct_size;
+  const void* data;
+  uint64_t size;       /* bytes */
+  uint64_t generation; /* differs for each ring: after a reader has moved to another one, ask again */
+  void* owner;         /* the library's own; NULL: nothing to release */
+} shmring_memory;
+#define SHMRING_MEMORY_INIT \
+  { sizeof(shmring_memory), NULL, 0, 0, NULL }
+/* Any thread. SHMRING_DISCONNECTED while the reader is attached to no publisher. The memory stays mapped until the release, whatever becomes of
+ * reader and publisher; undo a registration before. */
+SHMRING_API shmring_status shmring_reader_memory(shmring_reader* reader, shmring_memory* memory);
+/* Any thread; a second one does nothing. NULL is allowed. */
+SHMRING_API void shmring_memory_release(shmring_memory* memory);
+
 /* A frame's bytes: read-only memory shared with the publisher, valid until the release, whatever happens to reader or publisher. */
 SHMRING_API const void* shmring_frame_data(const shmring_frame* frame);
 /* Size, times, flags, planes (the format's where the frame has none). Fails only for wrong arguments; the next too. */

@@ -172,6 +172,25 @@ struct ReaderOptions {
   bool reconnect = true;
 };
 
+// The ring that a reader is attached to, mapped as long as this lives, whatever becomes of reader and publisher. See shmring_reader_memory().
+class Memory {
+ public:
+  explicit Memory(shmring_reader* reader) { check(shmring_reader_memory(reader, &memory_)); }
+  Memory(Memory&& other) noexcept : memory_(std::exchange(other.memory_, SHMRING_MEMORY_INIT)) {}
+  Memory& operator=(Memory&& other) noexcept {
+    std::swap(memory_, other.memory_);
+    return *this;
+  }
+  ~Memory() { shmring_memory_release(&memory_); }
+
+  const std::byte* data() const { return static_cast<const std::byte*>(memory_.data); }
+  std::size_t size() const { return memory_.size; }
+  std::uint64_t generation() const { return memory_.generation; }
+
+ private:
+  shmring_memory memory_ = SHMRING_MEMORY_INIT;
+};
+
 class Reader {
  public:
   explicit Reader(const ReaderOptions& options) {
@@ -207,6 +226,8 @@ class Reader {
   int fileno() const { return shmring_reader_fileno(reader_); }
   bool connected() const { return shmring_reader_connected(reader_); }
   std::chrono::nanoseconds latency() const { return std::chrono::nanoseconds(shmring_reader_latency(reader_)); }
+  // Throws while it is attached to no publisher. Any thread.
+  Memory memory() const { return Memory(reader_); }
   shmring_reader_stats stats() const {
     shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
     check(shmring_reader_stats_get(reader_, &stats));

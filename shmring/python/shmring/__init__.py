@@ -27,11 +27,11 @@ from ._gather import gather
 from ._path import path_of as _path_of, warn_of_path as _warn_of_path
 from ._publisher import Publisher
 from ._select import batch, select
-from ._shmring import Frame, Loan, __version__  # noqa: F401  the version is no part of __all__
+from ._shmring import Frame, Loan, Memory, __version__  # noqa: F401  the version is no part of __all__
 from ._video_capture import VideoCapture, snapshot
 
 __all__ = [
-    "Closed", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan",
+    "Closed", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan", "Memory",
     "NoMemory", "ProtocolError", "Publisher", "Reader", "Refused", "SystemCallFailed", "Timeout", "TooLarge", "TooManyHeld",
     "VideoCapture", "batch", "gather", "inspect", "select", "snapshot",
 ]

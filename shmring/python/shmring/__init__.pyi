@@ -192,6 +192,18 @@ class Frame:
     def __dlpack_device__(self) -> tuple[int, int]:
         """(1, 0): the memory of the host."""
 
+class Memory:
+    """A ring as it is mapped here: read-only bytes, for registering them once with a device (cuMemHostRegister) or the kernel. Every frame of the
+    ring lies in it. It stays mapped as long as this object or a view of it lives, whatever becomes of reader and publisher: undo a
+    registration before. A buffer of bytes, as in numpy.frombuffer(memory, "uint8")."""
+    @property
+    def address(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def generation(self) -> int:
+        """Differs for each ring: after a publisher's restart or larger frames, ask the reader again."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 class Reader:
     def __init__(
         self,
@@ -236,6 +248,8 @@ class Reader:
         """Latency of the publisher's pipeline, a part of a frame's age, seconds."""
     @property
     def closed(self) -> bool: ...
+    def memory(self) -> Memory:
+        """The ring that this reader is attached to, as it is mapped here; raises Disconnected while it is attached to no publisher."""
     def stats(self) -> _ReaderStats: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

@@ -544,6 +544,45 @@ TEST_F(CApi, ShowsARingToAnObserver) {
   shmring_observer_close(observer);
 }
 
+TEST_F(CApi, LendsTheRingsMappingForAsLongAsItIsWanted) {
+  shmring_memory memory = SHMRING_MEMORY_INIT;
+  EXPECT_EQ(shmring_reader_memory(reader, &memory), SHMRING_DISCONNECTED) << "it has not read yet";
+  shmring_frame* frame = nullptr;
+  ASSERT_EQ(write(), SHMRING_OK);
+  ASSERT_EQ(shmring_reader_read(reader, kPatience, &frame), SHMRING_OK);
+  shmring_memory unset{};
+  EXPECT_EQ(shmring_reader_memory(reader, &unset), SHMRING_INVALID);
+  ASSERT_EQ(shmring_reader_memory(reader, &memory), SHMRING_OK);
+  const auto* const begin = static_cast<const std::byte*>(memory.data);
+  const auto* const data = static_cast<const std::byte*>(shmring_frame_data(frame));
+  EXPECT_TRUE(begin <= data && data + 1000 <= begin + memory.size);
+  const auto offset = static_cast<std::size_t>(data - begin);
+  shmring_memory same = SHMRING_MEMORY_INIT;
+  ASSERT_EQ(shmring_reader_memory(reader, &same), SHMRING_OK);
+  EXPECT_EQ(same.data, memory.data);
+  EXPECT_EQ(same.generation, memory.generation);
+  shmring_memory_release(&same);
+  shmring_memory_release(&same);
+  // Another ring is another generation; the first one stays where it is until it is released, and counts as no frame held.
+  shmring_frame_release(frame);
+  ASSERT_EQ(shmring_publisher_resize(publisher, 2000), SHMRING_OK);
+  ASSERT_EQ(write(2000), SHMRING_OK);
+  ASSERT_EQ(shmring_reader_read(reader, kPatience, &frame), SHMRING_OK);
+  shmring_memory next = SHMRING_MEMORY_INIT;
+  ASSERT_EQ(shmring_reader_memory(reader, &next), SHMRING_OK);
+  EXPECT_NE(next.generation, memory.generation);
+  shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
+  ASSERT_EQ(shmring_reader_stats_get(reader, &stats), SHMRING_OK);
+  EXPECT_EQ(stats.held, 1u);
+  shmring_frame_release(frame);
+  shmring_memory_release(&next);
+  shmring_reader_close(std::exchange(reader, nullptr));
+  shmring_publisher_close(std::exchange(publisher, nullptr));
+  EXPECT_TRUE(support::payload_intact({begin + offset, 1000}));
+  shmring_memory_release(&memory);
+  EXPECT_EQ(memory.data, nullptr);
+}
+
 TEST_F(CApi, SaysWhyMemoryIsNotToBeHad) {
   const support::TempDir other;
   const std::string elsewhere = other.file("ring");
