@@ -246,6 +246,42 @@ TEST_P(LatestFrameEncoded, GoesOnWithAKeyFrameAndHarmsNoOtherBranch) {
                                 std::chrono::milliseconds(0)));
 }
 
+// Key frames cost bit rate. A good branch has those that it has alone, and at most one in 500 ms that the slow one asked for.
+TEST_P(LatestFrameEncoded, ASlowBranchAddsFewKeyFramesToAGoodOne) {
+  const std::string encode = GetParam().first;
+  if (!adopt(GST_ELEMENT(gst_element_factory_make(encode.substr(0, encode.find(' ')).c_str(), nullptr))))
+    GTEST_SKIP() << "no " << encode;
+  const std::string camera = "videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=60/1 ! " + encode +
+                             " ! latestframe name=l  l. ! identity name=quick ! fakesink async=false sync=false";
+  int frames = 0, keys = 0;
+  gint64 asked = 0;
+  {
+    Order order;
+    Taker slow{order}, quick{order};
+    support::Pipeline pipeline(camera + "  l. ! identity name=slow ! fakesink async=false sync=false");
+    show(pipeline, "l", order);
+    show(pipeline, "slow", slow);
+    show(pipeline, "quick", quick);
+    slow.slow = true;
+    const gint64 begin = g_get_monotonic_time();
+    ASSERT_TRUE(pipeline.play());
+    ASSERT_TRUE(eventually([&] { return slow.key >= 4; })) << "the encoder was not asked for a key frame";
+    keys = quick.key;
+    frames = quick.frames;
+    asked = 1 + (g_get_monotonic_time() - begin) / 500'000;
+    pipeline.set_state(GST_STATE_NULL);
+  }
+  Order order;
+  Taker alone{order};
+  support::Pipeline pipeline(camera);
+  show(pipeline, "l", order);
+  show(pipeline, "quick", alone);
+  ASSERT_TRUE(pipeline.play());
+  ASSERT_TRUE(eventually([&] { return alone.frames >= frames; }));
+  EXPECT_LE(keys, alone.key + asked);
+  pipeline.set_state(GST_STATE_NULL);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     By, LatestFrameEncoded,
     testing::Values(std::pair("vp8enc deadline=1 keyframe-max-dist=100000", "vp8dec"),
