@@ -2,8 +2,10 @@
 """Owners of a slot: frames, arrays and memoryviews, each for itself, whatever happens around them."""
 
 import asyncio
+import concurrent.futures
 import gc
 import os
+import re
 import signal
 
 import numpy as np
@@ -128,6 +130,37 @@ def test_holding_as_many_as_granted_is_a_clear_error_and_the_next_read_after_a_r
         reader.read()
     frames.pop()
     assert reader.read().sequence == 4
+
+
+@pytest.mark.parametrize("hold", [list, lambda frames: [*map(lambda frame: frame.array[1:], frames)], lambda frames: dict(enumerate(frames))])
+def test_the_error_of_too_many_frames_names_the_variables_that_hold_them(ring, hold):
+    publisher, reader = ring
+    kept = hold([taken(ring) for _ in range(3)])
+    other = None, 3, "text"
+    publisher.publish(pattern(6, 8))
+    with pytest.raises(shmring.TooManyHeld) as refused:
+        reader.read()
+    said = str(refused.value)
+    assert "held by kept in test_the_error_of_too_many_frames" in said and "other in" not in said
+    assert kept and other
+
+
+def test_the_error_of_too_many_frames_names_a_future_and_an_exception_that_hold_them(ring):
+    def fail():
+        frames = taken(ring), taken(ring)
+        raise ValueError(len(frames))
+
+    publisher, reader = ring
+    future = concurrent.futures.Future()
+    future.set_result(taken(ring))
+    publisher.publish(pattern(6, 8))
+    try:
+        fail()
+    except ValueError:
+        publisher.publish(pattern(6, 8))
+        with pytest.raises(shmring.TooManyHeld) as refused:
+            reader.read()
+    assert re.search("future in test_.*frames in fail, kept by the exception before this one", str(refused.value))
 
 
 def test_frames_of_a_former_ring_are_an_error_for_a_read_that_would_wait_for_ever_and_never_make_an_event_loop_spin(ring):
