@@ -2,12 +2,16 @@
 // Metas of a buffer as the ring's metadata: records one after the other, each a Header and its bytes.
 #include "base/frame_metas.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
+#include <mutex>
 #include <string_view>
 
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
+#include "abi/metas.hpp"
 #include "base/debug.hpp"
 
 #define GST_CAT_DEFAULT supplier::frame_category()
@@ -15,17 +19,13 @@
 namespace supplier {
 namespace {
 
-enum Kind : std::uint32_t { kReferenceTimestamp = 1, kSerialized = 2, kParts = 3 };
-
+// Header of a record that is not written by shmring::put_meta().
 struct Header {
   std::uint32_t kind;
   std::uint32_t size;  // of the bytes that follow
 };
 
-struct Reference {
-  std::uint64_t timestamp;
-  std::uint64_t duration;  // or SHMRING_TIME_NONE; then the text of the caps
-};
+constexpr const char* kApplicationBytes = "ShmRingMetadata";  // a GstCustomMeta with the field `bytes`, a GBytes
 
 template <class T>
 void store(std::byte*& to, const T& value) {
@@ -39,6 +39,73 @@ bool load(std::span<const std::byte>& from, T& value) {
   std::memcpy(&value, from.data(), sizeof value);
   from = from.subspan(sizeof value);
   return true;
+}
+
+std::string name_of(const shmring_meta& meta) { return {meta.name, meta.name_size}; }
+std::string_view text_of(const shmring_meta& meta) { return {static_cast<const char*>(meta.data), meta.data_size}; }
+void set_name(shmring_meta& meta, std::string_view name) {
+  meta.name = name.data();
+  meta.name_size = name.size();
+}
+void set_data(shmring_meta& meta, std::string_view data) {
+  meta.data = data.data();
+  meta.data_size = data.size();
+}
+std::string_view view_of(const char* text) { return text ? std::string_view(text) : std::string_view(); }
+
+// Metas about the memory of this process, or about the picture's layout, which the frame's descriptor has.
+bool stays_here(GType api) {
+  static const GQuark reference = g_quark_from_static_string(GST_META_TAG_MEMORY_REFERENCE_STR);
+  return api == GST_VIDEO_META_API_TYPE || api == GST_VIDEO_CROP_META_API_TYPE || api == GST_AUDIO_META_API_TYPE ||
+         gst_meta_api_type_has_tag(api, reference);
+}
+
+// Text of structures comes from another process: neither a zero nor text without an end reaches GStreamer's parser.
+Owned<GstStructure> structure_of(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return nullptr;
+  return adopt(gst_structure_from_string(std::string(text).c_str(), nullptr));
+}
+
+bool add_region(GstBuffer* buffer, const shmring_meta& meta) {
+  const std::string type = name_of(meta);
+  auto* region =
+      gst_buffer_add_video_region_of_interest_meta(buffer, type.c_str(), meta.x, meta.y, meta.width, meta.height);
+  region->id = meta.id;
+  region->parent_id = meta.parent;
+  bool sense = true;
+  for (std::string_view rest = text_of(meta); !rest.empty();) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (auto parameters = structure_of(line))
+      gst_video_region_of_interest_meta_add_param(region, parameters.release());
+    else
+      sense = false;
+  }
+  return sense;
+}
+
+bool add_custom(GstBuffer* buffer, const shmring_meta& meta) {
+  const auto fields = structure_of(text_of(meta));
+  if (!fields) return false;
+  const std::string name = name_of(meta);
+  const GstMetaInfo* info = gst_meta_get_info(name.c_str());
+  if (!info || !gst_meta_info_is_custom(info)) return true;  // not registered in this process: no error
+  GstCustomMeta* made = gst_buffer_add_custom_meta(buffer, name.c_str());
+  gst_structure_foreach(
+      fields.get(),
+      [](GQuark field, const GValue* value, gpointer to) -> gboolean {
+        gst_structure_id_set_value(static_cast<GstStructure*>(to), field, value);
+        return TRUE;
+      },
+      gst_custom_meta_get_structure(made));
+  return true;
+}
+
+void add_bytes(GstBuffer* buffer, const shmring_meta& meta) {
+  GstCustomMeta* made = gst_buffer_add_custom_meta(buffer, kApplicationBytes);
+  const auto bytes =
+      std::unique_ptr<GBytes, decltype(&g_bytes_unref)>(g_bytes_new(meta.data, meta.data_size), g_bytes_unref);
+  gst_structure_set(gst_custom_meta_get_structure(made), "bytes", G_TYPE_BYTES, bytes.get(), nullptr);
 }
 
 #if GST_CHECK_VERSION(1, 24, 0)
@@ -70,37 +137,86 @@ std::span<const std::byte> MetasWriter::write(GstBuffer* buffer, std::span<const
   used_ = 0;
   if (!parts.empty()) {
     std::byte* to = bytes_.data();
-    store(to, Header{kParts, static_cast<std::uint32_t>(parts.size_bytes())});
+    store(to, Header{SHMRING_META_PARTS, static_cast<std::uint32_t>(parts.size_bytes())});
     std::memcpy(to, parts.data(), parts.size_bytes());
     used_ = sizeof(Header) + parts.size_bytes();
   }
   gpointer state = nullptr;
   while (const GstMeta* meta = gst_buffer_iterate_meta(buffer, &state)) {
     const GType api = meta->info->api;
-    if (api == GST_VIDEO_META_API_TYPE || api == GST_VIDEO_CROP_META_API_TYPE || api == GST_AUDIO_META_API_TYPE)
-      continue;
-    const bool crosses = api == GST_REFERENCE_TIMESTAMP_META_API_TYPE
-                             ? add_reference(*reinterpret_cast<const GstReferenceTimestampMeta*>(meta))
-                             : add_serialized(*meta);
-    if (!crosses) GST_LOG("%s does not cross the ring", g_type_name(api));
+    if (stays_here(api) || add(*meta)) continue;
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    GST_LOG("%s does not cross the ring", g_type_name(api));
   }
   return std::span(bytes_).first(used_);
 }
 
+bool MetasWriter::add(const GstMeta& meta) {
+  if (meta.info->api == GST_REFERENCE_TIMESTAMP_META_API_TYPE)
+    return add_reference(reinterpret_cast<const GstReferenceTimestampMeta&>(meta));
+  if (meta.info->api == GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)
+    return add_region(reinterpret_cast<const GstVideoRegionOfInterestMeta&>(meta));
+  if (gst_meta_info_is_custom(meta.info)) return add_custom(meta);
+  return add_serialized(meta);
+}
+
+bool MetasWriter::put(const shmring_meta& meta) {
+  const std::size_t size = shmring::put_meta(std::span(bytes_).subspan(used_), meta);
+  used_ += size;
+  return size != 0;
+}
+
 bool MetasWriter::add_reference(const GstReferenceTimestampMeta& meta) {
+  if (!GST_CLOCK_TIME_IS_VALID(meta.timestamp)) return false;
   if (reference_.get() != meta.reference) {
     reference_ = share(meta.reference);
     reference_text_ = adopt(gst_caps_to_string(meta.reference));
   }
-  const std::string_view text = reference_text_.get();
-  const std::size_t size = sizeof(Reference) + text.size();
-  if (sizeof(Header) + size > bytes_.size() - used_) return false;
-  std::byte* to = bytes_.data() + used_;
-  store(to, Header{kReferenceTimestamp, static_cast<std::uint32_t>(size)});
-  store(to, Reference{meta.timestamp, meta.duration});
-  std::memcpy(to, text.data(), text.size());
-  used_ += sizeof(Header) + size;
-  return true;
+  shmring_meta record = SHMRING_META_INIT;
+  record.kind = SHMRING_META_TIMESTAMP;
+  set_name(record, reference_text_.get());
+  record.timestamp = meta.timestamp;
+  record.duration = meta.duration;
+  return put(record);
+}
+
+bool MetasWriter::add_region(const GstVideoRegionOfInterestMeta& meta) {
+  shmring_meta record = SHMRING_META_INIT;
+  record.kind = SHMRING_META_REGION;
+  record.x = meta.x;
+  record.y = meta.y;
+  record.width = meta.w;
+  record.height = meta.h;
+  record.id = meta.id;
+  record.parent = meta.parent_id;
+  set_name(record, view_of(g_quark_to_string(meta.roi_type)));
+  std::string parameters;
+  for (const GList* each = meta.params; each; each = each->next) {
+    if (!parameters.empty()) parameters += '\n';
+    parameters += adopt(gst_structure_to_string(static_cast<const GstStructure*>(each->data))).get();
+  }
+  set_data(record, parameters);
+  return put(record);
+}
+
+bool MetasWriter::add_custom(const GstMeta& meta) {
+  auto* custom = const_cast<GstCustomMeta*>(reinterpret_cast<const GstCustomMeta*>(&meta));
+  const GstStructure* fields = gst_custom_meta_get_structure(custom);
+  shmring_meta record = SHMRING_META_INIT;
+  if (gst_custom_meta_has_name(custom, kApplicationBytes)) {
+    const GValue* bytes = gst_structure_get_value(fields, "bytes");
+    if (!bytes || !G_VALUE_HOLDS(bytes, G_TYPE_BYTES) || !g_value_get_boxed(bytes)) return false;
+    gsize size = 0;
+    record.data = g_bytes_get_data(static_cast<GBytes*>(g_value_get_boxed(bytes)), &size);
+    record.data_size = size;
+    record.kind = SHMRING_META_BYTES;
+    return put(record);
+  }
+  record.kind = SHMRING_META_CUSTOM;
+  set_name(record, view_of(gst_structure_get_name(fields)));
+  const auto text = adopt(gst_structure_to_string(fields));
+  set_data(record, text.get());
+  return put(record);
 }
 
 bool MetasWriter::add_serialized([[maybe_unused]] const GstMeta& meta) {
@@ -109,7 +225,7 @@ bool MetasWriter::add_serialized([[maybe_unused]] const GstMeta& meta) {
   Room room{std::span(bytes_).subspan(used_ + sizeof(Header))};
   if (!gst_meta_serialize(&meta, &room)) return false;
   std::byte* to = bytes_.data() + used_;
-  store(to, Header{kSerialized, static_cast<std::uint32_t>(room.len)});
+  store(to, Header{SHMRING_META_SERIALIZED, static_cast<std::uint32_t>(room.len)});
   used_ += sizeof(Header) + room.len;
   return true;
 #else
@@ -117,25 +233,49 @@ bool MetasWriter::add_serialized([[maybe_unused]] const GstMeta& meta) {
 #endif
 }
 
+MetasReader::MetasReader() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    static const gchar* no_tags[] = {nullptr};
+    if (!gst_meta_get_info(kApplicationBytes))
+      gst_meta_register_custom(kApplicationBytes, no_tags, nullptr, nullptr, nullptr);
+  });
+}
+
 bool MetasReader::add_to(GstBuffer* buffer, std::span<const std::byte> metadata) {
-  bool sense = true;
   parts_.clear();
-  while (!metadata.empty()) {
-    Header header;
-    if (!load(metadata, header) || header.size > metadata.size()) return false;
-    const auto record = metadata.first(header.size);
-    metadata = metadata.subspan(header.size);
-    if (header.kind == kParts) sense &= read_parts(record);
-    if (header.kind == kReferenceTimestamp) sense &= add_reference(buffer, record);
-#if GST_CHECK_VERSION(1, 24, 0)
-    if (header.kind != kSerialized) continue;
-    guint32 consumed = 0;
-    if (is_serialized_meta(record))  // a meta that is not registered in this process stays away: no error
-      gst_meta_deserialize(buffer, reinterpret_cast<const guint8*>(record.data()), record.size(), &consumed);
-    sense &= consumed != 0;
-#endif
-  }
+  if (!shmring::are_metas(metadata)) return false;
+  bool sense = true;
+  shmring_meta meta;
+  while (shmring::take_meta(metadata, meta)) sense &= add(buffer, meta);
   return sense;
+}
+
+bool MetasReader::add(GstBuffer* buffer, const shmring_meta& meta) {
+  switch (meta.kind) {
+    case SHMRING_META_TIMESTAMP:
+      return add_reference(buffer, meta);
+    case SHMRING_META_PARTS:
+      return read_parts(std::as_bytes(std::span(text_of(meta))));
+    case SHMRING_META_REGION:
+      return add_region(buffer, meta);
+    case SHMRING_META_CUSTOM:
+      return add_custom(buffer, meta);
+    case SHMRING_META_BYTES:
+      add_bytes(buffer, meta);
+      return true;
+#if GST_CHECK_VERSION(1, 24, 0)
+    case SHMRING_META_SERIALIZED: {
+      guint32 consumed = 0;
+      if (is_serialized_meta(
+              std::as_bytes(std::span(text_of(meta)))))  // of one that is not registered here nothing comes: no error
+        gst_meta_deserialize(buffer, static_cast<const guint8*>(meta.data), meta.data_size, &consumed);
+      return consumed != 0;
+    }
+#endif
+    default:
+      return true;
+  }
 }
 
 bool MetasReader::read_parts(std::span<const std::byte> record) {
@@ -145,16 +285,12 @@ bool MetasReader::read_parts(std::span<const std::byte> record) {
   return true;
 }
 
-bool MetasReader::add_reference(GstBuffer* buffer, std::span<const std::byte> record) {
-  Reference reference;
-  if (!load(record, reference)) return false;
-  const std::string_view text(reinterpret_cast<const char*>(record.data()), record.size());
-  if (!reference_ || text != reference_text_) {
+bool MetasReader::add_reference(GstBuffer* buffer, const shmring_meta& meta) {
+  if (const std::string_view text(meta.name, meta.name_size); !reference_ || text != reference_text_) {
     reference_text_ = text;
     reference_ = adopt(gst_caps_from_string(reference_text_.c_str()));
   }
-  if (!reference_ || !GST_CLOCK_TIME_IS_VALID(reference.timestamp)) return false;
-  return gst_buffer_add_reference_timestamp_meta(buffer, reference_.get(), reference.timestamp, reference.duration);
+  return reference_ && gst_buffer_add_reference_timestamp_meta(buffer, reference_.get(), meta.timestamp, meta.duration);
 }
 
 }  // namespace supplier

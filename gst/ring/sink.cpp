@@ -15,6 +15,7 @@
 #include "base/clock.hpp"
 #include "base/frame_parts.hpp"
 #include "os/clock.hpp"
+#include "ring/account_fields.hpp"
 #include "ring/lanes.hpp"
 #include "ring/ringmemory.hpp"
 #include "ring/ringpool.hpp"
@@ -529,7 +530,9 @@ void Sink::look(std::vector<Watched>& workers) {
 
 Owned<GstStructure> Sink::stats() const {
   const auto publisher = shared_publisher();
-  return sink_stats(publisher ? publisher->stats() : shmring::RingStats{}, flowing_, monitor_);
+  auto stats = sink_stats(publisher ? publisher->stats() : shmring::RingStats{}, flowing_, monitor_);
+  set_field(stats.get(), "metas-dropped", metas_.dropped());
+  return stats;
 }
 
 }  // namespace supplier

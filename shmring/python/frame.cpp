@@ -8,6 +8,7 @@
 #include "arguments.hpp"
 #include "dlpack.hpp"
 #include "errors.hpp"
+#include "metas.hpp"
 #include "numpy.hpp"
 #include "stats.hpp"
 
@@ -74,6 +75,30 @@ PyObject* get_format(PyObject* self, void*) {
 template <auto member>
 PyObject* get_size_of_image(PyObject* self, void*) {
   return guarded([&] { return py::int_(format_in(of(self)).*member); });
+}
+
+// Metadata lies in the frame: it is kept while Python makes objects of it.
+PyObject* get_metadata(PyObject* self, void*) {
+  return guarded([&] {
+    const Pixels frame(of(self));
+    return application_bytes(of(self).info);
+  });
+}
+
+PyObject* get_metas(PyObject* self, void*) {
+  return guarded([&] {
+    const Pixels frame(of(self));
+    return metas_of(of(self).info);
+  });
+}
+
+PyObject* get_captured_at(PyObject* self, void*) {
+  return guarded([&]() -> py::object {
+    const Pixels frame(of(self));
+    const std::uint64_t time = shmring_captured_at(&of(self).info);
+    if (time == SHMRING_TIME_NONE) return py::none();
+    return py::int_(time);
+  });
 }
 
 py::object copy_of(const py::object& array) { return owned(numpy().new_copy(array.ptr(), Numpy::c_order)); }
@@ -207,6 +232,11 @@ PyGetSetDef properties[] = {
     {"duration", get_time<&Info::duration>, nullptr, "ns, or None", nullptr},
     {"offset", get_time<&Info::offset>, nullptr, "The source's own count, or None", nullptr},
     {"published_at", get_number<&Info::published_at>, nullptr, "When it was published, as time.monotonic_ns()",
+     nullptr},
+    {"captured_at", get_captured_at, nullptr,
+     "When it was captured, UTC, as time.time_ns(), or None where no reference timestamp says it", nullptr},
+    {"metadata", get_metadata, nullptr, "Bytes that the publishing application gave with it", nullptr},
+    {"metas", get_metas, nullptr, "What GStreamer, or a publisher, attached to it: Timestamp, Region, CustomMeta …",
      nullptr},
     {"age", get_age, nullptr, "Seconds since it was published", nullptr},
     {"size", get_number<&Info::size>, nullptr, "Bytes", nullptr},

@@ -7,6 +7,7 @@
 #include "arguments.hpp"
 #include "errors.hpp"
 #include "gil.hpp"
+#include "metas.hpp"
 #include "stats.hpp"
 #include "views.hpp"
 
@@ -96,6 +97,7 @@ struct Given {
   py::handle data;
   py::handle size;
   shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+  Metadata metadata;
 
   explicit Given(const Arguments& arguments) {
     if (arguments.by_place > 1) refuse("one argument by place, the data; the others by name, as in pts=…");
@@ -104,9 +106,16 @@ struct Given {
     for (Py_ssize_t i = 0; i < named; ++i)
       set(PyTuple_GET_ITEM(arguments.names, i), arguments.values[arguments.by_place + i]);
     if (!data) refuse("data: an array, another buffer of bytes or a Loan");
+    // captured_at is the first time that a reader finds, so the argument comes before metas that were passed on.
+    if (given(capture_utc_))
+      metadata.add_capture_utc(whole_number(capture_utc_, "capture_utc", 0, SHMRING_TIME_NONE - 1));
+    if (given(metas_)) metadata.add_metas(metas_);
+    if (given(bytes_)) metadata.add_bytes(bytes_);
+    metadata.put_into(info);
   }
 
  private:
+  static bool given(const py::handle& value) { return value && !value.is_none(); }
   [[noreturn]] static void refuse(const std::string& what) {
     PyErr_SetString(PyExc_TypeError, ("publish() takes " + what).c_str());
     throw py::error_already_set();
@@ -128,12 +137,21 @@ struct Given {
       info.flags = small_number(value, "flags");
     } else if (is("size")) {
       size = value == Py_None ? nullptr : value;
+    } else if (is("capture_utc")) {
+      capture_utc_ = value;
+    } else if (is("metadata")) {
+      bytes_ = value;
+    } else if (is("metas")) {
+      metas_ = value;
     } else if (is("data") && !data) {
       data = value;
     } else {
-      refuse("data, size, pts, dts, duration, offset and flags, each once, not " + string_of(name, "a name"));
+      refuse("data, size, pts, dts, duration, offset, flags, capture_utc, metadata and metas, each once, not " +
+             string_of(name, "a name"));
     }
   }
+
+  py::handle capture_utc_, metas_, bytes_;
 };
 
 // As the library has it: from 2017 to 2128.
@@ -306,7 +324,8 @@ void Publisher::bind(py::module_& module) {
       method("loan", without_arguments<&Publisher::loan>,
              "loan($self, /)\n--\n\nBorrows a slot; raises Full when none is free."),
       method("publish", with_arguments<&Publisher::publish>,
-             "publish($self, /, data, *, size=None, pts=None, dts=None, duration=None, offset=None, flags=0)\n--\n\n"
+             "publish($self, /, data, *, size=None, pts=None, dts=None, duration=None, offset=None, flags=0, "
+             "capture_utc=None, metadata=None, metas=None)\n--\n\n"
              "Copies any C-contiguous buffer into the ring, or publishes a loan without a copy. The frame's number; "
              "None: no "
              "slot was free."),

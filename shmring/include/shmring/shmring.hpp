@@ -154,6 +154,23 @@ class Frame {
     check(shmring_array_of(&described, &info_, plane, &array));
     return array;
   }
+  // Records of the frame's metadata, valid as long as the frame; none where its bytes are not records.
+  std::vector<shmring_meta> metas() const {
+    std::vector<shmring_meta> found;
+    std::size_t offset = 0;
+    shmring_meta meta = SHMRING_META_INIT;
+    shmring_status status;
+    while ((status = shmring_meta_next(info_.metadata, info_.metadata_size, &offset, &meta)) == SHMRING_OK)
+      found.push_back(meta);
+    if (status != SHMRING_END) found.clear();
+    return found;
+  }
+  // UTC of the capture, if the metadata has it.
+  std::optional<std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>> captured_at() const {
+    const std::uint64_t time = shmring_captured_at(&info_);
+    if (time > static_cast<std::uint64_t>(std::chrono::nanoseconds::max().count())) return std::nullopt;
+    return std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>(std::chrono::nanoseconds(time));
+  }
   std::chrono::nanoseconds age() const { return std::chrono::nanoseconds(shmring_now() - info_.published_at); }
 
  private:

@@ -333,6 +333,39 @@ typedef struct shmring_frame_info {
         0, 0, {{0, 0, 0}}, NULL, 0                                                                                   \
   }
 
+/* Kinds of records in a frame's metadata (docs/abi.md). Others may come; pass over what you do not know. */
+typedef enum shmring_meta_kind SHMRING_INT {
+  SHMRING_META_TIMESTAMP = 1,  /* timestamp and duration on the clock that `name`, a GStreamer caps string, says */
+  SHMRING_META_SERIALIZED = 2, /* data: what gst_meta_serialize() of GStreamer 1.24 or newer gave */
+  SHMRING_META_PARTS = 3,      /* data: size and flags (4 bytes each) of the buffers that the frame is made of */
+  SHMRING_META_CUSTOM = 4,     /* GstCustomMeta `name`; data: its GstStructure as text */
+  SHMRING_META_REGION =
+      5, /* a region of interest of type `name`; data: its parameters, a line of GstStructure text each */
+  SHMRING_META_BYTES = 6 /* data: bytes of the publishing application */
+} shmring_meta_kind;
+
+/* One record of a frame's metadata. `name` and `data` have no closing zero; from a frame they are valid as long as its metadata, may have any
+ * bytes, and `data` has no alignment. */
+typedef struct shmring_meta {
+  size_t struct_size;
+  uint32_t kind;
+  uint32_t x; /* x, y, width and height: pixels of a region */
+  uint32_t y;
+  uint32_t width;
+  uint32_t height;
+  int32_t id;     /* of a region */
+  int32_t parent; /* id of the region that it lies in, or -1 */
+  uint32_t reserved;
+  uint64_t timestamp; /* ns */
+  uint64_t duration;  /* ns, or SHMRING_TIME_NONE */
+  const char* name;
+  size_t name_size;
+  const void* data;
+  size_t data_size;
+} shmring_meta;
+#define SHMRING_META_INIT \
+  { sizeof(shmring_meta), 0, 0, 0, 0, 0, 0, -1, 0, SHMRING_TIME_NONE, SHMRING_TIME_NONE, NULL, 0, NULL, 0 }
+
 /* A duration in ns, accurate to 12.5 %. Zero before the first measurement. */
 typedef struct shmring_times {
   uint64_t count;
@@ -444,6 +477,15 @@ SHMRING_API shmring_pixel_format shmring_pixel_format_of(const char* name);
 #define SHMRING_WHOLE (-1)
 SHMRING_API shmring_status shmring_array_of(const shmring_format* format, const shmring_frame_info* info, int plane,
                                             shmring_array* array);
+/* Steps through the records of a frame's metadata: set `offset` to 0 before the first call. SHMRING_END: there are no more. SHMRING_INVALID: the
+ * bytes are no records, which a publisher is free to publish; then the records before that mean nothing, either. */
+SHMRING_API shmring_status shmring_meta_next(const void* metadata, size_t size, size_t* offset, shmring_meta* meta);
+/* Appends a record to the `size` bytes that `metadata` has, and raises `size`. SHMRING_TOO_LARGE: it does not fit into `capacity` or into
+ * SHMRING_METADATA_SIZE, and nothing was changed. */
+SHMRING_API shmring_status shmring_meta_add(void* metadata, size_t capacity, size_t* size, const shmring_meta* meta);
+/* UTC of a frame's capture, ns since 1970, by the first reference timestamp of its metadata that is timestamp/x-unix or timestamp/x-ntp;
+ * SHMRING_TIME_NONE without one. */
+SHMRING_API uint64_t shmring_captured_at(const shmring_frame_info* info);
 /* The library's log: readers that attach, are refused or leave, and why; no line for single frames. Each level has those before it, too. */
 typedef enum shmring_log_level SHMRING_INT {
   SHMRING_LOG_NONE = 0,

@@ -8,7 +8,7 @@
             detect(frame.array)
 
 Times that belong to a frame (pts, dts, duration, published_at) are integers, nanoseconds on CLOCK_MONOTONIC as time.monotonic_ns()
-counts them; times that you hand over or measure (timeout, age) are seconds.
+counts them, but for captured_at and capture_utc, which are UTC as time.time_ns(); times that you hand over or measure (timeout, age) are seconds.
 """
 
 import enum
@@ -24,6 +24,7 @@ from ._errors import (
     SystemCallFailed, Timeout, TooLarge, TooManyHeld,
 )
 from ._gather import gather
+from ._metas import CustomMeta, Region, SerializedMeta, Timestamp
 from ._path import path_of as _path_of, warn_of_path as _warn_of_path
 from ._publisher import Publisher
 from ._select import batch, select
@@ -31,9 +32,9 @@ from ._shmring import Frame, Loan, Memory, __version__  # noqa: F401  the versio
 from ._video_capture import VideoCapture, snapshot
 
 __all__ = [
-    "Closed", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan", "Memory",
-    "NoMemory", "ProtocolError", "Publisher", "Reader", "Refused", "SystemCallFailed", "Timeout", "TooLarge", "TooManyHeld",
-    "VideoCapture", "batch", "gather", "inspect", "select", "snapshot",
+    "Closed", "CustomMeta", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan",
+    "Memory", "NoMemory", "ProtocolError", "Publisher", "Reader", "Refused", "Region", "SerializedMeta", "SystemCallFailed", "Timeout",
+    "Timestamp", "TooLarge", "TooManyHeld", "VideoCapture", "batch", "gather", "inspect", "select", "snapshot",
 ]
 
 

@@ -5,7 +5,7 @@ import enum
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any, Literal, TypedDict, overload
+from typing import Any, Literal, NamedTuple, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,38 @@ class Flag(enum.IntFlag):
     INTERLACED = 128
     REPEAT_FIRST_FIELD = 256
     ONE_FIELD = 512
+
+class Timestamp(NamedTuple):
+    """Time of a frame on another clock, a GstReferenceTimestampMeta. `reference` says which, as "timestamp/x-unix"; ns."""
+
+    reference: str
+    time: int
+    duration: int | None = None
+
+class Region(NamedTuple):
+    """Region of interest of a frame, a GstVideoRegionOfInterestMeta: pixels, and its parameters as text of GstStructures."""
+
+    type: str
+    x: int
+    y: int
+    width: int
+    height: int
+    id: int = 0
+    parent: int = -1
+    parameters: tuple[str, ...] = ()
+
+class CustomMeta(NamedTuple):
+    """A GstCustomMeta with its fields as the text of a GstStructure: 'lens, zoom=(int)3;'."""
+
+    name: str
+    fields: str
+
+class SerializedMeta(NamedTuple):
+    """Any other meta, as gst_meta_serialize() of GStreamer 1.24 or newer gave it."""
+
+    data: bytes
+
+_Meta = Timestamp | Region | CustomMeta | SerializedMeta
 
 class _Times(TypedDict):
     count: int
@@ -151,6 +183,17 @@ class Frame:
         """The source's own count."""
     @property
     def published_at(self) -> int: ...
+    @property
+    def captured_at(self) -> int | None:
+        """When it was captured, UTC in ns since 1970 as time.time_ns(); None where neither GStreamer nor the publisher said it (a reference
+        timestamp timestamp/x-unix or timestamp/x-ntp, or capture_utc=)."""
+    @property
+    def metadata(self) -> bytes:
+        """Bytes that the publisher gave with it (publish(metadata=…)), at most 4 KiB with the metas; b"" without. Of a C program that
+        publishes bytes which are no records (docs/abi.md) all of them. Invalid after release(), as metas and captured_at."""
+    @property
+    def metas(self) -> tuple[_Meta, ...]:
+        """What GStreamer, or a publisher, attached to it. Empty also where the frame's metadata is not records."""
     @property
     def age(self) -> float:
         """Seconds since it was published."""
@@ -305,8 +348,13 @@ class Publisher:
         duration: int | None = None,
         offset: int | None = None,
         flags: int = 0,
+        capture_utc: int | None = None,
+        metadata: bytes | None = None,
+        metas: Iterable[_Meta] | None = None,
     ) -> int | None:
-        """Copies any C-contiguous buffer into the ring, or publishes a loan without a copy. The frame's number; None: no slot was free."""
+        """Copies any C-contiguous buffer into the ring, or publishes a loan without a copy. The frame's number; None: no slot was free.
+        `capture_utc` is when the frame was captured, in ns as time.time_ns(); `metadata` bytes of your own; `metas` as Frame.metas gives them.
+        TooLarge where they need more than 4 KiB together."""
     def loan(self) -> Loan:
         """Borrows a slot; raises Full when none is free."""
     def set_format(

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "metas.hpp"
+
+#include <string>
+#include <string_view>
+
+#include <shmring/shmring.h>
+
+#include "arguments.hpp"
+#include "errors.hpp"
+
+namespace py = pybind11;
+
+namespace shmring::python {
+namespace {
+
+py::bytes bytes_of(const void* data, std::size_t size) { return {static_cast<const char*>(data), size}; }
+
+// All records; none, and false, where one of them is none.
+bool read(const shmring_frame_info& info, std::vector<shmring_meta>& metas) {
+  std::size_t offset = 0;
+  shmring_meta meta = SHMRING_META_INIT;
+  shmring_status status;
+  while ((status = shmring_meta_next(info.metadata, info.metadata_size, &offset, &meta)) == SHMRING_OK)
+    metas.push_back(meta);
+  return status == SHMRING_END;
+}
+
+}  // namespace
+
+py::bytes application_bytes(const shmring_frame_info& info) {
+  std::vector<shmring_meta> metas;
+  if (!read(info, metas)) return bytes_of(info.metadata, info.metadata_size);
+  for (const shmring_meta& meta : metas)
+    if (meta.kind == SHMRING_META_BYTES) return bytes_of(meta.data, meta.data_size);
+  return py::bytes();
+}
+
+py::tuple metas_of(const shmring_frame_info& info) {
+  std::vector<shmring_meta> metas;
+  if (info.metadata_size == 0 || !read(info, metas)) return py::tuple(0);
+  py::list records;
+  for (const shmring_meta& meta : metas)
+    records.append(py::make_tuple(meta.kind, bytes_of(meta.name, meta.name_size), bytes_of(meta.data, meta.data_size),
+                                  meta.timestamp, meta.duration,
+                                  py::make_tuple(meta.x, meta.y, meta.width, meta.height), meta.id, meta.parent));
+  return py::module_::import("shmring._metas").attr("decode")(records);
+}
+
+void Metadata::add_capture_utc(std::uint64_t time) {
+  constexpr std::string_view clock = "timestamp/x-unix";
+  shmring_meta meta = SHMRING_META_INIT;
+  meta.kind = SHMRING_META_TIMESTAMP;
+  meta.timestamp = time;
+  meta.name = clock.data();
+  meta.name_size = clock.size();
+  add(meta);
+}
+
+void Metadata::add_metas(const py::handle& metas) {
+  for (const py::handle& each : py::module_::import("shmring._metas").attr("encode")(metas)) {
+    const auto record = each.cast<py::tuple>();
+    const auto name = record[1].cast<std::string>(), data = record[2].cast<std::string>();
+    const auto box = record[5].cast<py::tuple>();
+    shmring_meta meta = SHMRING_META_INIT;
+    meta.kind = record[0].cast<std::uint32_t>();
+    meta.timestamp = whole_number(record[3], "time of a meta", 0, SHMRING_TIME_NONE - 1);
+    meta.duration = whole_number(record[4], "duration of a meta", 0, SHMRING_TIME_NONE);
+    std::uint32_t* const sides[] = {&meta.x, &meta.y, &meta.width, &meta.height};
+    for (std::size_t i = 0; i < 4; ++i) *sides[i] = small_number(box[i], "x, y, width or height of a region");
+    try {
+      meta.id = record[6].cast<std::int32_t>();
+      meta.parent = record[7].cast<std::int32_t>();
+    } catch (const py::cast_error&) {
+      raise(SHMRING_INVALID, "id and parent of a region are whole numbers of 32 bits with a sign");
+    }
+    meta.name = name.data();
+    meta.name_size = name.size();
+    meta.data = data.data();
+    meta.data_size = data.size();
+    add(meta);
+  }
+}
+
+void Metadata::add_bytes(const py::handle& bytes) {
+  if (!PyBytes_Check(bytes.ptr())) {
+    const std::string text = "metadata is bytes, not " + type_name(bytes) + ": text as text.encode()";
+    PyErr_SetString(PyExc_TypeError, text.c_str());
+    throw py::error_already_set();
+  }
+  shmring_meta meta = SHMRING_META_INIT;
+  meta.kind = SHMRING_META_BYTES;
+  meta.data = PyBytes_AsString(bytes.ptr());
+  meta.data_size = static_cast<std::size_t>(PyBytes_Size(bytes.ptr()));
+  if (meta.data_size != 0) add(meta);
+}
+
+void Metadata::add(const shmring_meta& meta) {
+  bytes_.resize(SHMRING_METADATA_SIZE);
+  check(shmring_meta_add(bytes_.data(), bytes_.size(), &size_, &meta));
+}
+
+void Metadata::put_into(shmring_frame_info& info) const {
+  if (size_ == 0) return;
+  info.metadata = bytes_.data();
+  info.metadata_size = size_;
+}
+
+}  // namespace shmring::python
