@@ -60,7 +60,7 @@ Result<RingGeometry> RingGeometry::from_header(const RingHeader& shared, std::ui
   return g;
 }
 
-bool check_descriptor(const SlotDescriptor& shared, const RingGeometry& geometry, SlotDescriptor& copy) {
+[[gnu::hot]] bool check_descriptor(const SlotDescriptor& shared, const RingGeometry& geometry, SlotDescriptor& copy) {
   // The second line is fetched only for frames that use it.
   snapshot(&copy, &shared, offsetof(SlotDescriptor, offset));
   if (copy.size > geometry.slot_size || copy.plane_count > SHMRING_MAX_PLANES) return false;

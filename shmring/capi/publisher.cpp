@@ -133,7 +133,7 @@ shmring_status shmring_publisher_resize(shmring_publisher* p, uint64_t slot_size
   });
 }
 
-shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) {
+[[gnu::hot]] shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) {
   return guarded([&] {
     if (!p || !loan) return fail(SHMRING_INVALID, "publisher and loan must not be NULL");
     if (loan->struct_size < sizeof *loan) return not_initialised("shmring_loan", "SHMRING_LOAN_INIT");
@@ -147,7 +147,8 @@ shmring_status shmring_publisher_loan(shmring_publisher* p, shmring_loan* loan) 
   });
 }
 
-shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loan, shmring_frame_info* info) {
+[[gnu::hot]] shmring_status shmring_publisher_publish(shmring_publisher* p, shmring_loan* loan,
+                                                      shmring_frame_info* info) {
   return guarded([&] {
     if (!p || !loan || !info) return fail(SHMRING_INVALID, "publisher, loan and info must not be NULL");
     if (p->publisher->in_child()) return forked();

@@ -24,18 +24,18 @@ Result<Doorbell> Doorbell::make() {
   return doorbell;
 }
 
-void Doorbell::notify() const {
+[[gnu::hot]] void Doorbell::notify() const {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);  // full after 2^64 notifications
 }
 
-Drained drain_doorbell(int doorbell) {
+[[gnu::hot]] Drained drain_doorbell(int doorbell) {
   epoll_event event;
   const int events = ::epoll_wait(doorbell, &event, 1, 0);
   return events > 0 ? Drained::notification : events == 0 || errno == EINTR ? Drained::nothing : Drained::no_doorbell;
 }
 
-void wait_for_event(int epoll, std::uint64_t timeout) {
+[[gnu::hot]] void wait_for_event(int epoll, std::uint64_t timeout) {
   const timespec t{static_cast<time_t>(timeout / 1'000'000'000u), static_cast<long>(timeout % 1'000'000'000u)};
   const timespec* limit = timeout == SHMRING_WAIT_FOREVER ? nullptr : &t;
   epoll_event event;

@@ -41,7 +41,8 @@ void copy_each(std::span<const std::span<const std::byte>> parts, std::byte* to,
 
 }  // namespace
 
-Copied copy(std::span<const std::span<const std::byte>> parts, [[maybe_unused]] std::uint64_t size, std::byte* to) {
+[[gnu::hot]] Copied copy(std::span<const std::span<const std::byte>> parts, [[maybe_unused]] std::uint64_t size,
+                         std::byte* to) {
 #if defined(__x86_64__)
   if (size >= kPastCaches) {
     copy_each(parts, to, copy_past_caches);

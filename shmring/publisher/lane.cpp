@@ -51,7 +51,7 @@ void Lane::equip(UntrustedFd connection, Doorbell its_doorbell, SharedMemory sha
 // A reader can make its doorbell expensive (hundreds of epoll instances hang on it). What counts is processor time, not time spent waiting for a
 // processor; it is only asked for after a notification that was long. And a virtual machine that stands still for a moment counts that as the
 // thread's, too: only a reader that is slow most of the time is disconnected.
-void Lane::notify() {
+[[gnu::hot]] void Lane::notify() {
   wakeups.add();
   const std::uint32_t score = slow_wakeups.load(std::memory_order_relaxed);
   const std::uint64_t cpu = score ? thread_time() : 0;

@@ -210,17 +210,17 @@ struct Publisher::Impl {
   }
 };
 
-Loan::Loan(Loan&& other) noexcept { *this = std::move(other); }
-Loan& Loan::operator=(Loan&& other) noexcept {
+[[gnu::hot]] Loan::Loan(Loan&& other) noexcept { *this = std::move(other); }
+[[gnu::hot]] Loan& Loan::operator=(Loan&& other) noexcept {
   std::swap(ring_, other.ring_);
   std::swap(slot_, other.slot_);
   std::swap(published_, other.published_);
   return *this;
 }
-Loan::~Loan() {
+[[gnu::hot]] Loan::~Loan() {
   if (ring_) ring_->give_back(slot_);
 }
-std::span<std::byte> Loan::bytes() const { return {ring_->payload(slot_), ring_->geometry().slot_size}; }
+[[gnu::hot]] std::span<std::byte> Loan::bytes() const { return {ring_->payload(slot_), ring_->geometry().slot_size}; }
 
 Publisher::Publisher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -311,7 +311,7 @@ std::uint64_t Publisher::slot_size() const {
 
 std::uint64_t Publisher::largest_slot_size() const { return impl_->options.slots_grow ? UINT64_MAX : slot_size(); }
 
-Result<Loan> Publisher::loan(std::uint32_t spare) {
+[[gnu::hot]] Result<Loan> Publisher::loan(std::uint32_t spare) {
   Impl& p = *impl_;
   if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   std::uint32_t slot = 0;
@@ -330,7 +330,7 @@ Result<Loan> Publisher::loan(std::uint32_t spare) {
   return Loan(std::move(ring), slot);
 }
 
-Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
+[[gnu::hot]] Result<void> Publisher::publish(Loan& loan, shmring_frame_info& info) {
   Impl& p = *impl_;
   if (p.guard.in_child()) return wrong(SHMRING_FORKED, kForked);
   if (!loan.ring_ || loan.published_) return wrong(SHMRING_INVALID, "this loan was published before");

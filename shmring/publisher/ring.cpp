@@ -88,7 +88,7 @@ Ring::Ring(const RingGeometry& geometry, SharedMemory memory, std::uint32_t loan
       freed_slots_(geometry.slot_count) {
   active_.reserve(geometry.lane_count);
   ended_.reserve(geometry.lane_count);
-  note_slot_counts();
+  note_slots();
 }
 
 LaneBlock& Ring::lane_block(std::uint32_t lane) const {
@@ -99,7 +99,7 @@ SlotDescriptor& Ring::descriptor(std::uint32_t slot) const {
   return reinterpret_cast<SlotDescriptor*>(base() + geometry_.slots_offset)[slot];
 }
 
-void Ring::note_slot_counts() {
+void Ring::note_slots() {
   slot_counts_.store(std::uint64_t{slot_refs_.free_slots()} << 32 | lent_, std::memory_order_relaxed);
 }
 
@@ -110,7 +110,7 @@ Ring::Slots Ring::slots() const {
   return {free, geometry_.slot_count - free - lent, lent};
 }
 
-bool Ring::lend(std::uint32_t& slot, std::uint32_t spare) {
+[[gnu::hot]] bool Ring::lend(std::uint32_t& slot, std::uint32_t spare) {
   if (spare >= loans_) spare = 0;
   if (lent_ + spare >= loans_ || !slot_refs_.any_free()) take_back_returned();
   if (lent_ + spare >= loans_) return false;
@@ -119,21 +119,21 @@ bool Ring::lend(std::uint32_t& slot, std::uint32_t spare) {
   slot = slot_refs_.acquire();
   SHMRING_CRASH_POINT(slot_lent);
   ++lent_;
-  note_slot_counts();
+  note_slots();
   return true;
 }
 
-void Ring::give_back(std::uint32_t slot) { freed_slots_.give(slot); }
+[[gnu::hot]] void Ring::give_back(std::uint32_t slot) { freed_slots_.give(slot); }
 
-void Ring::take_back_returned() {
+[[gnu::hot]] void Ring::take_back_returned() {
   freed_slots_.take([this](std::uint32_t slot) {
     slot_refs_.unref(slot);
     --lent_;
   });
-  note_slot_counts();
+  note_slots();
 }
 
-void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now) {
+[[gnu::hot]] void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now) {
   // Rushing frames: what the reader did meanwhile is looked at when the lane seems full. Otherwise at once, so that warm slots come back
   // and `busy_since` is right.
   const bool rush = now - lane.last_offered_at.get() < kRush;
@@ -151,14 +151,14 @@ void Ring::offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::ui
   }
 }
 
-void Ring::prepare(std::uint32_t slot) const {
+[[gnu::hot]] void Ring::prepare(std::uint32_t slot) const {
   prefetch_to_write(&descriptor(slot));
   // A mailbox is full with every frame that was not taken: its tail will be looked at, whatever the pace.
   for (const Lane* lane : active_) lane->writer.prefetch_lines(lane->grant.depth == 1);
 }
 
-std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
-                            std::uint64_t now, std::shared_ptr<Lane>& sleeper) {
+[[gnu::hot]] std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, const StoredFormat* format,
+                                         std::uint64_t now, std::shared_ptr<Lane>& sleeper) {
   SlotDescriptor& d = descriptor(slot);
   d.sequence = info.sequence;
   d.size = info.size;
@@ -222,7 +222,7 @@ std::uint32_t Ring::publish(std::uint32_t slot, const shmring_frame_info& info, 
   } else if (sleepers > 1) {
     sleeper->notify_later.store(true, std::memory_order_relaxed);
   }
-  note_slot_counts();
+  note_slots();
   return sleepers;
 }
 
@@ -346,7 +346,7 @@ void Ring::collect_ended() {
     SHMRING_CRASH_POINT(lane_freed);
     return true;
   });
-  note_slot_counts();
+  note_slots();
 }
 
 void Ring::add_lane(std::shared_ptr<Lane> lane, Lane::Stage wanted) {

@@ -95,7 +95,7 @@ class Ring {
   void collect_ended();
   void offer(Lane& lane, std::uint32_t slot, std::uint64_t sequence, std::uint64_t now);
   void take_back_returned();
-  void note_slot_counts();
+  void note_slots();
 
   const RingGeometry geometry_;
   const SharedMemory memory_;

@@ -53,12 +53,12 @@ Attachment::Attachment(const wire::Welcome& welcome, const RingGeometry& geometr
   }
 }
 
-void Attachment::unref() {
+[[gnu::hot]] void Attachment::unref() {
   // acq_rel: the thread that drops the last reference sees all writes made before the others were dropped.
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-Attachment::Took Attachment::take(shmring_frame*& out, std::uint32_t elsewhere) {
+[[gnu::hot]] Attachment::Took Attachment::take(shmring_frame*& out, std::uint32_t elsewhere) {
   if (held() + elsewhere >= welcome_.max_held) return lane_reader_.empty() ? Took::empty : Took::too_many;
   const std::uint32_t slot = lane_reader_.take([this](std::uint32_t expected) {
     prefetch(base_ + geometry_.slots_offset + expected * sizeof(SlotDescriptor));
@@ -107,7 +107,7 @@ Attachment::Took Attachment::take(shmring_frame*& out, std::uint32_t elsewhere) 
   return Took::frame;
 }
 
-void Attachment::prepare() const {
+[[gnu::hot]] void Attachment::prepare() const {
   prefetch_to_write(&counters_);
   prefetch_to_write(&counters_.age);
   for (std::size_t i = 0; i < std::min(frames_.size(), kPrepared); ++i) {
@@ -140,7 +140,7 @@ void Attachment::read_metadata(shmring_frame& frame, std::uint32_t size) {
   frame.info.metadata_size = size;
 }
 
-void Attachment::release(shmring_frame* frame) {
+[[gnu::hot]] void Attachment::release(shmring_frame* frame) {
   // In a forked child the lane's page is not even there: the frame is the parent's to release.
   if (!guard_.in_child()) {
     const std::uint64_t t = now();
@@ -166,7 +166,7 @@ void Attachment::describe(shmring_reader_stats& stats, Histogram& age, Histogram
   hold.add(counters_.hold);
 }
 
-Frame::~Frame() {
+[[gnu::hot]] Frame::~Frame() {
   if (held_) held_->owner->release(held_);
 }
 std::span<const std::byte> Frame::bytes() const { return {held_->owner->payload(*held_), held_->info.size}; }

@@ -93,7 +93,7 @@ struct Reader::Impl {
   }
 
   // `timeout`: how long the caller would wait.
-  Outcome step(shmring_frame*& frame, std::uint64_t timeout) {
+  [[gnu::hot]] Outcome step(shmring_frame*& frame, std::uint64_t timeout) {
     if (!connection.attached()) return search();
     switch (attachment().take(frame, attachments.held_of_former())) {
       case Attachment::Took::too_many:
@@ -131,7 +131,7 @@ struct Reader::Impl {
   }
 
   // Spins if the next frame is due now. False: it is not.
-  bool spin(std::uint64_t timeout) {
+  [[gnu::hot]] bool spin(std::uint64_t timeout) {
     const std::uint64_t t = now();
     const auto window = waiter.next(t);
     if (!window || window.from > t || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return false;
@@ -143,7 +143,7 @@ struct Reader::Impl {
 
   // Cuts a sleep of at most `timeout` to when the next window begins. That moment; 0: the sleep is left as it is. The lane stays armed, so a
   // frame that comes early wakes.
-  std::uint64_t limit(std::uint64_t& timeout) const {
+  [[gnu::hot]] std::uint64_t limit(std::uint64_t& timeout) const {
     const std::uint64_t t = now();
     const auto window = waiter.next(t);
     if (!window || (timeout != SHMRING_WAIT_FOREVER && window.until - t >= timeout)) return 0;
@@ -151,7 +151,7 @@ struct Reader::Impl {
     return window.from;
   }
 
-  void wait(std::uint64_t timeout) {
+  [[gnu::hot]] void wait(std::uint64_t timeout) {
     if (!connection.attached()) return wait_for_event(epoll.get(), std::min(timeout, connection.pause()));
     const std::uint64_t due = adaptive() ? limit(timeout) : 0;
     SHMRING_CRASH_POINT(falling_asleep);
@@ -161,7 +161,7 @@ struct Reader::Impl {
     if (adaptive() && attachment().empty()) waiter.begin();
   }
 
-  Result<Frame> read(std::uint64_t timeout) {
+  [[gnu::hot]] Result<Frame> read(std::uint64_t timeout) {
     if (guard.in_child()) return forked();
     const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : now();
     EndOfStream& end = connection.end();
@@ -213,7 +213,7 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
   return std::unique_ptr<Reader>(new Reader(std::move(impl)));
 }
 
-Result<Frame> Reader::read(std::uint64_t timeout) {
+[[gnu::hot]] Result<Frame> Reader::read(std::uint64_t timeout) {
   auto got = impl_->read(timeout);
   if (got.status() == SHMRING_TOO_MANY_HELD && timeout != 0 && timeout != SHMRING_WAIT_FOREVER)
     impl_->await_release(got, timeout);
