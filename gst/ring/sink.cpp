@@ -479,12 +479,8 @@ void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   if (!format_.known() || (format_.is_whole_by_buffer() && !format_.audio())) return;
   GST_DEBUG_OBJECT(element_, "publishes a gap at %" GST_TIME_FORMAT ", %" GST_TIME_FORMAT " long", GST_TIME_ARGS(pts),
                    GST_TIME_ARGS(duration));
-  {
-    GST_BASE_SINK_PREROLL_LOCK(element_);  // as in render()
-    const GstFlowReturn flow = wait_for_readers(true);
-    GST_BASE_SINK_PREROLL_UNLOCK(element_);
-    if (flow != GST_FLOW_OK) return;
-  }
+  if (wait_for_readers(true) != GST_FLOW_OK)
+    return;  // with the preroll lock, as in render(): the base class holds it for serialized events
   require(0);
   auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
   settle(publisher_->write({}, info), 0);
