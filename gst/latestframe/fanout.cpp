@@ -83,7 +83,7 @@ GstFlowReturn Fanout::publish(Owned<GstMiniObject> frame, bool delta) {
     GST_LOG_OBJECT(sink_.get(), "refuses a frame: flushing");
     return GST_FLOW_FLUSHING;
   }
-  ItemRef item = ItemRef::make();
+  ItemRef item(pool_.get());
   item->frame = std::move(frame);
   item->stream_state = stream_state();
   item->sequence = received_.load(std::memory_order_relaxed) + 1;

@@ -92,6 +92,7 @@ class Fanout : public BranchHost {
 
   // Guarded by the sink pad's stream lock, which is held in publish() and in serialized events and queries, also on a pad
   // that is not active.
+  ItemPool pool_;
   StreamStateRef stream_state_;
   std::uint64_t headers_ = 0;  // how many came
   std::atomic<bool> stream_state_changed_{true};

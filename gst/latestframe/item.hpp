@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// An item of the fan-out: a frame and what belongs to it, shared by all that still need it.
+// An item of the fan-out: a frame and what belongs to it. Items are counted references and are used again, so
+// that nothing is allocated per frame.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,8 @@
 #include "latestframe/stream_state.hpp"
 
 namespace supplier::latestframe {
+
+class ItemPool;
 
 struct Item {
   Owned<GstMiniObject> frame;  // a buffer, a buffer list or a GAP event; read-only while the item holds it
@@ -23,15 +26,39 @@ struct Item {
   bool is_event() const { return GST_IS_EVENT(frame.get()); }
 
  private:
+  friend class ItemPool;
   friend class ItemRef;
-  std::atomic<std::uint32_t> refs{1};
+  ItemPool* home = nullptr;
+  std::atomic<std::uint32_t> refs{0};
+  Item* next = nullptr;
 };
 
-// Any thread may let go of the last one.
+class ItemPool {
+ public:
+  ItemPool() = default;
+  ~ItemPool();
+  ItemPool(const ItemPool&) = delete;
+  ItemPool& operator=(const ItemPool&) = delete;
+
+  // An empty item with one reference. One thread at a time.
+  Item* get();
+  // Any thread.
+  static void unref(Item* item);
+
+  // How many there are: as many as were ever out at the same time.
+  std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+
+ private:
+  void put_back(Item* item);
+
+  Item* spare_ = nullptr;                    // for get() only
+  std::atomic<Item*> freed_slots_{nullptr};  // any thread puts, only get() takes, and takes all: no ABA
+  std::atomic<std::uint64_t> size_{0};
+};
+
 class ItemRef {
  public:
   ItemRef() = default;
-  static ItemRef make() { return ItemRef(new Item); }
   explicit ItemRef(Item* adopted) : item_(adopted) {}
   ItemRef(const ItemRef& other) : item_(other.item_) {
     if (item_) item_->refs.fetch_add(1, std::memory_order_relaxed);
@@ -42,8 +69,7 @@ class ItemRef {
     return *this;
   }
   ~ItemRef() {
-    // acq_rel: what every holder did with the item is before its end.
-    if (item_ && item_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete item_;
+    if (item_) ItemPool::unref(item_);
   }
 
   explicit operator bool() const { return item_ != nullptr; }

@@ -12,7 +12,7 @@ class LatestFrameCursor : public support::GstFixture {
  protected:
   // As the streaming and the distribution thread do it.
   void publish(bool delta = false, std::uint64_t at = 0) {
-    ItemRef item = ItemRef::make();
+    ItemRef item(pool_.get());
     item->frame = Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(gst_buffer_new()));
     item->sequence = ++sequence_;
     item->delta = delta;
@@ -34,6 +34,7 @@ class LatestFrameCursor : public support::GstFixture {
     return step.event ? gst_structure_get_name(gst_event_get_structure(step.event.get())) : "";
   }
 
+  ItemPool pool_;
   Newest newest_;
   std::uint64_t sequence_ = 0;
   Cursor sut_;

@@ -14,8 +14,8 @@ class LatestFrameMailbox : public support::GstFixture {};
 
 Owned<GstMiniObject> frame() { return Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(gst_buffer_new())); }
 
-ItemRef item(std::uint64_t sequence) {
-  ItemRef made = ItemRef::make();
+ItemRef item(ItemPool& pool, std::uint64_t sequence) {
+  ItemRef made(pool.get());
   made->frame = frame();
   made->sequence = sequence;
   made->at = shmring::now();
@@ -23,9 +23,10 @@ ItemRef item(std::uint64_t sequence) {
 }
 
 TEST_F(LatestFrameMailbox, GivesBackTheItemThatIsOverwritten) {
+  ItemPool pool;
   Mailbox sut;
-  EXPECT_FALSE(sut.put(item(1)));
-  const ItemRef out = sut.put(item(2));
+  EXPECT_FALSE(sut.put(item(pool, 1)));
+  const ItemRef out = sut.put(item(pool, 2));
   ASSERT_TRUE(out);
   EXPECT_EQ(out->sequence, 1u);
   EXPECT_EQ(sut.take(nullptr)->sequence, 2u);
@@ -40,6 +41,7 @@ TEST_F(LatestFrameMailbox, EndsAWaitingReaderWhenItIsClosed) {
 
 TEST_F(LatestFrameMailbox, LosesNoItemBetweenTwoThreadsAndReportsEveryOneItOverwrites) {
   for (const bool adaptive : {false, true}) {
+    ItemPool pool;
     Mailbox sut;
     constexpr std::uint64_t kItems = 50'000;
     std::uint64_t taken = 0, overwritten = 0, last = 0;
@@ -54,13 +56,15 @@ TEST_F(LatestFrameMailbox, LosesNoItemBetweenTwoThreadsAndReportsEveryOneItOverw
       }
     });
     for (std::uint64_t i = 1; i <= kItems; ++i)
-      if (sut.put(item(i))) ++overwritten;
+      if (sut.put(item(pool, i))) ++overwritten;
     reader.join();
     EXPECT_EQ(taken + overwritten, kItems);
+    EXPECT_LE(pool.size(), 4u);
   }
 }
 
 TEST_F(LatestFrameMailbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
+  ItemPool pool;
   Mailbox sut;
   std::atomic<std::uint64_t> last{0};
   std::thread reader([&] {
@@ -68,7 +72,7 @@ TEST_F(LatestFrameMailbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
     while (const ItemRef got = sut.take(&waiter)) last = got->sequence;
   });
   for (std::uint64_t i = 1; i <= 60; ++i) {
-    sut.put(item(i));
+    sut.put(item(pool, i));
     ASSERT_TRUE(support::eventually([&] { return last == i; }));
     std::this_thread::sleep_for(std::chrono::milliseconds(i % 7 ? 5 : 13));
   }
@@ -76,10 +80,36 @@ TEST_F(LatestFrameMailbox, WakesItsReaderAlsoWhenItemsComeSlowly) {
   reader.join();
 }
 
+TEST_F(LatestFrameMailbox, UsesItemsAgainWhicheverThreadGivesThemBack) {
+  ItemPool sut;
+  constexpr int kRounds = 20'000;
+  std::vector<std::thread> holders;
+  std::atomic<Item*> hand[3]{};
+  std::atomic<bool> over{false};
+  for (auto& slot : hand)
+    holders.emplace_back([&slot, &over] {
+      while (!over)
+        if (Item* got = slot.exchange(nullptr)) ItemPool::unref(got);
+    });
+  for (int i = 0; i < kRounds; ++i) {
+    Item* fresh = sut.get();
+    ASSERT_EQ(fresh->frame.get(), nullptr);
+    fresh->frame = frame();
+    Item* expected = nullptr;
+    if (!hand[i % 3].compare_exchange_strong(expected, fresh)) ItemPool::unref(fresh);
+  }
+  over = true;
+  for (auto& holder : holders) holder.join();
+  for (auto& slot : hand)
+    if (Item* left = slot.exchange(nullptr)) ItemPool::unref(left);
+  EXPECT_LE(sut.size(), 8u);
+}
+
 TEST_F(LatestFrameMailbox, KeepsAFrameAsLongAsAnybodyHasItsItem) {
+  ItemPool pool;
   GstBuffer* buffer = gst_buffer_new();
   const auto ours = share(buffer);
-  ItemRef first = ItemRef::make();
+  ItemRef first(pool.get());
   first->frame = Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(buffer));
   ItemRef second = first;
   first = {};
