@@ -102,8 +102,8 @@ ControlLoop::Next ControlLoop::on_mapped(Connection& c) {
   bye.reason = wire::Goodbye::again;
   Lane& lane = *c.lane;
   const std::string& name = lane.grant.name;
-  if (lane.wanted.load() >=
-      Lane::Stage::retired) {  // its ring was replaced meanwhile, or its place given up: it comes again
+  // Its ring was replaced meanwhile, or its place given up: it comes again.
+  if (lane.wanted.load() >= Lane::Stage::retired) {
     send_message(c.fd(), bye);
     return Next::close;
   }

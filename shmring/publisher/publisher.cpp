@@ -40,7 +40,7 @@ constexpr const char* kClosed = "this publisher is closed";
 }  // namespace
 
 struct Publisher::Impl {
-  explicit Impl(const PublisherOptions& o, Fd event) : options(o), shared(std::move(event)) {}
+  Impl(const PublisherOptions& o, Fd event) : options(o), shared(std::move(event)) {}
 
   const PublisherOptions options;
   const ForkGuard guard;
@@ -148,35 +148,35 @@ struct Publisher::Impl {
           count, " so far");
   }
 
-  // A frame dropped for every reader still counts as offered: it has a sequence, and each account has it.
-  void drop_for_all(Counter& why) {
-    bool wake = false;
-    {
-      const std::lock_guard lock(shared.spin_lock);
-      if (ring) wake = drop_for_all(why, now());
-    }
-    if (wake) shared.wake_control();
-  }
-  // With the spin lock. True: the control thread must be woken.
-  [[nodiscard]] bool drop_for_all(Counter& why, std::uint64_t t) {
-    const bool wake = ring->apply_changes(t);
-    sequence.add();
-    why.add();
-    shared.last_published_at.set(t);
-    ring->offer_nothing(t);
-    return wake;
-  }
-
-  // Carries out what the control thread wants of the lanes and follows what readers took and released.
-  void collect() {
+  // Calls `body` with the spin lock, after what the control thread wants of the lanes; not once closed.
+  template <class Body>
+  void with_ring(Body body) {
     bool wake = false;
     {
       const std::lock_guard lock(shared.spin_lock);
       if (!ring) return;
-      wake = ring->apply_changes(now());
-      ring->collect_all();
+      const std::uint64_t t = now();
+      wake = ring->apply_changes(t);
+      body(t);
     }
     if (wake) shared.wake_control();
+  }
+
+  // A frame dropped for every reader still counts as offered: it has a sequence, and each account has it.
+  void drop_for_all(Counter& why) {
+    with_ring([&](std::uint64_t t) { drop_for_all(why, t); });
+  }
+  // With the spin lock.
+  void drop_for_all(Counter& why, std::uint64_t t) {
+    sequence.add();
+    why.add();
+    shared.last_published_at.set(t);
+    ring->offer_nothing(t);
+  }
+
+  // Follows what readers took and released.
+  void collect() {
+    with_ring([&](std::uint64_t) { ring->collect_all(); });
   }
 
   void fill_ring_stats(shmring_ring_stats& s) {
@@ -348,8 +348,8 @@ std::uint64_t Publisher::largest_slot_size() const { return impl_->options.slots
                     : wrong(SHMRING_DISCONNECTED, kClosed);
     p.ring->prepare(loan.slot_);
     const std::uint64_t t = now();
+    wake = p.ring->apply_changes(t);
     if (p.whole(info)) {
-      wake = p.ring->apply_changes(t);
       p.sequence.add();
       p.published.add();
       info.sequence = p.sequence.get();
@@ -358,7 +358,7 @@ std::uint64_t Publisher::largest_slot_size() const { return impl_->options.slots
       if (p.shared.ended_after.load(std::memory_order_relaxed)) p.shared.ended_after.store(0);
       sleepers = p.ring->publish(loan.slot_, info, p.format.get(), t, sleeper);
     } else {
-      wake = p.drop_for_all(p.malformed, t);
+      p.drop_for_all(p.malformed, t);
       of_another = p.format;
     }
   }
@@ -394,15 +394,8 @@ Result<void> Publisher::write(std::span<const std::span<const std::byte>> parts,
 }
 
 bool Publisher::lacks_room(bool needs_slot, bool give_up) {
-  if (in_child()) return false;
-  bool wake = false, lacks = false;
-  {
-    const std::lock_guard lock(impl_->shared.spin_lock);
-    if (!impl_->ring) return false;
-    wake = impl_->ring->apply_changes(now());
-    lacks = impl_->ring->lacks_room(needs_slot, give_up);
-  }
-  if (wake) impl_->shared.wake_control();
+  bool lacks = false;
+  if (!in_child()) impl_->with_ring([&](std::uint64_t) { lacks = impl_->ring->lacks_room(needs_slot, give_up); });
   return lacks;
 }
 

@@ -40,15 +40,15 @@ std::vector<const Lane*> Rings::lanes() const {
   return all;
 }
 
-// Lanes whose reader is on its way, with their rings; the oldest ring first.
+// Lanes whose reader is on its way; those of the oldest ring first.
 template <class Each>
 void Rings::each_place(Each each) const {
-  const auto in = [&](const std::shared_ptr<Ring>& ring) {
-    for (const auto& lane : ring->lanes())
-      if (waits(*lane)) each(*ring, lane);
+  const auto in = [&](const Ring& ring) {
+    for (const auto& lane : ring.lanes())
+      if (waits(*lane)) each(lane);
   };
-  for (const auto& ring : former_) in(ring);
-  in(present_);
+  for (const auto& ring : former_) in(*ring);
+  in(*present_);
 }
 
 Result<std::shared_ptr<Lane>> Rings::let_in(const std::string& name, const Lane::Ask& asked, ProcessId process,
@@ -88,18 +88,16 @@ Result<std::shared_ptr<Lane>> Rings::make_lane(const std::string& name, const La
 std::shared_ptr<Lane> Rings::kept_place(const std::string& name, const Lane::Ask& asked, std::uint32_t pid) {
   std::shared_ptr<Lane> found;
   bool in_use = false;
-  const auto has_nothing = [&](const Ring& ring, const Lane& lane) {
-    return &ring != present_.get() && lane.writer.account().pending == 0;
-  };
-  each_place([&](Ring& ring, const std::shared_ptr<Lane>& lane) {
+  const auto has_nothing = [&](const Lane& lane) { return !in_present(lane) && lane.writer.account().pending == 0; };
+  each_place([&](const std::shared_ptr<Lane>& lane) {
     if (lane->grant.name != name) return;
     in_use |= static_cast<bool>(lane->socket);
     const bool same = lane->process.pid == pid && lane->grant.asked == asked;
-    if (same && !found && !has_nothing(ring, *lane)) found = lane;
+    if (same && !found && !has_nothing(*lane)) found = lane;
   });
   if (in_use) return nullptr;
-  each_place([&](Ring& ring, const std::shared_ptr<Lane>& lane) {
-    if (lane->grant.name == name && (!found || has_nothing(ring, *lane))) give_up(ring, *lane);
+  each_place([&](const std::shared_ptr<Lane>& lane) {
+    if (lane->grant.name == name && (!found || has_nothing(*lane))) end(*lane);
   });
   return found;
 }
@@ -158,7 +156,7 @@ void Rings::keep_places(const Ring& before) try {
       if (!waits(*lane)) continue;
       if (lane->grant.policy == SHMRING_LATEST ||
           kept + (*ring)->geometry().total_size > present_->geometry().total_size)
-        give_up(**ring, *lane);
+        end(*lane);
       else
         any = true;
     }
@@ -167,29 +165,24 @@ void Rings::keep_places(const Ring& before) try {
 } catch (const std::bad_alloc&) {
 }
 
-void Rings::give_up(Ring& ring, Lane& lane) const {
-  ring.want(lane, Lane::Stage::retired);
-  count_readers();
-}
-
 void Rings::give_up_places(const std::string& name, std::uint32_t pid) const {
-  each_place([&](Ring& ring, const std::shared_ptr<Lane>& lane) {
-    if (lane->grant.name == name && lane->process.pid == pid) give_up(ring, *lane);
+  each_place([&](const std::shared_ptr<Lane>& lane) {
+    if (lane->grant.name == name && lane->process.pid == pid) end(*lane);
   });
 }
 
 bool Rings::give_up_former_places() const {
   bool any = false;
-  each_place([&](Ring& ring, const std::shared_ptr<Lane>& lane) {
-    if (&ring == present_.get()) return;
-    give_up(ring, *lane);
+  each_place([&](const std::shared_ptr<Lane>& lane) {
+    if (in_present(*lane)) return;
+    end(*lane);
     any = true;
   });
   return any;
 }
 
 // Gives up the place of a reader whose process ended, or that has been on its way for too long.
-void Rings::look_at_place(Ring& ring, Lane& lane, std::uint64_t now) {
+void Rings::look_at_place(Lane& lane, std::uint64_t now) {
   const std::uint64_t left_at = registry_.on_its_way_since(lane.grant.name);
   const bool ended = lane.process_ended();
   if (!ended && (left_at == 0 || now - left_at < kOnItsWay)) return;
@@ -198,28 +191,28 @@ void Rings::look_at_place(Ring& ring, Lane& lane, std::uint64_t now) {
   registry_.ended(lane.grant.name, reason, false, now);
   log(SHMRING_LOG_INFO, options_.socket_path, ": the place kept for reader '", lane.grant.name,
       "' is given up: ", reason);
-  give_up(ring, lane);
+  end(lane);
 }
 
 void Rings::follow(std::uint64_t now) {
-  const auto look = [&](Ring& ring) {
+  const auto look = [&](const Ring& ring) {
     bool any_ended = false;
     for (const auto& lane : ring.lanes()) {
-      if (waits(*lane)) look_at_place(ring, *lane, now);
+      if (waits(*lane)) look_at_place(*lane, now);
       if (lane->wanted.load() < Lane::Stage::retired) continue;
       any_ended = true;
-      if (lane->process_ended()) ring.want(*lane, Lane::Stage::freed);
+      if (lane->process_ended()) free(*lane);
     }
     return any_ended;
   };
   if (look(*present_)) present_->nudge();
-  std::erase_if(former_, [&](const std::shared_ptr<Ring>& ring) {
+  for (const auto& ring : former_) {
     look(*ring);
     ring->nudge();
     (void)ring->apply_changes(now);  // whoever reads there has been told to move
     forget_freed(*ring);
-    return ring->lanes().empty();
-  });
+  }
+  std::erase_if(former_, [](const auto& ring) { return ring->lanes().empty(); });
 }
 
 bool Rings::to_follow() const {

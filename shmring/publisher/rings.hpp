@@ -40,7 +40,7 @@ class Rings {
   void begin(const std::shared_ptr<Lane>& lane);
   // Its reader takes what waits in a ring that was replaced, and comes again.
   void drain(Lane& lane) const;
-  // Its reader left: what waits is taken back.
+  // Its reader left, or will not come: what waits is taken back.
   void end(Lane& lane) const;
   // Its process is gone: what it held comes back, too.
   void free(Lane& lane) const;
@@ -74,8 +74,7 @@ class Rings {
   Result<std::shared_ptr<Lane>> make_lane(const std::string& name, const Lane::Ask& asked, ProcessId process,
                                           Fd pidfd) const;
   void keep_places(const Ring& former);
-  void give_up(Ring& ring, Lane& lane) const;
-  void look_at_place(Ring& ring, Lane& lane, std::uint64_t now);
+  void look_at_place(Lane& lane, std::uint64_t now);
   void forget_freed(Ring& ring);
   void count_readers() const;
 
