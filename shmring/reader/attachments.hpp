@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The ring that a reader is attached to, the former ones that it still holds frames of, and its numbers over all of them. The reading thread
-// attaches and detaches; any thread asks.
+// attaches and detaches; any thread asks. Former rings count against what the reader was granted: a frame of each size would keep a ring of
+// each size.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <utility>
+#include <vector>
 
+#include "os/fork_guard.hpp"
 #include "reader/attachment.hpp"
-#include "reader/former_rings.hpp"
 
 namespace shmring {
 
@@ -18,7 +19,10 @@ class Attachments {
   Attachments() = default;
   Attachments(const Attachments&) = delete;
   Attachments& operator=(const Attachments&) = delete;
-  ~Attachments() { detach(); }
+  ~Attachments() {
+    detach();
+    for (Attachment* former : former_) former->unref();
+  }
   // In a forked child, where the destructor must not run: a thread that stayed in the parent may hold the lock.
   void abandon() {
     if (present_) present_->unref();
@@ -38,7 +42,7 @@ class Attachments {
     age_.add(present_->counters().age);
     hold_.add(present_->counters().hold);
     if (present_->held() != 0)
-      former_.add(present_);
+      former_.push_back(present_);
     else
       present_->unref();
     present_ = nullptr;
@@ -49,39 +53,61 @@ class Attachments {
   }
   bool ever_attached() const { return totals_.attachments != 0; }
   // Frames held of former rings, which are forgotten as soon as there are none.
-  std::uint32_t held_of_former() { return former_.empty() ? 0 : former_.forget_released(mutex_); }
-  std::uint32_t held_by_reading_thread() const { return (present_ ? present_->held() : 0) + former_.held(); }
+  std::uint32_t held_of_former() { return former_.empty() ? 0 : forget_released(); }
+  std::uint32_t held_by_reading_thread() const { return (present_ ? present_->held() : 0) + sum_of_former(); }
 
-  // Any thread.
+  // Any thread; all zero in a forked child, where a thread that stayed in the parent may hold the lock.
   std::uint32_t held() const {
-    const std::lock_guard lock(mutex_);
-    return held_by_reading_thread();
+    return locked([&] { return held_by_reading_thread(); });
   }
-  // Result of `ask` for the present attachment; zero without one.
+  // The answer of the present attachment; zero without one.
   template <class Ask>
   auto ask(Ask ask) const {
-    using Answer = decltype(ask(*present_));
-    const std::lock_guard lock(mutex_);
-    return present_ ? ask(*present_) : Answer{};
+    return locked([&] { return present_ ? ask(*present_) : decltype(ask(*present_)){}; });
   }
   shmring_reader_stats stats() const {
-    const std::lock_guard lock(mutex_);
-    shmring_reader_stats s = totals_;
-    s.held = held_by_reading_thread();
-    auto age = std::make_unique<Histogram>(), hold = std::make_unique<Histogram>();
-    age->add(age_);
-    hold->add(hold_);
-    if (present_) present_->describe(s, *age, *hold);
-    s.age = age->summary();
-    s.hold = hold->summary();
-    return s;
+    shmring_reader_stats stats = locked([&] {
+      shmring_reader_stats s = totals_;
+      s.held = held_by_reading_thread();
+      auto age = std::make_unique<Histogram>(), hold = std::make_unique<Histogram>();
+      age->add(age_);
+      hold->add(hold_);
+      if (present_) present_->describe(s, *age, *hold);
+      s.age = age->summary();
+      s.hold = hold->summary();
+      return s;
+    });
+    stats.struct_size = sizeof stats;
+    return stats;
   }
 
  private:
+  template <class Body>
+  auto locked(Body body) const -> decltype(body()) {
+    if (guard_.in_child()) return {};
+    const std::lock_guard lock(mutex_);
+    return body();
+  }
+  std::uint32_t sum_of_former() const {
+    std::uint32_t sum = 0;
+    for (const Attachment* former : former_) sum += former->held();
+    return sum;
+  }
+  [[gnu::cold, gnu::noinline]] std::uint32_t forget_released() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(former_, [](Attachment* former) {
+      if (former->held() != 0) return false;
+      former->unref();
+      return true;
+    });
+    return sum_of_former();
+  }
+
+  const ForkGuard guard_;
   mutable std::mutex mutex_;  // the reading thread reads without it what only it writes
   Attachment* present_ = nullptr;
-  FormerRings former_;
-  shmring_reader_stats totals_{};  // of former attachments
+  std::vector<Attachment*> former_;  // each with the reader's own reference
+  shmring_reader_stats totals_{};    // of former attachments
   Histogram age_, hold_;
 };
 

@@ -259,23 +259,21 @@ void Reader::interrupt(bool on) {
 int Reader::fileno() const { return impl_->epoll.get(); }
 bool Reader::connected() const { return !impl_->guard.in_child() && impl_->connection.offered(); }
 std::uint64_t Reader::latency() const {
-  return impl_->guard.in_child() ? 0 : impl_->attachments.ask([](const Attachment& a) { return a.latency(); });
+  return impl_->attachments.ask([](const Attachment& a) { return a.latency(); });
 }
 std::uint32_t Reader::max_held() const {
-  return impl_->guard.in_child() ? 0 : impl_->attachments.ask([](const Attachment& a) { return a.granted().max_held; });
+  return impl_->attachments.ask([](const Attachment& a) { return a.granted().max_held; });
 }
 
-std::uint32_t Reader::held() const { return impl_->guard.in_child() ? 0 : impl_->attachments.held(); }
+std::uint32_t Reader::held() const { return impl_->attachments.held(); }
 
 RingMemory Reader::memory() const {
-  if (impl_->guard.in_child()) return {};
   return impl_->attachments.ask([](const Attachment& a) { return RingMemory{a.memory(), a.granted().ring_id}; });
 }
 
 shmring_reader_stats Reader::stats() const {
-  if (impl_->guard.in_child()) return {.struct_size = sizeof(shmring_reader_stats)};
   shmring_reader_stats s = impl_->attachments.stats();
-  s.struct_size = sizeof s;
+  if (impl_->guard.in_child()) return s;
   s.taken = impl_->taken.load();
   s.stale = impl_->stale.load();
   s.missed = impl_->missed.load();
