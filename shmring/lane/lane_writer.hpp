@@ -65,11 +65,11 @@ class LaneWriter {
   // not only when the lane seems full. In a rush of frames that spares a cache line's way to the reader and back.
   Offer offer(std::uint32_t slot, std::uint64_t sequence, SlotRefs& slot_refs, bool follow = true) {
     offered_.add();
-    if (follow || queued() == depth_ || queued() + held_.size() >= quota_) {
+    if (follow || full()) {
       if (!absorb_taken()) return refuse(Offer::violation);
       if (!held_.empty()) collect(slot_refs);
     }
-    if (queued() == depth_ || queued() + held_.size() >= quota_) {
+    if (full()) {
       // Evict first, then entry, then head: only so is the slot that is given back the one that the reader can no longer take.
       if (!evicts_ || queued() == 0) return refuse(Offer::dropped);
       if (evict_oldest(slot_refs)) {

@@ -46,11 +46,11 @@ MUTANTS = {
                                                   "std::memory_order_release)) static_cast<void>(0);"),
     "head before entry": (WRITER, re.compile(r"( +Ops::store\(block_->entry.*?;\n)(.*)( +Ops::store\(block_->head.*?;\n)", re.S), r"\2\3\1"),
     "published before evicted": (WRITER, re.compile(
-        r"(    if \(queued\(\) == depth_ .*?\n    \}\n)(.*?put\(\{slot, sequence\}\);\n)", re.S),
-        lambda m: m.group(2) + m.group(1).replace("queued() == depth_", "queued() > depth_").replace(
+        r"(    if \(full\(\)\) \{.*?\n    \}\n)(.*?put\(\{slot, sequence\}\);\n)", re.S),
+        lambda m: m.group(2) + m.group(1).replace("full()", "queued() > depth_ || queued() + held_.size() > quota_").replace(
             "queued() + held_.size() >= quota_", "queued() + held_.size() > quota_")),
     "an unseen take not looked for after a lost eviction": (WRITER, "!absorb_taken() || tail_ == before", "before == 99"),
-    "no share for others": (WRITER, "if (queued() == depth_ || queued() + held_.size() >= quota_)", "if (queued() == depth_)"),
+    "no share for others": (WRITER, "return queued() == depth_ || queued() + held_.size() >= quota_;", "return queued() == depth_;"),
     "any acknowledgement taken for this frame's": (WRITER, "std::memory_order_acquire) == held_[i].sequence", "std::memory_order_acquire) != 0"),
     "whoever acknowledges early is a liar": (WRITER, "    if (!held_.empty()) collect(slot_refs);",
                                              "    for (std::uint64_t n = tail_; n != head_.get(); ++n)\n"
