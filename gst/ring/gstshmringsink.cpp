@@ -70,7 +70,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     return;
   }
   if (id == kMaxWait) {
-    impl(object).max_wait = g_value_get_uint64(value);
+    impl(object).room_wait.longest = g_value_get_uint64(value);
     return;
   }
   GST_OBJECT_LOCK(object);
@@ -116,7 +116,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   if (impl(object).health.get(id, value)) return;
   if (id == kNumClients) return g_value_set_uint(value, impl(object).readers());
   if (id == kWorkerLimits) return impl(object).lane_limits.get(value);
-  if (id == kMaxWait) return g_value_set_uint64(value, impl(object).max_wait);
+  if (id == kMaxWait) return g_value_set_uint64(value, impl(object).room_wait.longest);
   if (id == kStats) return g_value_take_boxed(value, impl(object).stats().release());
   GST_OBJECT_LOCK(object);
   const shmring::PublisherOptions& options = impl(object).options;
@@ -341,11 +341,11 @@ static void gst_shm_ring_sink_class_init(GstShmRingSinkClass* klass) {
   };
   sink->event = event;
   sink->unlock = [](GstBaseSink* self) -> gboolean {
-    impl(self).unlock(true);
+    impl(self).room_wait.unlock(true);
     return TRUE;
   };
   sink->unlock_stop = [](GstBaseSink* self) -> gboolean {
-    impl(self).unlock(false);
+    impl(self).room_wait.unlock(false);
     return TRUE;
   };
   sink->render = [](GstBaseSink* self, GstBuffer* buffer) { return impl(self).render(buffer); };

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <chrono>
 #include <span>
 #include <utility>
 
@@ -35,9 +34,6 @@ constexpr std::uint64_t kFirstHeadroom = 4;
 constexpr std::uint64_t kHeadroom = 2;
 constexpr std::uint64_t kMostPadding = 2;      // times the picture itself
 constexpr std::uint64_t kPause = 500'000'000;  // ns, between tries to make slots larger
-// Between looks at readers that have no room; ns.
-constexpr std::uint64_t kShortestPause = 100'000;
-constexpr std::uint64_t kLongestPause = 5'000'000;
 
 // The loan that is this buffer and nothing else.
 shmring::Loan* loan_in(GstBuffer* buffer) {
@@ -53,6 +49,7 @@ constexpr std::uint64_t kRunaway = GST_SECOND;
 
 Sink::Sink(GstBaseSink* element, guint health_properties)
     : health(health_properties),
+      room_wait(element),
       element_(element),
       monitor_(GST_ELEMENT(element), [this](std::vector<Watched>& workers) { look(workers); }),
       eos_(GST_ELEMENT(element), GST_BASE_SINK_PAD(element)) {
@@ -220,7 +217,7 @@ bool Sink::ready() {
 
 GstFlowReturn Sink::render(GstBuffer* buffer) {
   if (!ready()) return GST_FLOW_NOT_NEGOTIATED;
-  GstFlowReturn flow = wait_for_readers(!loan_in(buffer));
+  GstFlowReturn flow = wait_for_readers(buffer);
   if (flow == GST_FLOW_OK) flow = publish(buffer);
   flowing_ = true;
   watch_readers();
@@ -236,7 +233,7 @@ GstFlowReturn Sink::render_list(GstBufferList* list) {
   for (guint at = 0, next; flow == GST_FLOW_OK && at < gst_buffer_list_length(list); at = next) {
     next = format_.is_whole_by_buffer() ? at + 1 : end_of_unit(list, at, room);
     if (at != 0) flow = wait_for(gst_buffer_list_get(list, at));  // the base class has waited for the first
-    if (flow == GST_FLOW_OK) flow = wait_for_readers(next != at + 1 || !loan_in(gst_buffer_list_get(list, at)));
+    if (flow == GST_FLOW_OK) flow = wait_for_readers(next == at + 1 ? gst_buffer_list_get(list, at) : nullptr);
     if (flow == GST_FLOW_OK)
       flow = next == at + 1 ? publish(gst_buffer_list_get(list, at)) : publish_unit(list, at, next);
   }
@@ -252,31 +249,9 @@ GstFlowReturn Sink::wait_for(GstBuffer* buffer) {
   return GST_CLOCK_TIME_IS_VALID(time) ? gst_base_sink_wait(element_, time, nullptr) : GST_FLOW_OK;
 }
 
-void Sink::unlock(bool on) {
-  const std::lock_guard lock(unlock_mutex_);
-  unlocked_ = on;
-  unlock_changed_.notify_all();
-}
-
-// Keeps a frame back, at most max-wait long, while a reader with drop-newest has no room for it. The publisher never waits: it is asked again
-// and again, at growing intervals. A reader that had no room in all that time loses frames as without max-wait, until it has some again.
-GstFlowReturn Sink::wait_for_readers(bool needs_slot) {
-  const std::uint64_t longest = max_wait;
-  if (longest == 0 || !publisher_->lacks_room(needs_slot)) return GST_FLOW_OK;
-  std::uint64_t begin = monotonic_now(), passed = 0, pause = kShortestPause;
-  do {
-    std::unique_lock lock(unlock_mutex_);
-    const std::chrono::nanoseconds time(std::min(pause, longest - passed));
-    if (unlock_changed_.wait_for(lock, time, [this] { return unlocked_; })) {
-      lock.unlock();
-      if (const GstFlowReturn flow = gst_base_sink_wait_preroll(element_); flow != GST_FLOW_OK) return flow;
-      begin = monotonic_now();  // readers may have been paused as well
-    }
-    pause = std::min(2 * pause, kLongestPause);
-    passed = monotonic_now() - begin;
-  } while (publisher_->lacks_room(needs_slot, passed >= longest));
-  if (passed >= longest) GST_DEBUG_OBJECT(element_, "a reader had no room for max-wait, it is not waited for");
-  return GST_FLOW_OK;
+// `alone`: the one buffer that the frame is; its loan is looked for only where a wait is asked for. None: the frame is copied in any case.
+GstFlowReturn Sink::wait_for_readers(GstBuffer* alone) {
+  return room_wait.longest == 0 ? GST_FLOW_OK : room_wait.wait(*publisher_, !alone || !loan_in(alone));
 }
 
 GstFlowReturn Sink::publish_unit(GstBufferList* list, guint begin, guint end) {
@@ -479,8 +454,8 @@ void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   if (!format_.known() || (format_.is_whole_by_buffer() && !format_.audio())) return;
   GST_DEBUG_OBJECT(element_, "publishes a gap at %" GST_TIME_FORMAT ", %" GST_TIME_FORMAT " long", GST_TIME_ARGS(pts),
                    GST_TIME_ARGS(duration));
-  if (wait_for_readers(true) != GST_FLOW_OK)
-    return;  // with the preroll lock, as in render(): the base class holds it for serialized events
+  // The preroll lock is held, as in render(): the base class takes it for serialized events.
+  if (wait_for_readers(nullptr) != GST_FLOW_OK) return;
   require(0);
   auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
   settle(publisher_->write({}, info), 0);

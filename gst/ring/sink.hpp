@@ -4,7 +4,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,6 +22,7 @@
 #include "ring/eos_forwarding.hpp"
 #include "ring/lane_limits.hpp"
 #include "ring/mapped_parts.hpp"
+#include "ring/room_wait.hpp"
 
 namespace supplier {
 
@@ -37,7 +37,7 @@ class Sink {
   LaneLimits lane_limits;
   static constexpr std::uint64_t kMaxSlotSize = 64 << 20;
   std::uint64_t max_slot_size = kMaxSlotSize;  // guarded like the options
-  std::atomic<std::uint64_t> max_wait{0};      // ns
+  RoomWait room_wait;
 
   bool start();
   void stop();
@@ -46,8 +46,6 @@ class Sink {
   bool propose_allocation(GstQuery* query);
   GstFlowReturn render(GstBuffer* buffer);
   GstFlowReturn render_list(GstBufferList* list);
-  // Any thread: ends waiting for readers, or allows it again.
-  void unlock(bool on);
   // Before and after the base class has handled it.
   void event_comes(GstEvent* event);
   void gap_passed(GstClockTime pts, GstClockTime duration);
@@ -71,7 +69,7 @@ class Sink {
   GstFlowReturn publish_samples(GstBuffer* buffer, shmring_frame_info& info);
   GstFlowReturn publish_unit(GstBufferList* list, guint begin, guint end);
   GstFlowReturn wait_for(GstBuffer* buffer);
-  GstFlowReturn wait_for_readers(bool needs_slot);
+  GstFlowReturn wait_for_readers(GstBuffer* alone);
   GstFlowReturn copy(GstBuffer* buffer, shmring_frame_info& info);
   GstFlowReturn write_mapped(shmring_frame_info& info);
   Owned<GstBuffer> plain(GstBuffer* buffer, const shmring_frame_info& info);
@@ -106,10 +104,6 @@ class Sink {
   bool told_no_room_ = false;
   std::array<bool, kDamages> told_damaged_{};
   LogLimit malformed_, no_slot_, too_large_;  // lines about frames that are dropped
-
-  std::mutex unlock_mutex_;
-  std::condition_variable unlock_changed_;
-  bool unlocked_ = false;  // guarded by unlock_mutex_
 
   std::atomic<guint> known_readers_{0};  // as last notified
   std::atomic<bool> flowing_{false};     // between the first frame and the end of the stream
