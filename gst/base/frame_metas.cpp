@@ -19,27 +19,7 @@
 namespace supplier {
 namespace {
 
-// Header of a record that is not written by shmring::put_meta().
-struct Header {
-  std::uint32_t kind;
-  std::uint32_t size;  // of the bytes that follow
-};
-
 constexpr const char* kApplicationBytes = "ShmRingMetadata";  // a GstCustomMeta with the field `bytes`, a GBytes
-
-template <class T>
-void store(std::byte*& to, const T& value) {
-  std::memcpy(to, &value, sizeof value);
-  to += sizeof value;
-}
-
-template <class T>
-bool load(std::span<const std::byte>& from, T& value) {
-  if (from.size() < sizeof value) return false;
-  std::memcpy(&value, from.data(), sizeof value);
-  from = from.subspan(sizeof value);
-  return true;
-}
 
 std::string name_of(const shmring_meta& meta) { return {meta.name, meta.name_size}; }
 std::string_view text_of(const shmring_meta& meta) { return {static_cast<const char*>(meta.data), meta.data_size}; }
@@ -121,6 +101,13 @@ struct Room : GstByteArrayInterface {
   gsize capacity;
 };
 
+bool load(std::span<const std::byte>& from, std::uint32_t& value) {
+  if (from.size() < sizeof value) return false;
+  std::memcpy(&value, from.data(), sizeof value);
+  from = from.subspan(sizeof value);
+  return true;
+}
+
 // The part of a record that gst_meta_deserialize() does not check: the size of all, the size of the name, the name and its zero.
 bool is_serialized_meta(std::span<const std::byte> record) {
   auto rest = record;
@@ -133,13 +120,14 @@ bool is_serialized_meta(std::span<const std::byte> record) {
 }  // namespace
 
 std::span<const std::byte> MetasWriter::write(GstBuffer* buffer, std::span<const FramePart> parts) {
-  static_assert(sizeof(Header) + kMostParts * sizeof(FramePart) <= SHMRING_METADATA_SIZE);
+  static_assert(sizeof(shmring::MetaHeader) + kMostParts * sizeof(FramePart) <= SHMRING_METADATA_SIZE);
   used_ = 0;
   if (!parts.empty()) {
-    std::byte* to = bytes_.data();
-    store(to, Header{SHMRING_META_PARTS, static_cast<std::uint32_t>(parts.size_bytes())});
-    std::memcpy(to, parts.data(), parts.size_bytes());
-    used_ = sizeof(Header) + parts.size_bytes();
+    shmring_meta record = SHMRING_META_INIT;
+    record.kind = SHMRING_META_PARTS;
+    record.data = parts.data();
+    record.data_size = parts.size_bytes();
+    put(record);
   }
   gpointer state = nullptr;
   while (const GstMeta* meta = gst_buffer_iterate_meta(buffer, &state)) {
@@ -221,12 +209,13 @@ bool MetasWriter::add_custom(const GstMeta& meta) {
 
 bool MetasWriter::add_serialized([[maybe_unused]] const GstMeta& meta) {
 #if GST_CHECK_VERSION(1, 24, 0)
-  if (sizeof(Header) > bytes_.size() - used_) return false;
-  Room room{std::span(bytes_).subspan(used_ + sizeof(Header))};
+  shmring::MetaHeader header{SHMRING_META_SERIALIZED, 0};
+  if (sizeof header > bytes_.size() - used_) return false;
+  Room room{std::span(bytes_).subspan(used_ + sizeof header)};
   if (!gst_meta_serialize(&meta, &room)) return false;
-  std::byte* to = bytes_.data() + used_;
-  store(to, Header{SHMRING_META_SERIALIZED, static_cast<std::uint32_t>(room.len)});
-  used_ += sizeof(Header) + room.len;
+  header.size = static_cast<std::uint32_t>(room.len);
+  std::memcpy(bytes_.data() + used_, &header, sizeof header);
+  used_ += sizeof header + room.len;
   return true;
 #else
   return false;
@@ -267,8 +256,8 @@ bool MetasReader::add(GstBuffer* buffer, const shmring_meta& meta) {
 #if GST_CHECK_VERSION(1, 24, 0)
     case SHMRING_META_SERIALIZED: {
       guint32 consumed = 0;
-      if (is_serialized_meta(
-              std::as_bytes(std::span(text_of(meta)))))  // of one that is not registered here nothing comes: no error
+      // One that is not registered here adds nothing: no error.
+      if (is_serialized_meta(std::as_bytes(std::span(text_of(meta)))))
         gst_meta_deserialize(buffer, static_cast<const guint8*>(meta.data), meta.data_size, &consumed);
       return consumed != 0;
     }

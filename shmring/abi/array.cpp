@@ -189,20 +189,20 @@ Result<shmring_array> array_of_caps(std::string_view caps) {
   array.kind = static_cast<std::uint32_t>(type->kind);
   array.item_size = type->size;
   std::string_view shape = field_of(caps, "shape");
-  const Error bad = no_array(caps, "shape has 1 to 8 sides of at least 1, and at most 4 GiB in all");
-  if (!shape.starts_with('<') || !shape.ends_with('>')) return bad;
+  const auto bad = [&] { return no_array(caps, "shape has 1 to 8 sides of at least 1, and at most 4 GiB in all"); };
+  if (!shape.starts_with('<') || !shape.ends_with('>')) return bad();
   shape = shape.substr(1, shape.size() - 2);
   for (bool more = true; more;) {
     const auto comma = shape.find(',');
     more = comma != std::string_view::npos;
     const std::string_view side = without_type(shape.substr(0, comma));
-    if (array.dimensions == SHMRING_MAX_DIMENSIONS) return bad;
+    if (array.dimensions == SHMRING_MAX_DIMENSIONS) return bad();
     std::int64_t& number = array.shape[array.dimensions++];
     const auto [end, error] = std::from_chars(side.data(), side.data() + side.size(), number);
-    if (error != std::errc{} || end != side.data() + side.size()) return bad;
+    if (error != std::errc{} || end != side.data() + side.size()) return bad();
     if (more) shape = shape.substr(comma + 1);
   }
-  if (pack(array) == 0) return bad;
+  if (pack(array) == 0) return bad();
   return array;
 }
 

@@ -11,11 +11,6 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-struct Header {
-  std::uint32_t kind;
-  std::uint32_t size;  // of the bytes that follow
-};
-
 struct Timestamp {
   std::uint64_t timestamp;
   std::uint64_t duration;
@@ -51,7 +46,7 @@ std::string_view name_of(const shmring_meta& meta) { return {meta.name, meta.nam
 
 class Writer {
  public:
-  explicit Writer(std::span<std::byte> room) : room_(room), used_(sizeof(Header)) {}
+  explicit Writer(std::span<std::byte> room) : room_(room), used_(sizeof(MetaHeader)) {}
 
   template <class T>
   void store(const T& value) {
@@ -65,7 +60,7 @@ class Writer {
   // Writes the header, last: it has the size.
   std::size_t end(std::uint32_t kind) {
     if (!fits_ || used_ > room_.size()) return 0;
-    const Header header{kind, static_cast<std::uint32_t>(used_ - sizeof(Header))};
+    const MetaHeader header{kind, static_cast<std::uint32_t>(used_ - sizeof(MetaHeader))};
     std::memcpy(room_.data(), &header, sizeof header);
     return used_;
   }
@@ -79,7 +74,7 @@ class Writer {
 }  // namespace
 
 bool take_meta(Bytes& rest, shmring_meta& meta) {
-  Header header;
+  MetaHeader header;
   if (!load(rest, header) || header.size > rest.size()) return false;
   Bytes record = rest.first(header.size);
   rest = rest.subspan(header.size);

@@ -10,6 +10,12 @@
 
 namespace shmring {
 
+// Before the bytes of each record.
+struct MetaHeader {
+  std::uint32_t kind;
+  std::uint32_t size;  // of the bytes that follow
+};
+
 // Takes the next record off `rest`; what it gives borrows those bytes. False: they are no record, or one that contradicts itself.
 // A kind that is not known is no fault: its bytes are in `data`.
 bool take_meta(std::span<const std::byte>& rest, shmring_meta& meta);
