@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "errors.hpp"
 
@@ -127,6 +128,15 @@ py::object wrap(const Tensor& tensor, const shmring_array& array, const py::obje
   return capsule;
 }
 
+std::pair<int, int> pair_of(PyObject* object, const char* otherwise) {
+  int first = 0, second = 0;
+  if (PyTuple_Check(object) == 0 || PyArg_ParseTuple(object, "ii", &first, &second) == 0) {
+    PyErr_Clear();
+    refuse(otherwise);
+  }
+  return {first, second};
+}
+
 }  // namespace
 
 DlpackRequest DlpackRequest::parse(PyObject* arguments, PyObject* names) {
@@ -137,24 +147,13 @@ DlpackRequest DlpackRequest::parse(PyObject* arguments, PyObject* names) {
     throw py::error_already_set();
   if (stream != Py_None) refuse("a frame lies in the host's memory, where stream is None");
   if (device != Py_None) {
-    int type = 0, id = 0;
-    if (PyTuple_Check(device) == 0 ||
-        PyArg_ParseTuple(device, "ii;dl_device is a type and a number", &type, &id) == 0) {
-      PyErr_Clear();
-      refuse("dl_device is a pair of numbers, the device's type and its own");
-    }
+    const auto [type, id] = pair_of(device, "dl_device is a pair of numbers, the device's type and its own");
     if (type != kHost || id != 0)
       refuse("a frame lies in the host's memory, device (1, 0): take it from there to another device");
   }
   DlpackRequest request;
   if (version != Py_None) {
-    int major = 0, minor = 0;
-    if (PyTuple_Check(version) == 0 ||
-        PyArg_ParseTuple(version, "ii;max_version is two numbers", &major, &minor) == 0) {
-      PyErr_Clear();
-      refuse("max_version is a pair of numbers, major and minor");
-    }
-    request.knows_read_only = major >= 1;
+    request.knows_read_only = pair_of(version, "max_version is a pair of numbers, major and minor").first >= 1;
   }
   if (copy != Py_None) {
     const int wanted = PyObject_IsTrue(copy);

@@ -38,12 +38,7 @@ py::object to_python(shmring_wake value) { return py::str(shmring_wake_name(valu
 py::object to_python(shmring_reader_state value) { return py::str(shmring_reader_state_name(value)); }
 py::object to_python(const char* value) { return text(value); }
 py::object to_python(const shmring_times& times) { return fields(times); }
-py::object to_python(const std::uint64_t (&violations)[SHMRING_VIOLATIONS]) {
-  py::dict counts;
-  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
-    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i))) counts[name] = violations[i];
-  return counts;
-}
+py::object to_python(const std::uint64_t (&violations)[SHMRING_VIOLATIONS]) { return fields(violations); }
 
 template <class Account>
 py::dict fields(const Account& account) {

@@ -23,12 +23,7 @@ ordered_json json_of(shmring_wake value) { return shmring_wake_name(value); }
 ordered_json json_of(shmring_reader_state value) { return shmring_reader_state_name(value); }
 ordered_json json_of(const char* text) { return text; }
 ordered_json json_of(const shmring_times& times) { return fields(times); }
-ordered_json json_of(const std::uint64_t (&violations)[SHMRING_VIOLATIONS]) {
-  auto counts = ordered_json::object();
-  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
-    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i))) counts[name] = violations[i];
-  return counts;
-}
+ordered_json json_of(const std::uint64_t (&violations)[SHMRING_VIOLATIONS]) { return fields(violations); }
 
 template <class Account>
 ordered_json fields(const Account& account) {
@@ -71,6 +66,15 @@ std::string size(std::uint64_t bytes) {
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
   return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : 1, units[unit]);
+}
+
+// " (message 2, tail 1)"; empty without violations.
+std::string violations(const shmring_ring_stats& ring) {
+  std::string text;
+  for_each_field(ring.violations, [&](const char* name, std::uint64_t count) {
+    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? " (" : ", ", name, count);
+  });
+  return text.empty() ? text : text + ")";
 }
 
 using Row = std::vector<std::string>;
@@ -116,15 +120,6 @@ std::string to_json(const std::string& path, const Stats& stats, std::uint64_t n
   auto& accounts = json["accounts"] = ordered_json::array();
   for (const auto& account : stats.accounts) accounts.push_back(fields(account));
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
-
-// " (message 2, tail 1)"; empty without violations.
-std::string violations(const shmring_ring_stats& ring) {
-  std::string text;
-  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
-    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i)); name && ring.violations[i] != 0)
-      text += fmt::format("{}{} {}", text.empty() ? " (" : ", ", name, ring.violations[i]);
-  return text.empty() ? text : text + ")";
 }
 
 std::string to_text(const std::string& path, const Stats& stats, std::uint64_t now) {

@@ -23,6 +23,13 @@ constexpr void for_each_field(const shmring_times& times, Visit&& visit) {
   visit("max", times.max);
 }
 
+// Violations of each kind that there is; programs that link the library.
+template <class Visit>
+void for_each_field(const uint64_t (&violations)[SHMRING_VIOLATIONS], Visit&& visit) {
+  for (int i = 0; i < SHMRING_VIOLATIONS; ++i)
+    if (const char* name = shmring_violation_name(static_cast<shmring_violation>(i))) visit(name, violations[i]);
+}
+
 template <class Visit>
 constexpr void for_each_field(const shmring_ring_stats& ring, Visit&& visit) {
   visit("publisher_pid", ring.publisher_pid);

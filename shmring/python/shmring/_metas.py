@@ -68,19 +68,23 @@ def encode(metas):
     return [_encode(meta) for meta in metas]
 
 
+def _record(kind, name=b"", data=b"", time=0, duration=_NONE, box=(0, 0, 0, 0), id=0, parent=-1):
+    return kind, name, data, time, duration, box, id, parent
+
+
 def _encode(meta):
     try:
         if isinstance(meta, Timestamp):
-            return _TIMESTAMP, meta.reference.encode(), b"", meta.time, _NONE if meta.duration is None else meta.duration, (0, 0, 0, 0), 0, -1
+            return _record(_TIMESTAMP, meta.reference.encode(), time=meta.time, duration=_NONE if meta.duration is None else meta.duration)
         if isinstance(meta, Region):
             lines = [parameter.encode() for parameter in meta.parameters]
             if any(b"\n" in line for line in lines):
                 raise Invalid("a parameter of a Region is one line of text, as Gst.Structure.to_string() gives it")
-            return _REGION, meta.type.encode(), b"\n".join(lines), 0, _NONE, tuple(meta)[1:5], meta.id, meta.parent
+            return _record(_REGION, meta.type.encode(), b"\n".join(lines), box=tuple(meta)[1:5], id=meta.id, parent=meta.parent)
         if isinstance(meta, CustomMeta):
-            return _CUSTOM, meta.name.encode(), meta.fields.encode(), 0, _NONE, (0, 0, 0, 0), 0, -1
+            return _record(_CUSTOM, meta.name.encode(), meta.fields.encode())
         if isinstance(meta, SerializedMeta):
-            return _SERIALIZED, b"", bytes(meta.data), 0, _NONE, (0, 0, 0, 0), 0, -1
+            return _record(_SERIALIZED, data=bytes(meta.data))
     except AttributeError:
         raise TypeError(f"{meta!r} has a field of another type than shmring.{type(meta).__name__} documents") from None
     raise TypeError(f"metas are Timestamp, Region, CustomMeta or SerializedMeta of shmring, not {type(meta).__name__}")
