@@ -237,10 +237,11 @@ def test_tests_inside_a_program_are_counted(result, output, expected):
 
 def test_a_count_of_a_run_names_what_failed(tmp_path, capsys):
     log = tmp_path / "testlog.json"
-    tests = [{"name": "a", "result": "OK", "stdout": "", "duration": 1.0},
+    tests = [{"name": "a", "result": "OK", "stdout": "[  SKIPPED ] A.NeedsRoot (0 ms)\n", "duration": 1.0},
              {"name": "b", "result": "FAIL", "stdout": "why it failed", "duration": 1.0, "returncode": 1}]
     log.write_text("\n".join(map(json.dumps, tests)), encoding="utf-8")
     count_tests.main(log)
     said = capsys.readouterr().out
     assert "why it failed" in said
+    assert "a: left out: A.NeedsRoot" in said
     assert said.splitlines()[-1] == "1 1"

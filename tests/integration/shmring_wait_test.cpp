@@ -77,6 +77,13 @@ class ShmRingWait : public ShmRing {
   static bool waits(const std::future<GstFlowReturn>& pushed) {
     return pushed.wait_for(50ms) == std::future_status::timeout;
   }
+  // The only reader has no room with frame 1; frame 2, which `pushed` pushes, is kept back for it.
+  static void keep_back(Harness& in, std::future<GstFlowReturn>& pushed) {
+    ASSERT_TRUE(in.has_readers(1));
+    ASSERT_EQ(in.push(frame(1)), GST_FLOW_OK);
+    pushed = pushing(in, 2);
+    EXPECT_TRUE(waits(pushed));
+  }
   static guint64 sequence(const Harness& in) { return number(stats_of(in.element()).get(), "sequence"); }
 };
 
@@ -162,10 +169,8 @@ TEST_F(ShmRingWait, without_max_wait_no_reader_is_waited_for) {
 TEST_F(ShmRingWait, a_reader_that_leaves_is_not_waited_for) {
   Harness in = ready(sink("depth=1 max-wait=" + std::to_string(kForever)));
   auto stopped = reader("stopped");
-  ASSERT_TRUE(in.has_readers(1));
-  ASSERT_EQ(in.push(frame(1)), GST_FLOW_OK);
-  auto pushed = pushing(in, 2);
-  EXPECT_TRUE(waits(pushed));
+  std::future<GstFlowReturn> pushed;
+  ASSERT_NO_FATAL_FAILURE(keep_back(in, pushed));
   stopped.reset();
   EXPECT_EQ(pushed.get(), GST_FLOW_OK);
 }
@@ -173,10 +178,8 @@ TEST_F(ShmRingWait, a_reader_that_leaves_is_not_waited_for) {
 TEST_F(ShmRingWait, a_flush_ends_the_wait) {
   Harness in = ready(sink("depth=1 max-wait=" + std::to_string(kForever)));
   const auto stopped = reader("stopped");
-  ASSERT_TRUE(in.has_readers(1));
-  ASSERT_EQ(in.push(frame(1)), GST_FLOW_OK);
-  auto pushed = pushing(in, 2);
-  EXPECT_TRUE(waits(pushed));
+  std::future<GstFlowReturn> pushed;
+  ASSERT_NO_FATAL_FAILURE(keep_back(in, pushed));
   EXPECT_TRUE(in.push_event(gst_event_new_flush_start()));
   EXPECT_EQ(pushed.get(), GST_FLOW_FLUSHING);
   EXPECT_TRUE(in.push_event(gst_event_new_flush_stop(TRUE)));
@@ -191,10 +194,8 @@ TEST_F(ShmRingWait, a_flush_ends_the_wait) {
 TEST_F(ShmRingWait, a_pause_holds_the_frame_and_stopping_ends_the_wait) {
   Harness in = ready(sink("depth=1 max-wait=" + std::to_string(kForever)));
   const auto stopped = reader("stopped");
-  ASSERT_TRUE(in.has_readers(1));
-  ASSERT_EQ(in.push(frame(1)), GST_FLOW_OK);
-  auto pushed = pushing(in, 2);
-  EXPECT_TRUE(waits(pushed));
+  std::future<GstFlowReturn> pushed;
+  ASSERT_NO_FATAL_FAILURE(keep_back(in, pushed));
   ASSERT_NE(in.set_state(GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
   EXPECT_TRUE(stopped->read(0));
   EXPECT_TRUE(waits(pushed));

@@ -50,6 +50,8 @@ def main(path):
             print("\n".join(output[-TAIL:]))
         elif test["result"] == "SKIP":
             print(f"--- {test['name']}: left out")
+        for name in re.findall(r"^\[  SKIPPED \] ([\w/.]+) \(\d+ ms\)$", test.get("stdout", ""), re.M):
+            print(f"--- {test['name']}: left out: {name}")
     print(total_passed, total_failed)
 
 
