@@ -44,9 +44,7 @@ bool Branch::in_own_thread() const { return serving == this; }
 Branch::Peer Branch::peer_of(GstPad* pad) {
   const auto peer = adopt(gst_pad_get_peer(pad));
   if (!peer) return Peer::none;
-  GST_OBJECT_LOCK(peer.get());
-  const bool active = GST_PAD_IS_ACTIVE(peer.get()), flushing = GST_PAD_IS_FLUSHING(peer.get());
-  GST_OBJECT_UNLOCK(peer.get());
+  const auto [active, flushing] = state_of(peer.get());
   return !active ? Peer::inactive : flushing ? Peer::flushing : Peer::ready;
 }
 

@@ -27,17 +27,6 @@ bool has_several_inputs(GstElement* element) {
   return several;
 }
 
-struct State {
-  bool active, flushing;
-};
-
-State state_of(GstPad* pad) {
-  GST_OBJECT_LOCK(pad);
-  const State state{static_cast<bool>(GST_PAD_IS_ACTIVE(pad)), static_cast<bool>(GST_PAD_IS_FLUSHING(pad))};
-  GST_OBJECT_UNLOCK(pad);
-  return state;
-}
-
 // `gap`: a pad before this one does not flush.
 void look_behind(GstPad* source, std::vector<Owned<GstPad>>& seen, FlushBehind& found, bool gap) {
   auto sink = adopt(gst_pad_get_peer(source));
@@ -59,6 +48,13 @@ void look_behind(GstPad* source, std::vector<Owned<GstPad>>& seen, FlushBehind& 
 bool begins_flush(const Owned<GstEvent>& event) { return GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START; }
 
 }  // namespace
+
+PadState state_of(GstPad* pad) {
+  GST_OBJECT_LOCK(pad);
+  const PadState state{static_cast<bool>(GST_PAD_IS_ACTIVE(pad)), static_cast<bool>(GST_PAD_IS_FLUSHING(pad))};
+  GST_OBJECT_UNLOCK(pad);
+  return state;
+}
 
 StillDownstream::StillDownstream(GstPad* source) {
   still_ = hold_behind(source, false);
