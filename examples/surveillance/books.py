@@ -33,7 +33,7 @@ class Books:
             record.took_stats(branch, at)
             if branch.state not in ("", record.state):  # told before its first account
                 record.took_state(branch.state, branch.reason, at)
-        self._without_slot.append((at, self.ring["no-slot"]))
+        self._without_slot.append((at, self.ring["dropped-no-slot"]))
         received, published, dropped = (self.supply[name] for name in ("received", "published", "mailbox-drops"))
         self.inbox.took_account(Account(received, published, dropped, 0), at)
         if sum(self.ring[use] for use in ("free-slots", "owned", "loaned")) != self.ring["slots"]:

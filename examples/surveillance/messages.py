@@ -126,7 +126,7 @@ class Stats:
     @classmethod
     def of(cls, fields: Fields) -> "Stats":
         ring, supply = fields.table("ring"), fields.table("supply")
-        for name in ("no-slot", "slots", "free-slots", "owned", "loaned"):
+        for name in ("dropped-no-slot", "slots", "free-slots", "owned", "loaned"):
             ring.whole(name)
         for name in ("received", "published", "mailbox-drops"):
             supply.whole(name)

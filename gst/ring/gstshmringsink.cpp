@@ -221,8 +221,8 @@ void install_properties(GObjectClass* klass) {
    * GstShmRingSink:stats:
    *
    * A #GstStructure named "application/x-shmringsink-stats" with the fields of shmring_ring_stats, with '-' for '_'; numbers are #guint64.
-   * `sequence` = `published` + `no-slot` + `too-large` + `malformed`; `copied` of the published (the others were written in place),
-   * `streamed` of these past the caches; `slots` = `free-slots` + `owned` + `loaned`. `violations` is a structure: how many peers were
+   * `offered` = `published` + `dropped-no-slot` + `dropped-too-large` + `dropped-malformed`; `copied` of the published (the others
+   * were written in place), `streamed` of these past the caches; `slots` = `free-slots` + `owned` + `loaned`. `violations` is a structure: how many peers were
    * sent away for each way to break the rules. `metas-dropped` counts metas of buffers that did not fit into the ring's 4 KiB a frame or
    * cannot cross, since the element was made. `accounts` is a #GST_TYPE_ARRAY with a structure for each reader that is or was there: the
    * fields of the message `frame-health` and those of shmring_reader_account, whose `state` and `reason` are `reader-state` and

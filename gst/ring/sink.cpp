@@ -205,7 +205,7 @@ void Sink::require(std::uint64_t frame_size) {
   if (std::exchange(told_no_room_, true)) return;
   GST_ELEMENT_WARNING(element_, RESOURCE, NO_SPACE_LEFT,
                       ("No room for larger frames: %s. They are dropped until there is.", made.error().text.c_str()),
-                      ("each is counted in stats as too-large; the next try is in half a second"));
+                      ("each is counted in stats as dropped-too-large; the next try is in half a second"));
 }
 
 bool Sink::ready() {
@@ -404,7 +404,7 @@ GstFlowReturn Sink::drop(Damage why, GstBuffer* buffer) {
       break;
   }
   GST_ELEMENT_WARNING(element_, STREAM, FORMAT, ("A malformed frame is dropped: %s.", text.c_str()),
-                      ("further ones of this kind are only counted, see malformed in stats"));
+                      ("further ones of this kind are only counted, see dropped-malformed in stats"));
   return GST_FLOW_OK;
 }
 
@@ -433,7 +433,7 @@ GstFlowReturn Sink::settle(const shmring::Result<void>& result, std::uint64_t fr
             ("A frame is dropped: it has %" G_GUINT64_FORMAT " bytes, a slot %" G_GUINT64_FORMAT
              ": set %s to the size of the largest frame.",
              guint64{frame_size}, guint64{publisher_->slot_size()}, size_given_ ? "slot-size" : "max-slot-size"),
-            ("further frames that are too large are only counted, see too-large in stats"));
+            ("further frames that are too large are only counted, see dropped-too-large in stats"));
       return GST_FLOW_OK;
     default:
       tell(result.error());

@@ -198,11 +198,11 @@ struct Publisher::Impl {
     s.max_readers = options.max_readers;
     s.slot_size = r->geometry().slot_size;
     s.memory = r->geometry().total_size;
-    s.sequence = sequence.get();
+    s.offered = sequence.get();
     s.published = published.get();
-    s.no_slot = no_slot.get();
-    s.too_large = too_large.get();
-    s.malformed = malformed.get();
+    s.dropped_no_slot = no_slot.get();
+    s.dropped_too_large = too_large.get();
+    s.dropped_malformed = malformed.get();
     s.copied = copied.load(std::memory_order_relaxed);
     s.streamed = streamed.load(std::memory_order_relaxed);
     s.last_published_at = shared.last_published_at.get();

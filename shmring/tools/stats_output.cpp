@@ -130,9 +130,10 @@ std::string to_text(const std::string& path, const Stats& stats, std::uint64_t n
   text += fmt::format("slots    {} of {}: {} free, {} owned, {} loaned; {} of shared memory{}\n", ring.slots,
                       size(ring.slot_size), ring.free_slots, ring.owned, ring.loaned, size(ring.memory),
                       ring.rings > 1 ? fmt::format(", {} rings", ring.rings) : "");
-  text += fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} malformed, {} copied{}\n",
-                      ring.sequence, ring.published, ring.no_slot, ring.too_large, ring.malformed, ring.copied,
-                      ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
+  text +=
+      fmt::format("frames   {} offered, {} published, {} without a slot, {} too large, {} malformed, {} copied{}\n",
+                  ring.offered, ring.published, ring.dropped_no_slot, ring.dropped_too_large, ring.dropped_malformed,
+                  ring.copied, ring.streamed ? fmt::format(" ({} past the caches)", ring.streamed) : "");
   text += fmt::format("readers  {} of {}, {} refused, {} protocol violations{}\n", ring.readers, ring.max_readers,
                       ring.refused_readers, ring.protocol_violations, violations(ring));
   if (stats.accounts.empty()) return text;

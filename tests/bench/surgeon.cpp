@@ -74,7 +74,7 @@ class Rings {
     double all = 0;
     for (auto* publisher : publishers_) {
       shmring_reader_account lane{};
-      all += static_cast<double>(of(publisher, &lane).no_slot);
+      all += static_cast<double>(of(publisher, &lane).dropped_no_slot);
       all += static_cast<double>(lane.dropped);
     }
     return all;

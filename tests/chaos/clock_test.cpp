@@ -53,7 +53,7 @@ class Clocks : public RingFixture {
       ASSERT_EQ(publish(), SHMRING_OK);
       auto frame = reader->read(kPatience);
       ASSERT_TRUE(frame) << frame.error().text;
-      EXPECT_EQ(checked(*frame), publisher->stats().ring.sequence);
+      EXPECT_EQ(checked(*frame), publisher->stats().ring.offered);
     }
     expect_balance();
     EXPECT_EQ(lane("worker").dropped, 0u);

@@ -69,7 +69,7 @@ class InnerRing {
     const auto s = publisher_->stats();
     expect(s.ring.free_slots + s.ring.owned + s.ring.loaned == s.ring.slots, name + ": a slot is lost");
     expect(s.ring.protocol_violations == 0, name + ": a correct reader is taken for one that broke the protocol");
-    expect(s.ring.no_slot == 0, name + ": a frame was dropped for everybody");
+    expect(s.ring.dropped_no_slot == 0, name + ": a frame was dropped for everybody");
     for (const auto& lane : s.accounts)
       expect(lane.offered == lane.delivered + lane.dropped + lane.pending,
              name + ": the account of " + lane.worker + " is wrong");

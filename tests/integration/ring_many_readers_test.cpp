@@ -72,8 +72,8 @@ TEST(OnePublisherAndEightReaders, LoseTearRepeatAndReorderNothing) {
     return s.free_slots == s.slots - 1;  // all but the newest
   }));
   const auto stats = publisher->stats();
-  EXPECT_EQ(stats.ring.sequence, kFrames);
-  EXPECT_EQ(stats.ring.no_slot, 0u);
+  EXPECT_EQ(stats.ring.offered, kFrames);
+  EXPECT_EQ(stats.ring.dropped_no_slot, 0u);
   EXPECT_EQ(stats.ring.protocol_violations, 0u);
   ASSERT_EQ(stats.accounts.size(), workers.size());
   for (const auto& lane : stats.accounts) {

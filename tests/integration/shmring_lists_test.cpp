@@ -43,7 +43,7 @@ TEST_F(ShmRing, a_burst_of_packets_is_one_frame_and_arrives_packet_by_packet) {
   const auto lane = lane_of(in.element(), "reader");
   expect_balance(lane.get());
   EXPECT_EQ(number(lane.get(), "dropped"), 0u);
-  EXPECT_EQ(figure(in, "sequence"), 21u);
+  EXPECT_EQ(figure(in, "offered"), 21u);
 }
 
 TEST_F(ShmRing, packets_of_a_list_keep_their_flags_and_the_first_ones_metas) {
@@ -82,7 +82,7 @@ TEST_F(ShmRing, buffers_of_a_list_that_have_times_of_their_own_are_frames_of_the
   buffers.push_back(packet(4, 100, 2 * GST_SECOND));
   push(in, std::move(buffers));
   for (std::uint64_t i = 1; i <= 4; ++i) EXPECT_EQ(number_of(out.pull().get()), i);
-  EXPECT_EQ(figure(in, "sequence"), 2u);
+  EXPECT_EQ(figure(in, "offered"), 2u);
 }
 
 TEST_F(ShmRing, pictures_of_a_list_are_frames_of_their_own) {
@@ -94,7 +94,7 @@ TEST_F(ShmRing, pictures_of_a_list_are_frames_of_their_own) {
   for (std::uint64_t i = 1; i <= 3; ++i) buffers.push_back(frame(i));
   push(in, std::move(buffers));
   for (std::uint64_t i = 1; i <= 3; ++i) EXPECT_EQ(number_of(out.pull().get()), i);
-  EXPECT_EQ(figure(in, "sequence"), 3u);
+  EXPECT_EQ(figure(in, "offered"), 3u);
 }
 
 TEST_F(ShmRing, a_list_larger_than_a_slot_or_of_very_many_packets_takes_several_frames) {
@@ -106,14 +106,14 @@ TEST_F(ShmRing, a_list_larger_than_a_slot_or_of_very_many_packets_takes_several_
   for (std::uint64_t i = 1; i <= 10; ++i) buffers.push_back(packet(i, 1000));
   push(in, std::move(buffers));
   for (std::uint64_t i = 1; i <= 10; ++i) EXPECT_EQ(number_of(out.pull().get()), i);
-  EXPECT_EQ(figure(in, "sequence"), 4u);
+  EXPECT_EQ(figure(in, "offered"), 4u);
 
   buffers.clear();
   for (std::uint64_t i = 1; i <= 1000; ++i) buffers.push_back(packet(i, 8));
   push(in, std::move(buffers));
   for (std::uint64_t i = 1; i <= 1000; ++i) ASSERT_TRUE(out.pull());
-  EXPECT_EQ(figure(in, "sequence"), 7u);
-  EXPECT_EQ(figure(in, "too-large"), 0u);
+  EXPECT_EQ(figure(in, "offered"), 7u);
+  EXPECT_EQ(figure(in, "dropped-too-large"), 0u);
 }
 
 TEST_F(ShmRing, a_list_with_a_packet_that_cannot_be_read_costs_itself_alone) {
@@ -128,7 +128,7 @@ TEST_F(ShmRing, a_list_with_a_packet_that_cannot_be_read_costs_itself_alone) {
   gst_memory_unmap(memory, &map);
   gst_memory_unref(memory);
   EXPECT_EQ(in.push(packet(4, 100)), GST_FLOW_OK);
-  EXPECT_EQ(figure(in, "malformed"), 1u);
+  EXPECT_EQ(figure(in, "dropped-malformed"), 1u);
   EXPECT_EQ(figure(in, "published"), 1u);
 }
 

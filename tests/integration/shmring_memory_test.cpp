@@ -353,7 +353,7 @@ TEST_F(ShmRing, a_picture_whose_padding_does_not_fit_is_published_without_it) {
   const auto got = out.pull();
   ASSERT_TRUE(got);
   EXPECT_EQ(bytes_of(got.get()), expected);
-  EXPECT_EQ(figure(in, "too-large"), 0u);
+  EXPECT_EQ(figure(in, "dropped-too-large"), 0u);
 }
 
 // A quarter of a picture of random bytes, and what is to be seen of it.

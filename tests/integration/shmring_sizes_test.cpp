@@ -52,7 +52,7 @@ TEST_F(ShmRing, slots_grow_in_few_steps) {
     before = now;
   }
   EXPECT_LE(steps, 8u);
-  EXPECT_EQ(figure(in, "too-large"), 0u);
+  EXPECT_EQ(figure(in, "dropped-too-large"), 0u);
 }
 
 TEST_F(ShmRing, growth_ends_at_max_slot_size_and_one_warning_names_it) {
@@ -65,7 +65,7 @@ TEST_F(ShmRing, growth_ends_at_max_slot_size_and_one_warning_names_it) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(in.push(frame(3, 200'001)), GST_FLOW_OK);
   in.push(frame(4, 1'000));
   EXPECT_EQ(figure(in, "published"), 3u);
-  EXPECT_EQ(figure(in, "too-large"), 3u);
+  EXPECT_EQ(figure(in, "dropped-too-large"), 3u);
   const std::string warning = in.message(GST_MESSAGE_WARNING);
   EXPECT_NE(warning.find("200001 bytes"), std::string::npos) << warning;
   EXPECT_NE(warning.find("max-slot-size"), std::string::npos) << warning;
@@ -88,7 +88,7 @@ TEST_F(ShmRing, a_picture_with_far_too_many_bytes_makes_no_larger_slots_and_arri
   ASSERT_TRUE(got);
   EXPECT_EQ(gst_buffer_get_size(got.get()), kFrameSize);
   EXPECT_EQ(figure(in, "slot-size"), kFrameSize);
-  EXPECT_EQ(figure(in, "too-large"), 0u);
+  EXPECT_EQ(figure(in, "dropped-too-large"), 0u);
 }
 
 struct Damaged {
@@ -157,8 +157,8 @@ TEST_F(ShmRing, a_malformed_frame_costs_itself_alone_is_counted_and_reported_onc
     ASSERT_EQ(in.push(frame(2, 4608)), GST_FLOW_OK);
     EXPECT_EQ(number_of(out.pull().get()), 1u) << damaged.what;
     EXPECT_EQ(number_of(out.pull().get()), 2u) << damaged.what;
-    EXPECT_EQ(figure(in, "malformed"), 3u) << damaged.what;
-    EXPECT_EQ(figure(in, "sequence"), 5u) << damaged.what;
+    EXPECT_EQ(figure(in, "dropped-malformed"), 3u) << damaged.what;
+    EXPECT_EQ(figure(in, "offered"), 5u) << damaged.what;
     const std::string warning = in.message(GST_MESSAGE_WARNING);
     EXPECT_NE(warning.find(damaged.told), std::string::npos) << damaged.what << ": " << warning;
     EXPECT_EQ(in.message(GST_MESSAGE_WARNING, 0ms), "") << damaged.what;
@@ -179,7 +179,7 @@ TEST_F(ShmRing, a_frame_whose_memory_cannot_be_read_costs_itself_alone) {
   EXPECT_EQ(in.push(supplier::share(locked.get())), GST_FLOW_OK);
   gst_memory_unmap(memory, &map);
   gst_memory_unref(memory);
-  EXPECT_EQ(figure(in, "malformed"), 1u);
+  EXPECT_EQ(figure(in, "dropped-malformed"), 1u);
   EXPECT_NE(in.message(GST_MESSAGE_WARNING).find("cannot be read"), std::string::npos);
   EXPECT_EQ(in.push(frame(2)), GST_FLOW_OK);
   EXPECT_EQ(figure(in, "published"), 1u);

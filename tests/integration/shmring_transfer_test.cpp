@@ -371,7 +371,7 @@ TEST_F(ShmRing, frames_for_which_no_ring_is_to_be_had_are_dropped_and_counted_an
   EXPECT_NE(warning.find("ulimit -f"), std::string::npos) << warning;
   EXPECT_EQ(in.message(GST_MESSAGE_WARNING, 0ms), "");
   EXPECT_EQ(in.message(GST_MESSAGE_ERROR, 0ms), "");
-  EXPECT_EQ(number(stats_of(in.element()).get(), "too-large"), 3u);
+  EXPECT_EQ(number(stats_of(in.element()).get(), "dropped-too-large"), 3u);
   std::uint64_t sent = 5;
   EXPECT_TRUE(eventually([&] {
     EXPECT_EQ(in.push(frame(sent++, 640 * 480)), GST_FLOW_OK);
@@ -402,7 +402,7 @@ TEST_F(ShmRing, a_frame_that_is_too_large_is_refused_counted_and_reported_once) 
   EXPECT_NE(warning.find(std::to_string(kFrameSize + 1)), std::string::npos) << warning;
   EXPECT_NE(warning.find("slot-size"), std::string::npos) << warning;
   EXPECT_EQ(in.message(GST_MESSAGE_WARNING, 0ms), "");
-  EXPECT_EQ(number(stats_of(in.element()).get(), "too-large"), 3u);
+  EXPECT_EQ(number(stats_of(in.element()).get(), "dropped-too-large"), 3u);
   const auto lane = lane_of(in.element(), "reader");
   expect_balance(lane.get());
   EXPECT_EQ(number(lane.get(), "dropped"), 3u);

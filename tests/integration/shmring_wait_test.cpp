@@ -84,7 +84,7 @@ class ShmRingWait : public ShmRing {
     pushed = pushing(in, 2);
     EXPECT_TRUE(waits(pushed));
   }
-  static guint64 sequence(const Harness& in) { return number(stats_of(in.element()).get(), "sequence"); }
+  static guint64 offered(const Harness& in) { return number(stats_of(in.element()).get(), "offered"); }
 };
 
 // The frames of this file take 10 s each: it is read far faster than it would be shown.
@@ -119,7 +119,7 @@ TEST_F(ShmRingWait, few_slots_lose_nothing_either) {
   ASSERT_TRUE(in.has_readers(1));
   for (std::uint64_t i = 1; i <= 200; ++i) ASSERT_EQ(in.push(frame(i)), GST_FLOW_OK);
   EXPECT_TRUE(a.got(200));
-  EXPECT_EQ(number(stats_of(in.element()).get(), "no-slot"), 0u);
+  EXPECT_EQ(number(stats_of(in.element()).get(), "dropped-no-slot"), 0u);
 }
 
 // 300 frames that each wait as long would take a quarter of an hour.
@@ -188,7 +188,7 @@ TEST_F(ShmRingWait, a_flush_ends_the_wait) {
   EXPECT_TRUE(in.push_event(gst_event_new_segment(&segment)));
   EXPECT_TRUE(stopped->read(0));
   EXPECT_EQ(in.push(frame(3)), GST_FLOW_OK);
-  EXPECT_EQ(sequence(in), 2u) << "the frame that was flushed was never offered";
+  EXPECT_EQ(offered(in), 2u) << "the frame that was flushed was never offered";
 }
 
 TEST_F(ShmRingWait, a_pause_holds_the_frame_and_stopping_ends_the_wait) {
@@ -199,7 +199,7 @@ TEST_F(ShmRingWait, a_pause_holds_the_frame_and_stopping_ends_the_wait) {
   ASSERT_NE(in.set_state(GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
   EXPECT_TRUE(stopped->read(0));
   EXPECT_TRUE(waits(pushed));
-  EXPECT_EQ(sequence(in), 1u);
+  EXPECT_EQ(offered(in), 1u);
   ASSERT_NE(in.set_state(GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE);
   EXPECT_EQ(pushed.get(), GST_FLOW_OK);
   pushed = pushing(in, 3);

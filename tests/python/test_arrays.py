@@ -95,7 +95,7 @@ def test_shmringsink_counts_buffers_that_are_no_whole_array(path, spawn):
         try:
             return shmring.inspect(path, 10)
         except shmring.Disconnected:
-            return {"malformed": 0}
+            return {"dropped_malformed": 0}
 
-    eventually(lambda: stats()["malformed"] >= 3)
+    eventually(lambda: stats()["dropped_malformed"] >= 3)
     assert stats()["published"] == 0

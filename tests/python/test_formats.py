@@ -184,8 +184,8 @@ def test_to_bgr_says_what_encoded_frames_need(line):
 
 def test_a_bayer_frame_that_is_too_short_or_absent_costs_no_other_one(line):
     caps = "video/x-bayer,format=rggb,width=10,height=12,framerate=0/1"
-    before = line.pipeline.get_by_name("sink").props.stats["malformed"]
+    before = line.pipeline.get_by_name("sink").props.stats["dropped-malformed"]
     line.push(caps, bytes(119))
     line.source.send_event(Gst.Event.new_gap(0, Gst.SECOND))  # the last picture just stays
     assert (line.through(caps, bytes(120)).array == 0).all()
-    assert line.pipeline.get_by_name("sink").props.stats["malformed"] == before + 1
+    assert line.pipeline.get_by_name("sink").props.stats["dropped-malformed"] == before + 1

@@ -53,7 +53,7 @@ def test_a_frame_that_does_not_fit_is_refused_and_counted(path):
         with pytest.raises(shmring.TooLarge, match="101.*100|100.*101"):
             publisher.publish(bytes(101))
         assert publisher.publish(bytes(100)) is not None
-        assert publisher.stats()["too_large"] == 1
+        assert publisher.stats()["dropped_too_large"] == 1
 
 
 def test_only_the_first_bytes_of_a_buffer_can_be_published(path):
@@ -130,7 +130,7 @@ def test_a_loan_that_is_dropped_discarded_or_left_goes_back(publisher):
     with pytest.raises(RuntimeError), publisher.loan():
         raise RuntimeError
     assert loaned() == 0
-    assert publisher.stats()["sequence"] == 0
+    assert publisher.stats()["offered"] == 0
 
 
 def test_a_discarded_loan_is_not_given_away_while_an_array_could_write_to_it(publisher, reader):
@@ -180,8 +180,8 @@ def test_with_no_slot_free_the_frame_is_dropped_and_counted(path):
                 break
         numbers = [publisher.publish(b"x") for _ in range(10)]
         stats = publisher.stats()
-        assert stats["sequence"] == 10
-        assert stats["no_slot"] == numbers.count(None)
+        assert stats["offered"] == 10
+        assert stats["dropped_no_slot"] == numbers.count(None)
         lane = stats["accounts"][0]
         assert lane["offered"] == lane["delivered"] + lane["dropped"] + lane["pending"] == 10
 
@@ -223,7 +223,7 @@ def test_threads_may_publish_at_once(publisher, reader):
     publisher.end()
     taking.join()
     lane = publisher.stats()["accounts"][0]
-    assert publisher.stats()["sequence"] == 800
+    assert publisher.stats()["offered"] == 800
     assert lane["delivered"] == len(seen) and lane["offered"] == lane["delivered"] + lane["dropped"]
 
 
@@ -274,7 +274,7 @@ def test_a_picture_that_is_not_whole_is_refused_and_readers_go_on(path):
         publisher.end()
         assert [frame.array.shape for frame in reader] == [(6, 8, 3)] * 2
         stats = publisher.stats()
-        assert (stats["malformed"], stats["published"], stats["sequence"]) == (1, 2, 3)
+        assert (stats["dropped_malformed"], stats["published"], stats["offered"]) == (1, 2, 3)
 
 
 def test_a_frame_without_times_has_that_of_publishing(publisher, reader):

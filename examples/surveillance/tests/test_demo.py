@@ -64,7 +64,7 @@ def test_each_fault_was_seen_as_what_it_is_and_the_worker_came_back(demo):
 def test_no_other_worker_lost_a_frame(demo):
     report = demo[2]
     ring = report["capture"]["ring"]
-    assert ring["no-slot"] == 0
+    assert ring["dropped-no-slot"] == 0
     for fault in report["faults"]:
         others = {"motion", "person", "flow", "inbox", "recorder", "recorder-branch", "ring-branch"} - {fault["worker"]}
         assert set(fault["others"]) == others

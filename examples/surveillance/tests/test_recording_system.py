@@ -92,6 +92,6 @@ def test_what_a_worker_saw_is_kept_with_the_seconds_before_it_and_a_stopped_reco
     before = len(list((kept / "clips").glob("*.json")))
     eventually(lambda: len(list((kept / "clips").glob("*.json"))) > before, "a clip of the new recorder")
     assert (system.worker("motion")["pid"], system.worker("watcher")["pid"]) == others
-    assert system.snapshot()["cameras"][0]["ring"]["no_slot"] == 0
+    assert system.snapshot()["cameras"][0]["ring"]["dropped_no_slot"] == 0
     assert system.stop() == 0
     assert all(frames(path) > 0 for path in (kept / "segments").glob("*.mkv"))

@@ -213,7 +213,7 @@ def test_what_the_publisher_tells_becomes_the_workers_account(tmp_path):
             lane = {"worker": "one", "offered": 9, "delivered": 5, "dropped": 3, "pending": 1, "generation": 2}
             slots = {"slots": 4, "free-slots": 1, "owned": 2, "loaned": 1}
             supply = {"received": 9, "published": 8, "mailbox-drops": 1, "branches": [lane | {"worker": "b"}]}
-            made.say("stats", ring={"accounts": [lane], "no-slot": 3, **slots}, supply=supply,
+            made.say("stats", ring={"accounts": [lane], "dropped-no-slot": 3, **slots}, supply=supply,
                      recorder=lane | {"worker": "r"})
             await made.until(lambda: made["one"].record.account.offered)
             assert made["one"].record.account.balanced and made["one"].record.generation == 2

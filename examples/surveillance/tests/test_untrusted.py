@@ -32,7 +32,7 @@ GOOD = {"web": {"listen": "127.0.0.1:0", "names": ["a.example"]}, "ring": {"stal
 LANE = {"worker": "one", "state": "ok", "previous-state": "waiting", "reason": "it reads", "generation": 1, "offered": 9, "delivered": 5,
         "dropped": 3, "pending": 1, "age-p50": 100, "age-p99": 2000, "reader-state": "active", "pid": 77, "drop-rate": 0.1}
 STATS = {"kind": "stats", "last": False, "recorder": LANE | {"worker": "r"},
-         "ring": {"accounts": [LANE], "no-slot": 3, "slots": 4, "free-slots": 1, "owned": 2, "loaned": 1,
+         "ring": {"accounts": [LANE], "dropped-no-slot": 3, "slots": 4, "free-slots": 1, "owned": 2, "loaned": 1,
                   "violations": {"seals": 0}},
          "supply": {"received": 9, "published": 8, "mailbox-drops": 1, "branches": [LANE | {"worker": "b"}]}}
 HEALTH = {"kind": "health", "worker": "one", "state": "stuck", "previous-state": "ok", "reason": "no progress"}

@@ -29,7 +29,7 @@ def worker(name, state="ok", phase="running", **more):
 def camera(name="front", state="ok", phase="running", workers=(), branches=(), **more):
     return {"name": name, "input": "test", "state": state, "reason": "", "since": time.time() - 60, "phase": phase, "pid": 4710,
             "restarts": 0, "restarts_left": 3, "received": 100, "published": 100, "mailbox_drops": 0,
-            "ring": {"slots": 40, "free_slots": 36, "owned": 3, "loaned": 1, "no_slot": 0},
+            "ring": {"slots": 40, "free_slots": 36, "owned": 3, "loaned": 1, "dropped_no_slot": 0},
             "workers": list(workers), "branches": list(branches), "reports": {}, **more}
 
 

@@ -41,7 +41,7 @@ CAMERAS: tuple[tuple[type, str, str, Value], ...] = (
     (GaugeMetricFamily, "camera_state_since_timestamp_seconds", "Since when the camera is in its state", field("since")),
     (GaugeMetricFamily, "ring_slots", "Slots of the ring", ring("slots")),
     (CounterMetricFamily, "ring_frames_without_slot", "Frames that no worker got because no slot was free",
-     ring("no_slot")),
+     ring("dropped_no_slot")),
 )
 WORKERS: tuple[tuple[type, str, str, Value], ...] = (
     (CounterMetricFamily, "worker_frames_offered", "Frames published for the worker: delivered + dropped + pending",

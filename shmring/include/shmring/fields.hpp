@@ -42,11 +42,11 @@ constexpr void for_each_field(const shmring_ring_stats& ring, Visit&& visit) {
   visit("rings", ring.rings);
   visit("slot_size", ring.slot_size);
   visit("memory", ring.memory);
-  visit("sequence", ring.sequence);
+  visit("offered", ring.offered);
   visit("published", ring.published);
-  visit("no_slot", ring.no_slot);
-  visit("too_large", ring.too_large);
-  visit("malformed", ring.malformed);
+  visit("dropped_no_slot", ring.dropped_no_slot);
+  visit("dropped_too_large", ring.dropped_too_large);
+  visit("dropped_malformed", ring.dropped_malformed);
   visit("copied", ring.copied);
   visit("streamed", ring.streamed);
   visit("refused_readers", ring.refused_readers);

@@ -432,12 +432,12 @@ typedef struct shmring_ring_stats {
   uint32_t readers; /* attached now */
   uint32_t rings;   /* generations of the ring that still live: 1, or more while old frames are held */
   uint64_t slot_size;
-  uint64_t memory;    /* bytes of shared memory */
-  uint64_t sequence;  /* frames offered to the ring */
-  uint64_t published; /* frames that had a slot */
-  uint64_t no_slot;   /* frames that no reader was offered because no slot was free */
-  uint64_t too_large; /* frames refused because they did not fit */
-  uint64_t copied;    /* frames copied into a slot (the others were written in place) */
+  uint64_t memory;            /* bytes of shared memory */
+  uint64_t offered;           /* frames offered to the ring */
+  uint64_t published;         /* frames that had a slot */
+  uint64_t dropped_no_slot;   /* frames that no reader was offered because no slot was free */
+  uint64_t dropped_too_large; /* frames refused because they did not fit */
+  uint64_t copied;            /* frames copied into a slot (the others were written in place) */
   uint64_t refused_readers;
   uint64_t
       protocol_violations; /* peers disconnected for a protocol violation: the sum of `violations` but for silence */
@@ -445,7 +445,7 @@ typedef struct shmring_ring_stats {
   char caps[256];                          /* the present format's caps, cut at the end if longer */
   uint64_t violations[SHMRING_VIOLATIONS]; /* how many peers were sent away for each shmring_violation */
   uint64_t streamed;                       /* of `copied`: past the caches, as large frames are where that is faster */
-  uint64_t malformed;                      /* frames refused because they are not what their format says */
+  uint64_t dropped_malformed;              /* frames refused because they are not what their format says */
 } shmring_ring_stats;
 #define SHMRING_RING_STATS_INIT                                                                                        \
   {                                                                                                                    \

@@ -140,11 +140,11 @@ class _RingStats(TypedDict):
     rings: int
     slot_size: int
     memory: int
-    sequence: int
+    offered: int
     published: int
-    no_slot: int
-    too_large: int
-    malformed: int
+    dropped_no_slot: int
+    dropped_too_large: int
+    dropped_malformed: int
     copied: int
     streamed: int
     refused_readers: int

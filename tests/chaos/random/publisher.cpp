@@ -275,10 +275,10 @@ class Publishing {
         board_.fail(publisher_name(number_) + ": its figures " + when + ": expected " + what + " " +
                     std::to_string(expected) + ", seen " + std::to_string(seen));
     };
-    compare("sequence", me_.begun, ring.sequence);
+    compare("offered", me_.begun, ring.offered);
     compare("published", me_.frames, ring.published);
-    compare("no_slot", me_.no_slot, ring.no_slot);
-    compare("too_large", me_.too_large, ring.too_large);
+    compare("dropped_no_slot", me_.no_slot, ring.dropped_no_slot);
+    compare("dropped_too_large", me_.too_large, ring.dropped_too_large);
     compare("slot_size", capacity_, ring.slot_size);
   }
 

@@ -140,8 +140,9 @@ void Round::check_account(Path& path) {
       board_->fail(name + " at rest: " + what + ": expected " + std::to_string(expected) + ", seen " +
                    std::to_string(found));
   };
-  expect("sequence", slot.begun, ring.sequence);
-  expect("published + no_slot + too_large", ring.sequence, ring.published + ring.no_slot + ring.too_large);
+  expect("offered", slot.begun, ring.offered);
+  expect("published + dropped_no_slot + dropped_too_large", ring.offered,
+         ring.published + ring.dropped_no_slot + ring.dropped_too_large);
   expect("loaned", 0, ring.loaned);
   expect("free slots", ring.slots - 1, ring.free_slots);
   for (std::uint32_t i = 0; i < workers_.size(); ++i) {

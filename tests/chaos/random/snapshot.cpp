@@ -14,9 +14,12 @@ struct Figure {
 
 // Counters that never go back.
 constexpr Figure<shmring_ring_stats> kOfTheRing[] = {
-    {"sequence", &shmring_ring_stats::sequence}, {"published", &shmring_ring_stats::published},
-    {"no_slot", &shmring_ring_stats::no_slot},   {"too_large", &shmring_ring_stats::too_large},
-    {"copied", &shmring_ring_stats::copied},     {"refused_readers", &shmring_ring_stats::refused_readers},
+    {"offered", &shmring_ring_stats::offered},
+    {"published", &shmring_ring_stats::published},
+    {"dropped_no_slot", &shmring_ring_stats::dropped_no_slot},
+    {"dropped_too_large", &shmring_ring_stats::dropped_too_large},
+    {"copied", &shmring_ring_stats::copied},
+    {"refused_readers", &shmring_ring_stats::refused_readers},
 };
 constexpr Figure<shmring_reader_account> kOfALane[] = {
     {"offered", &shmring_reader_account::offered},
@@ -93,10 +96,10 @@ void Snapshots::check_lane(const shmring_reader_account& lane, const shmring_rin
   if (lane.generation < then.generation) fail(name + ": its generation went back");
   // Frames of one look were offered before the next one asked. The newest frame is offered again to one that comes.
   const std::uint64_t again = std::uint64_t{then.generation} + publisher.rings;
-  if (then.offered > ring.sequence + again)
-    fail(name + ": offered " + std::to_string(then.offered) + " of " + std::to_string(ring.sequence) + " frames");
-  if (then.last_taken_sequence > ring.sequence)
-    fail(name + ": took frame " + std::to_string(then.last_taken_sequence) + " of " + std::to_string(ring.sequence));
+  if (then.offered > ring.offered + again)
+    fail(name + ": offered " + std::to_string(then.offered) + " of " + std::to_string(ring.offered) + " frames");
+  if (then.last_taken_sequence > ring.offered)
+    fail(name + ": took frame " + std::to_string(then.last_taken_sequence) + " of " + std::to_string(ring.offered));
 }
 
 }  // namespace chaos

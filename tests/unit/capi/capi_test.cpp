@@ -216,7 +216,7 @@ TEST_F(CApi, NamesTheMacroWhereAStructureWasNotInitialised) {
   EXPECT_TRUE(says("SHMRING_FORMAT_INIT")) << shmring_last_error();
   EXPECT_EQ(shmring_publisher_stats(publisher, &stats, nullptr, 0, 0, nullptr), SHMRING_OK);
   EXPECT_EQ(stats.loaned, 1u);
-  EXPECT_EQ(stats.sequence, 0u);
+  EXPECT_EQ(stats.offered, 0u);
   shmring_frame_info whole = SHMRING_FRAME_INFO_INIT;
   EXPECT_EQ(shmring_publisher_publish(publisher, &loan, &whole), SHMRING_OK) << shmring_last_error();
 

@@ -402,7 +402,7 @@ TEST_F(Changes, FramesHeldOfFormerRingsCountAgainstWhatMayBeHeld) {
   std::vector<Frame> held;
   std::uint64_t of_former_rings = 0;
   const auto next_size = [&] {
-    of_former_rings = publisher->stats().ring.sequence;  // frames that still wait there are let go
+    of_former_rings = publisher->stats().ring.offered;  // frames that still wait there are let go
     return publisher->resize(kFrameSize + publisher->slot_size());
   };
   const auto hold_one = [&] {

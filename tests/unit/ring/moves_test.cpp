@@ -161,7 +161,7 @@ TEST_F(Moves, WhatWaitsForAReaderOnItsWayKeepsNoRoomFromANewRing) {
     ASSERT_TRUE(publisher->resize(size));
     ASSERT_EQ(publish(size), SHMRING_OK);
   }
-  EXPECT_TRUE(support::eventually([&] { return next(*reader) == publisher->stats().ring.sequence; }));
+  EXPECT_TRUE(support::eventually([&] { return next(*reader) == publisher->stats().ring.offered; }));
   expect_balance();
 }
 

@@ -19,7 +19,7 @@ TEST_F(ObserverTest, SeesWhatThePublisherSees) {
   next(*a);
   const auto observer = *Observer::open(path, kPatience);
   const auto seen = *observer->stats(kPatience);
-  EXPECT_EQ(seen.ring.sequence, 3u);
+  EXPECT_EQ(seen.ring.offered, 3u);
   EXPECT_EQ(seen.ring.readers, 2u);
   EXPECT_STREQ(seen.ring.caps, "image/jpeg");
   EXPECT_EQ(seen.ring.publisher_pid, static_cast<std::uint32_t>(::getpid()));

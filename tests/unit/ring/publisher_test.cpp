@@ -36,7 +36,7 @@ TEST_F(PublisherTest, PublishesWithoutAnyReader) {
   open_publisher();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(publish(), SHMRING_OK);
   const auto s = publisher->stats().ring;
-  EXPECT_EQ(s.sequence, 100u);
+  EXPECT_EQ(s.offered, 100u);
   EXPECT_EQ(s.published, 100u);
   EXPECT_EQ(s.owned, 1u);  // the newest, for whoever comes
   expect_balance();
@@ -128,7 +128,7 @@ TEST_F(PublisherTest, RefusesAFrameThatIsLargerThanASlotAndCountsItOnce) {
   const auto refused = publisher->write({&part, 1}, info);
   EXPECT_EQ(refused.status(), SHMRING_TOO_LARGE);
   EXPECT_NE(refused.error().text.find("1001 bytes, a slot 1000"), std::string::npos) << refused.error().text;
-  EXPECT_EQ(publisher->stats().ring.too_large, 1u);
+  EXPECT_EQ(publisher->stats().ring.dropped_too_large, 1u);
   EXPECT_EQ(lane("worker").offered, 1u);
   EXPECT_EQ(lane("worker").dropped, 1u);
   publish();
@@ -176,9 +176,9 @@ TEST_F(PublisherTest, RefusesAPictureThatIsNotWholeAndCountsItOnce) {
   info.size = 300;
   EXPECT_TRUE(publisher->publish(loan, info));
   const shmring_ring_stats stats = publisher->stats().ring;
-  EXPECT_EQ(stats.malformed, 7u);
+  EXPECT_EQ(stats.dropped_malformed, 7u);
   EXPECT_EQ(stats.published, 4u);
-  EXPECT_EQ(stats.sequence, 11u);
+  EXPECT_EQ(stats.offered, 11u);
   expect_balance();
 }
 
@@ -188,7 +188,7 @@ TEST_F(PublisherTest, CountsAFrameWithoutASlotForEveryLane) {
   std::vector<Loan> loans;
   for (auto loan = publisher->loan(); loan; loan = publisher->loan()) loans.push_back(*std::move(loan));
   EXPECT_EQ(publish(), SHMRING_FULL);
-  EXPECT_EQ(publisher->stats().ring.no_slot, 1u);
+  EXPECT_EQ(publisher->stats().ring.dropped_no_slot, 1u);
   EXPECT_EQ(lane("a").dropped, 1u);
   EXPECT_EQ(lane("b").dropped, 1u);
   expect_balance();

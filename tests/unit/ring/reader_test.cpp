@@ -212,7 +212,7 @@ TEST_F(ReaderTest, LatestSkipsToTheNewestFrameAlsoWhenItMayHoldOne) {
     for (int i = 0; i < 4; ++i) publish();
     auto frame = reader->latest(kPatience);
     ASSERT_TRUE(frame);
-    EXPECT_EQ(checked(*frame), publisher->stats().ring.sequence);
+    EXPECT_EQ(checked(*frame), publisher->stats().ring.offered);
   }
 }
 

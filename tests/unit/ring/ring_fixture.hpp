@@ -63,7 +63,7 @@ class RingFixture : public testing::Test {
   // Publishes a frame whose bytes say the number it will have.
   Status publish(std::uint64_t size = kFrameSize) {
     std::vector<std::byte> bytes(size);
-    support::fill_payload(bytes, publisher->stats().ring.sequence + 1);
+    support::fill_payload(bytes, publisher->stats().ring.offered + 1);
     return write(bytes);
   }
   Status write(std::span<const std::byte> bytes) {

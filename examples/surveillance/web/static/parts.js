@@ -99,7 +99,7 @@ class Camera {
     say(at.published, whole(camera.published));
     this.loss(at.inbox, camera.mailbox_drops ?? 0, now);
     say(at.slots, ring.slots ? `${ring.slots - ring.free_slots} of ${ring.slots}` : '–');
-    this.loss(at['no-slot'], ring.no_slot ?? 0, now);
+    this.loss(at['no-slot'], ring.dropped_no_slot ?? 0, now);
     match(at.workers, this.workers, camera.workers.map((worker) => worker.name), () => new Worker());
     for (const worker of camera.workers)
       this.workers.get(worker.name).update(worker, now, camera, history[worker.name] ?? [], pictures[worker.name], kept);
