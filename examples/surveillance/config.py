@@ -5,6 +5,7 @@ What stands outside of a [[camera]] holds for every camera; a camera adds to it 
 [[camera]] is one camera called "camera".
 """
 
+import json
 import re
 import signal
 import tomllib
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import files
+from .model import ModelError
+from .model import parse as parse_model
 from .policy import Level, Limits
 from .recording import config as recording
 from .untrusted import cpu_limit, explain, is_number, short
@@ -206,9 +209,19 @@ def _worker(entry: dict) -> Worker:
         window=_number(entry, "window", Worker.window, where, low=1, high=YEAR),
         grace=_number(entry, "grace", Worker.grace, where, low=1, high=YEAR),
         fallback=() if fallback == "none" else _words(fallback, f"{where}: fallback is \"none\" or"),
+        environment=_model(entry.pop("model"), where) if "model" in entry else (),
     )
     _nothing_left(entry, where)
     return worker
+
+
+def _model(table, where: str) -> tuple[tuple[str, str], ...]:
+    """The description of a detector goes to its worker as it stands in the file."""
+    try:
+        parse_model(table)
+    except ModelError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return ("WORKER_MODEL", json.dumps(table)),
 
 
 def _fault(entry: dict, names) -> Fault:

@@ -23,7 +23,7 @@ from .untrusted import is_number
 def run(detector) -> None:
     import shmring  # here, so that detectors can be tried without a ring
 
-    cv2.setNumThreads(1)  # a worker is one of many on this machine
+    cv2.setNumThreads(getattr(detector, "threads", 1))  # a worker is one of many on this machine
     stop = False
 
     def ask_to_stop(*_):
