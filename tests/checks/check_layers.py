@@ -24,7 +24,7 @@ WAITING = r"poll\.h|sys/(epoll|eventfd|timerfd|inotify|socket|random)\.h|unistd\
 PURE = r"os/(clock|log|spin_lock)\.hpp"  # the one clock and the log of all layers, and what waits without the kernel
 
 # folder: what it may include (all of the name), and what not although it matches. The most specific folder rules.
-ELEMENT = [r"base/.*", r"(abi|lane|publisher|reader)/.*", PURE, PUBLIC, GSTREAMER, STANDARD, r"pthread\.h"]  # threads have names
+ELEMENT = [r"base/.*", r"(abi|lane|publisher|reader|results)/.*", PURE, PUBLIC, GSTREAMER, STANDARD, r"pthread\.h"]  # threads have names
 RULES = {
     "shmring/include": ([PUBLIC, STANDARD, C_STANDARD], []),
     "shmring/abi": ([r"abi/.*", r"shmring/types\.h", STANDARD, C_STANDARD], [CLOCKS, THREADS, r"iostream|fstream|sstream|filesystem"]),
@@ -32,7 +32,8 @@ RULES = {
     "shmring/os": ([r"(abi|lane|os)/.*", r"shmring/types\.h", STANDARD, C_STANDARD, POSIX], []),
     "shmring/publisher": ([r"(abi|lane|os|publisher)/.*", PUBLIC, STANDARD, WAITING], []),
     "shmring/reader": ([r"(abi|lane|os|reader)/.*", PUBLIC, STANDARD, WAITING], []),
-    "shmring/capi": ([r"(abi|publisher|reader|capi)/.*", PURE, PUBLIC, STANDARD], []),
+    "shmring/results": ([r"results/.*", r"shmring/types\.h", r"nlohmann/.*", STANDARD], [CLOCKS, THREADS, STREAMS]),
+    "shmring/capi": ([r"(abi|publisher|reader|results|capi)/.*", PURE, PUBLIC, STANDARD], []),
     "shmring/python": ([r"pybind11/.*", PUBLIC, STANDARD, r"(Python|pthread)\.h"], []),
     "shmring/tools": ([r"(CLI|fmt|nlohmann)/.*", PUBLIC, STANDARD, C_STANDARD, POSIX], []),
     "gst/base": (ELEMENT, []),
