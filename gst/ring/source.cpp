@@ -73,8 +73,8 @@ bool Source::start() {
   outage_.reset(on_disconnect_ == OnDisconnect::repeat);
   format_id_.reset();
   headers_ = nullptr;
-  last_sequence_ = told_latency_ = copied_ = malformed_ = early_ = repeated_count_ = 0;
-  told_waiting_ = told_early_ = wait_for_key_ = takes_video_meta_ = false;
+  last_sequence_ = taken_sequence_ = told_latency_ = copied_ = malformed_ = early_ = repeated_count_ = 0;
+  told_waiting_ = told_early_ = told_missed_ = wait_for_key_ = takes_video_meta_ = false;
   return true;
 }
 
@@ -138,6 +138,7 @@ shmring::Frame Source::next(GstFlowReturn& flow) {
     if (drop_pending_.exchange(false)) {
       GST_DEBUG_OBJECT(element_, "drops the frames from before the pause");
       reader_->flush();
+      taken_sequence_ = 0;
       if (frame) continue;  // from before, too
     }
     switch (frame.status()) {
@@ -316,6 +317,8 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
     }
     if (format_id_ != frame.format_id())
       if (flow = adopt_format(frame); flow != GST_FLOW_OK) return flow;
+    if (taken_sequence_ != 0 && frame.info().sequence > taken_sequence_ + 1) tell_missed(frame.info());
+    taken_sequence_ = frame.info().sequence;
     if (skip_early(frame.info()) || skip_gap(frame.info())) continue;
     auto made = buffer_of(std::move(frame));
     if (!made) continue;  // it is no frame of its caps
@@ -367,7 +370,6 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   // Decoders and parsers must know of missing frames; a picture stands alone.
   if (!format_.video() && last_sequence_ != 0 && info.sequence != last_sequence_ + 1)
     GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
-  if (last_sequence_ != 0 && info.sequence > last_sequence_ + 1) log_missed(info.sequence);
   last_sequence_ = info.sequence;
   GST_LOG_OBJECT(element_, "took frame %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " bytes", guint64{info.sequence},
                  guint64{info.size});
@@ -375,14 +377,23 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
   return buffer;
 }
 
-[[gnu::cold]] void Source::log_missed(std::uint64_t sequence) {
-  GST_LOG_OBJECT(element_, "frames %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " were not taken",
-                 guint64{last_sequence_ + 1}, guint64{sequence - 1});
+// A picture that is missed is what this element is for; a stream whose frames build on each other is damaged by it.
+[[gnu::cold]] void Source::tell_missed(const shmring_frame_info& info) {
+  const guint64 missed = info.sequence - taken_sequence_ - 1;
+  GST_LOG_OBJECT(element_, "%" G_GUINT64_FORMAT " frames before %" G_GUINT64_FORMAT " were not taken", missed,
+                 guint64{info.sequence});
   if (const std::uint64_t count = missed_.due(shmring::now()))
     GST_DEBUG_OBJECT(element_,
                      "missed frames, last those before %" G_GUINT64_FORMAT
                      ": newer ones came while downstream was busy; times since the last such line: %" G_GUINT64_FORMAT,
-                     guint64{sequence}, guint64{count});
+                     guint64{info.sequence}, guint64{count});
+  if (!(info.flags & SHMRING_FRAME_DELTA_UNIT) || std::exchange(told_missed_, true)) return;
+  GST_ELEMENT_WARNING(
+      element_, STREAM, FAILED,
+      ("%" G_GUINT64_FORMAT " frames from %s are lost that later ones need: downstream was busy while newer "
+       "ones came. Set a larger depth, or put a queue behind this element.",
+       missed, path_.c_str()),
+      ("further ones are only counted, see dropped in stats"));
 }
 
 [[gnu::cold]] void Source::log_copy(const char* why) {

@@ -65,7 +65,7 @@ class Source {
   Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
   Owned<GstBufferList> list_of_parts(GstBuffer* frame);
   bool push_headers(Owned<GstBuffer>& frame);
-  void log_missed(std::uint64_t sequence);
+  void tell_missed(const shmring_frame_info& info);
   void log_copy(const char* why);
   Owned<GstBuffer> copy_of(const shmring::Frame& frame, Layout layout);
 
@@ -96,9 +96,11 @@ class Source {
   Owned<GstBuffer> repeated_;  // in the place of the next frame
   std::optional<std::uint64_t> format_id_;
   std::uint64_t last_sequence_ = 0;     // of the last buffer made
+  std::uint64_t taken_sequence_ = 0;    // of the last frame taken, 0: none that the next one must follow
   LogLimit missed_, copies_, refused_;  // lines that could come with every frame
   bool told_waiting_ = false;
   bool told_early_ = false;
+  bool told_missed_ = false;
   bool wait_for_key_ = false;  // frames before it were dropped
   bool takes_video_meta_ = false;
   std::atomic<std::uint64_t> told_latency_{0};

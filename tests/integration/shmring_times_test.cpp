@@ -78,6 +78,42 @@ TEST_F(Times, a_stream_with_key_frames_begins_with_one_whose_times_are_both_in_t
   }
 }
 
+TEST_F(Times, frames_that_are_lost_though_later_ones_need_them_are_told_once) {
+  publish_with("video/mpegts,systemstream=true,packetsize=188");
+  Pipeline out("shmringsrc name=in drop-policy=latest socket-path=" + path() +
+               " ! fakesink name=out signal-handoffs=true");
+  struct Gate {
+    std::mutex closed;
+    std::atomic<int> frames{0};
+  } gate;
+  g_signal_connect(out.find("out").get(), "handoff", G_CALLBACK(+[](GstElement*, GstBuffer*, GstPad*, gpointer data) {
+                     auto& at = *static_cast<Gate*>(data);
+                     ++at.frames;
+                     const std::scoped_lock wait(at.closed);
+                   }),
+                   &gate);
+  out.set_state(GST_STATE_PLAYING);
+  ASSERT_TRUE(has_reader());
+  const auto lose = [&](std::uint32_t flags) {
+    const int before = gate.frames;
+    {
+      const std::scoped_lock close(gate.closed);
+      publish(shmring::now(), SHMRING_TIME_NONE, flags);
+      EXPECT_TRUE(eventually([&] { return gate.frames == before + 1; }));
+      for (int i = 0; i < 20; ++i) publish(shmring::now(), SHMRING_TIME_NONE, flags);
+    }
+    EXPECT_TRUE(eventually([&] { return gate.frames >= before + 2; }));
+  };
+  lose(0);
+  EXPECT_FALSE(out.message(GST_MESSAGE_WARNING, 100ms)) << "frames that stand alone may be lost";
+  lose(SHMRING_FRAME_DELTA_UNIT);
+  const auto told = out.message(GST_MESSAGE_WARNING);
+  ASSERT_TRUE(told);
+  EXPECT_NE(Pipeline::error_text(told.get()).find("frames from " + path() + " are lost"), std::string::npos);
+  lose(SHMRING_FRAME_DELTA_UNIT);
+  EXPECT_FALSE(out.message(GST_MESSAGE_WARNING, 100ms)) << "told once";
+}
+
 TEST_F(Times, that_lie_before_the_start_for_ever_are_told_once) {
   publish_with(kPicture + "30/1");
   Pipeline out("shmringsrc name=in socket-path=" + path() + " ! fakesink");
