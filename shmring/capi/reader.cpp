@@ -127,6 +127,8 @@ void shmring_memory_release(shmring_memory* memory) {
 
 const void* shmring_frame_data(const shmring_frame* frame) { return frame ? frame->owner->payload(*frame) : nullptr; }
 
+uint64_t shmring_frame_taken_at(const shmring_frame* frame) { return frame ? frame->taken_at : 0; }
+
 shmring_status shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info) {
   return guarded([&] {
     if (!frame || !info) return fail(SHMRING_INVALID, "frame and info must not be NULL");

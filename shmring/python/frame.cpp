@@ -21,7 +21,9 @@ struct Frame {
   PyObject ob_base;
   PyObject* hold;   // the capsule; NULL once released
   PyObject* array;  // made when first asked for
-  bool copies;      // arrays are writable copies
+  PyObject* ring;   // the socket's path
+  std::uint64_t taken_at;
+  bool copies;  // arrays are writable copies
   shmring_frame_info info;
 };
 
@@ -59,6 +61,10 @@ PyObject* get_time(PyObject* self, void*) {
   if (time == SHMRING_TIME_NONE) Py_RETURN_NONE;
   return PyLong_FromUnsignedLongLong(time);
 }
+
+PyObject* get_ring(PyObject* self, void*) { return py::handle(of(self).ring).inc_ref().ptr(); }
+
+PyObject* get_taken_at(PyObject* self, void*) { return PyLong_FromUnsignedLongLong(of(self).taken_at); }
 
 PyObject* get_age(PyObject* self, void*) {
   return PyFloat_FromDouble(static_cast<double>(shmring_now() - of(self).info.published_at) * 1e-9);
@@ -214,6 +220,7 @@ PyObject* repr(PyObject* self) {
 void dealloc(PyObject* self) {
   Py_XDECREF(of(self).array);
   Py_XDECREF(of(self).hold);
+  Py_XDECREF(of(self).ring);
   PyTypeObject* type = Py_TYPE(self);
   PyObject_Free(self);
   Py_DECREF(type);
@@ -233,6 +240,8 @@ PyGetSetDef properties[] = {
     {"offset", get_time<&Info::offset>, nullptr, "The source's own count, or None", nullptr},
     {"published_at", get_number<&Info::published_at>, nullptr, "When it was published, as time.monotonic_ns()",
      nullptr},
+    {"taken_at", get_taken_at, nullptr, "When this reader took it, as time.monotonic_ns()", nullptr},
+    {"ring", get_ring, nullptr, "Path of the socket of the ring that it came from", nullptr},
     {"captured_at", get_captured_at, nullptr,
      "When it was captured, UTC, as time.time_ns(), or None where no reference timestamp says it", nullptr},
     {"metadata", get_metadata, nullptr, "Bytes that the publishing application gave with it", nullptr},
@@ -301,7 +310,7 @@ py::tuple make_arrays(const void* memory, const Planes& planes, const py::handle
   return arrays;
 }
 
-py::object make_frame(shmring_frame* frame, bool copies) {
+py::object make_frame(shmring_frame* frame, const py::handle& ring, bool copies) {
   auto hold = py::reinterpret_steal<py::object>(PyCapsule_New(frame, nullptr, release_capsule));
   if (!hold) {
     shmring_frame_release(frame);
@@ -311,6 +320,8 @@ py::object make_frame(shmring_frame* frame, bool copies) {
   if (made == nullptr) throw py::error_already_set();
   made->hold = hold.release().ptr();
   made->array = nullptr;
+  made->ring = ring.inc_ref().ptr();
+  made->taken_at = shmring_frame_taken_at(frame);
   made->copies = copies;
   made->info.struct_size = sizeof made->info;
   shmring_frame_info_get(frame, &made->info);

@@ -20,8 +20,8 @@ pybind11::object make_array(const void* memory, const shmring_array& view, const
 // One array a plane.
 pybind11::tuple make_arrays(const void* memory, const Planes& planes, const pybind11::handle& owner, bool writable);
 
-// Takes the frame over, also where it throws. `copies`: its arrays are writable copies.
-pybind11::object make_frame(shmring_frame* frame, bool copies);
+// Takes the frame over, also where it throws. `ring`: the path of its socket. `copies`: its arrays are writable copies.
+pybind11::object make_frame(shmring_frame* frame, const pybind11::handle& ring, bool copies);
 
 void bind_frame(pybind11::module_& module);
 

@@ -27,7 +27,8 @@ std::uint32_t limit(const py::handle& value, const char* name) {
 
 }  // namespace
 
-Reader::Reader(const py::kwargs& given) : copies_(truth(given["writable_copies"])) {
+Reader::Reader(const py::kwargs& given)
+    : ring_(given["ring"].cast<py::str>()), copies_(truth(given["writable_copies"])) {
   shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
   const std::string path = string_of(given["socket_path"], "socket_path");
   const std::string worker = string_of(given["worker"], "worker");
@@ -122,7 +123,7 @@ py::object Reader::take(const Arguments& arguments) {
   if (status == SHMRING_TIMEOUT) return py::none();
   if (status == SHMRING_INTERRUPTED && closed_) raise_closed("reader");
   check(status);
-  return make_frame(frame, copies_);
+  return make_frame(frame, ring_, copies_);
 }
 
 py::object Reader::next() {
@@ -131,7 +132,7 @@ py::object Reader::next() {
   const shmring_status status = wait(shmring_reader_read, SHMRING_WAIT_FOREVER, &frame);
   if (status == SHMRING_END || (status == SHMRING_INTERRUPTED && closed_)) return {};
   check(status);
-  return make_frame(frame, copies_);
+  return make_frame(frame, ring_, copies_);
 }
 
 PyObject* Reader::iterate(PyObject* self) {

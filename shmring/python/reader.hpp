@@ -72,7 +72,8 @@ class Reader {
   std::mutex pauses_;
   std::condition_variable stop_;
   ForkGuard fork_;
-  const bool copies_;  // arrays of frames are writable copies
+  const pybind11::str ring_;  // the socket's path, for its frames
+  const bool copies_;         // arrays of frames are writable copies
 };
 
 }  // namespace shmring::python

@@ -111,12 +111,12 @@ class Fields {
   Fields(const json& object, std::string where, std::string& why)
       : object_(object), where_(std::move(where)), why_(why) {}
 
-  bool text(const char* name, std::string& to, bool needed = false) {
+  bool text(const char* name, std::string& to, bool needed = false, std::size_t most = kMaxNameLength) {
     const json* const value = find(name);
     if (!value) return !needed || refuse(name, "is missing");
     if (!value->is_string()) return refuse(name, "is no text");
     to = value->get_ref<const std::string&>();
-    return fits(name, to, kMaxNameLength);
+    return fits(name, to, most);
   }
 
   bool score(double& to) {
@@ -256,7 +256,7 @@ bool read_result(const json& value, FrameResult& to, std::string& why) {
   if (!value.is_object()) return fields.refuse("the result", "is no JSON object");
   constexpr std::uint64_t most = SHMRING_TIME_NONE - 1;
   std::uint64_t width = 0, height = 0;
-  if (!fields.text("ring", to.ring) || !fields.whole("sequence", to.sequence, most) ||
+  if (!fields.text("ring", to.ring, false, kMaxValueLength) || !fields.whole("sequence", to.sequence, most) ||
       !fields.whole("pts", to.pts, most) || !fields.whole("width", width, kMaxSide) ||
       !fields.whole("height", height, kMaxSide) || !fields.text("worker", to.worker) ||
       !fields.text("model", to.model) || !fields.whole("took", to.took, most) || !fields.extra(to.extra))

@@ -27,8 +27,8 @@ inline constexpr std::size_t kMaxObjects = 1000;
 inline constexpr std::size_t kMaxClasses = 1000;
 inline constexpr std::size_t kMaxPoints = 1000;  // of one polygon, or keypoints of one object
 inline constexpr std::size_t kMaxAttributes = 64;
-inline constexpr std::size_t kMaxNameLength = 255;    // of ring, worker, model, label and an attribute's name
-inline constexpr std::size_t kMaxValueLength = 1023;  // of an attribute
+inline constexpr std::size_t kMaxNameLength = 255;    // of worker, model, label and an attribute's name
+inline constexpr std::size_t kMaxValueLength = 1023;  // of ring and an attribute
 inline constexpr std::uint32_t kMaxSide = 1'000'000;  // pixels of a frame
 inline constexpr double kMaxNumber = 1'000'000;       // of scores and pixels, to both sides of 0
 

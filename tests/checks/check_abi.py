@@ -47,7 +47,7 @@ def missing(page, layout, messages=""):
 def capi_layout(cxx):
     """Every structure of the C API with its size, every field with offset and size, as the compiler has them."""
     lines = []
-    for header in ("types.h", "publisher.h", "reader.h"):
+    for header in ("types.h", "publisher.h", "reader.h", "results.h"):
         text = (ROOT / "shmring/include/shmring" / header).read_text(encoding="utf-8")
         for record, body in re.findall(r"^typedef struct (\w+) \{\n(.*?)^\} \1;", re.sub(r"/\*.*?\*/", "", text, flags=re.S), re.M | re.S):
             lines.append(f'std::printf("{record} %zu\\n", sizeof({record}));')

@@ -36,7 +36,7 @@ def main(cc, cxx):
         jobs += [(f"{name} as C11, clang", name, [clang, *as_c[len(shlex.split(cc)):]]) for name in sources("shmring/include/**.h")]
         jobs += [(f"{name} as C++20, clang", name, [cplusplus, *as_cpp[len(shlex.split(cxx)):], "-Wpedantic"])
                  for name in sources("shmring/include/**.h", "shmring/include/**.hpp")]
-    layers = ("abi", "lane", "os", "publisher", "reader", "capi")
+    layers = ("abi", "lane", "os", "publisher", "reader", "results", "capi")
     jobs += [(f"{name} as C++20", name, inner) for layer in layers for name in sources(f"shmring/{layer}/**.hpp") or [f"shmring/{layer}"]]
     jobs += [(f"{name} as C++20", name, element) for name in sources("gst/**.hpp", "gst/**.h")]
     tap = Tap()

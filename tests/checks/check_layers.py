@@ -17,7 +17,7 @@ C_STANDARD = r"(assert|ctype|errno|float|inttypes|limits|math|stdalign|stdarg|st
 CLOCKS = r"chrono|ctime|time\.h"
 THREADS = r"thread|mutex|shared_mutex|condition_variable|future|semaphore|barrier|latch"
 STREAMS = r"iostream|fstream|sstream|filesystem|cstdio"
-PUBLIC = r"shmring/(shmring|fields|types|publisher|reader|inspect|version)\.hp?p?"
+PUBLIC = r"shmring/(shmring|fields|types|publisher|reader|results|inspect|version)\.hp?p?"
 
 # The client's threads wait on descriptors; memory, connections and files are made and mapped by transport only.
 WAITING = r"poll\.h|sys/(epoll|eventfd|timerfd|inotify|socket|random)\.h|unistd\.h|signal\.h|pthread\.h"

@@ -31,10 +31,18 @@ def test_every_public_name_has_a_stub_and_every_stub_is_public():
     assert shmring.__version__
 
 
-@pytest.mark.parametrize("name", ["Frame", "Reader", "Loan", "Publisher", "batch"])
+@pytest.mark.parametrize("name", ["Frame", "Reader", "Loan", "Publisher", "batch", "Object", "Result"])
 def test_a_class_has_the_methods_of_its_stub(name):
     real = {member for member in dir(getattr(shmring, name)) if not member.startswith("_")}
     assert real == members(CLASSES[name])
+
+
+def test_results_and_their_reader_have_the_attributes_of_their_stubs(path):
+    with shmring.Results(path) as results, shmring.ResultReader(path) as reader:
+        assert {name for name in dir(results) if not name.startswith("_")} == members(CLASSES["Results"])
+        assert {name for name in dir(reader) if not name.startswith("_")} == members(CLASSES["ResultReader"])
+        attach(reader)
+        assert set(reader.stats()) == members(CLASSES["_ReaderStats"]) | members(CLASSES["_ResultReaderStats"])
 
 
 def test_gather_has_the_attributes_of_its_stub(path):
@@ -78,7 +86,7 @@ def test_choices_have_the_names_of_the_library(path, argument, alias):
 
 
 def test_arguments_have_the_names_and_defaults_of_their_stubs():
-    for name in "Reader", "Publisher", "Frame", "Loan", "VideoCapture", "batch":
+    for name in "Reader", "Publisher", "Frame", "Loan", "VideoCapture", "batch", "Results", "ResultReader":
         for stub in CLASSES[name].body:
             if not isinstance(stub, ast.FunctionDef) or stub.decorator_list or (stub.name.startswith("__") and stub.name != "__init__"):
                 continue

@@ -107,6 +107,8 @@ SHMRING_API void shmring_memory_release(shmring_memory* memory);
 SHMRING_API const void* shmring_frame_data(const shmring_frame* frame);
 /* Size, times, flags, planes (the format's where the frame has none). Fails only for wrong arguments; the next too. */
 SHMRING_API shmring_status shmring_frame_info_get(const shmring_frame* frame, shmring_frame_info* info);
+/* When this reader took it; 0 for NULL. */
+SHMRING_API uint64_t shmring_frame_taken_at(const shmring_frame* frame);
 /* The format; `caps` is valid until the release. */
 SHMRING_API shmring_status shmring_frame_format(const shmring_frame* frame, shmring_format* format);
 /* Gives the slot back. NULL is allowed. */

@@ -18,6 +18,7 @@
 #include <shmring/inspect.h>
 #include <shmring/publisher.h>
 #include <shmring/reader.h>
+#include <shmring/results.h>
 #include <shmring/types.h>
 #include <shmring/version.h>
 

@@ -13,7 +13,6 @@ counts them, but for captured_at and capture_utc, which are UTC as time.time_ns(
 
 import enum
 import os
-import sys
 import weakref
 
 from . import _interpreter  # noqa: F401  refuses sub-interpreters; before the extension module, which would wait for ever there
@@ -25,16 +24,18 @@ from ._errors import (
 )
 from ._gather import gather
 from ._metas import CustomMeta, Region, SerializedMeta, Timestamp
-from ._path import path_of as _path_of, warn_of_path as _warn_of_path
+from ._path import path_of as _path_of, warn_of_path as _warn_of_path, worker_name as _worker_name
 from ._publisher import Publisher
+from ._results import Classification, Object, Result, ResultReader, Results
 from ._select import batch, select
 from ._shmring import Frame, Loan, Memory, __version__  # noqa: F401  the version is no part of __all__
 from ._video_capture import VideoCapture, snapshot
 
 __all__ = [
-    "Closed", "CustomMeta", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse", "Invalid", "Loan",
-    "Memory", "NoMemory", "ProtocolError", "Publisher", "Reader", "Refused", "Region", "SerializedMeta", "SystemCallFailed", "Timeout",
-    "Timestamp", "TooLarge", "TooManyHeld", "VideoCapture", "batch", "gather", "inspect", "select", "snapshot",
+    "Classification", "Closed", "CustomMeta", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse",
+    "Invalid", "Loan", "Memory", "NoMemory", "Object", "ProtocolError", "Publisher", "Reader", "Refused", "Region", "Result",
+    "ResultReader", "Results", "SerializedMeta", "SystemCallFailed", "Timeout", "Timestamp", "TooLarge", "TooManyHeld", "VideoCapture",
+    "batch", "gather", "inspect", "select", "snapshot",
 ]
 
 
@@ -76,7 +77,8 @@ class Reader(_shmring.Reader):
         path = _path_of(socket_path if path is None else path)
         super().__init__(socket_path=path, drop_policy=drop_policy if policy is None else policy,
                          worker=worker or _worker_name(), depth=depth, max_held=max_held,
-                         max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, interval=_interval(max_rate), writable_copies=writable_copies)
+                         max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, interval=_interval(max_rate), writable_copies=writable_copies,
+                         ring=os.path.abspath(os.fsdecode(path)))
         if reconnect:
             _warn_of_path(path)
         self._async_frames = weakref.WeakSet()
@@ -113,8 +115,3 @@ def _interval(max_rate):
     if not 0 <= rate < float("inf"):
         raise Invalid(f"max_rate is a number of frames a second, 0 or more (0: no limit), not {max_rate!r}")
     return min(1 / rate, 1e9) if rate > 1e-9 else 0.0
-
-
-def _worker_name():
-    program = os.path.basename(sys.argv[0] if sys.argv else "") or "python"
-    return f"{program.encode(errors='ignore')[:40].decode(errors='ignore')}-{os.getpid()}"

@@ -3,7 +3,7 @@
 
 import enum
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple, TypedDict, overload
 
@@ -187,6 +187,12 @@ class Frame:
     def captured_at(self) -> int | None:
         """When it was captured, UTC in ns since 1970 as time.time_ns(); None where neither GStreamer nor the publisher said it (a reference
         timestamp timestamp/x-unix or timestamp/x-ntp, or capture_utc=)."""
+    @property
+    def taken_at(self) -> int:
+        """When this reader took it, as time.monotonic_ns()."""
+    @property
+    def ring(self) -> str:
+        """Absolute path of the socket of the ring that it came from."""
     @property
     def metadata(self) -> bytes:
         """Bytes that the publisher gave with it (publish(metadata=…)), at most 4 KiB with the metas; b"" without. Of a C program that
@@ -408,6 +414,149 @@ class batch(Iterator[list[tuple[Reader, Frame]]]):
 
 def inspect(socket_path: _Path, timeout: float = 1.0) -> _RingStats:
     """Stats of a live ring, through an observer: takes no lane, maps nothing."""
+
+class Object:
+    """Something that was found at a place in a frame."""
+
+    label: str
+    score: float
+    box: Sequence[float]
+    track: int | None
+    parent: int | None
+    polygon: Sequence[Sequence[float]]
+    keypoints: Sequence[Sequence[float]]
+    attributes: dict[str, str | float | bool]
+    def __init__(
+        self,
+        label: str,
+        score: float,
+        box: Sequence[float] | _Array,
+        track: int | None = None,
+        parent: int | None = None,
+        polygon: Sequence[Sequence[float]] | _Array = (),
+        keypoints: Sequence[Sequence[float]] | _Array = (),
+        attributes: dict[str, str | float | bool] = ...,
+    ) -> None: ...
+
+class Classification(NamedTuple):
+    """What a whole frame is, and how sure the model is."""
+
+    label: str
+    score: float
+
+class Result:
+    """What a worker found in one frame. What it did not say is None, "" or 0."""
+
+    ring: str
+    sequence: int | None
+    pts: int | None
+    width: int
+    height: int
+    worker: str
+    model: str
+    took: int | None
+    objects: list[Object]
+    classes: list[Classification]
+    extra: dict[str, Any]
+    captured_at: int | None
+    sent_at: int | None
+    def __init__(
+        self,
+        ring: str = "",
+        sequence: int | None = None,
+        pts: int | None = None,
+        width: int = 0,
+        height: int = 0,
+        worker: str = "",
+        model: str = "",
+        took: int | None = None,
+        objects: list[Object] = ...,
+        classes: list[Classification] = ...,
+        extra: dict[str, Any] = ...,
+        captured_at: int | None = None,
+        sent_at: int | None = None,
+    ) -> None: ...
+    @property
+    def latency(self) -> float | None:
+        """Seconds from the capture of the frame (its pts) to the sending of the result; None where one of them is not known."""
+    def to_json(self) -> bytes:
+        """The JSON. Raises Invalid where a field is outside its limits."""
+
+class Results:
+    worker: str
+    model: str
+    def __init__(
+        self,
+        socket_path: _Path,
+        worker: str | None = None,
+        model: str | None = None,
+        *,
+        max_readers: int = 8,
+        depth: int = 64,
+        perms: int = 0o600,
+    ) -> None: ...
+    def send(
+        self,
+        frame: Any,
+        objects: Iterable[Object] = (),
+        *,
+        classes: Iterable[tuple[str, float]] = (),
+        extra: dict[str, Any] | None = None,
+        took: int | None = None,
+        ring: str | None = None,
+        sequence: int | None = None,
+        pts: int | None = None,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> int | None:
+        """Sends what was found in a frame. The result's own number in the ring; None: no slot was free. Raises Invalid, and sends nothing, where a
+        field is outside its limits."""
+    def end(self) -> None:
+        """End of stream: readers take what is pending, then stop. close() alone does not end them: they wait for the next publisher."""
+    def stats(self) -> _RingStats: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+
+class _ResultReaderStats(_ReaderStats):
+    refused: int
+
+class ResultReader:
+    refused: int
+    refusal: str
+    def __init__(
+        self,
+        socket_path: _Path,
+        worker: str | None = None,
+        *,
+        drop_policy: _Policy = "drop-oldest",
+        depth: int = 0,
+        reconnect: bool = True,
+    ) -> None: ...
+    @overload
+    def read(self, timeout: None = None) -> Result: ...
+    @overload
+    def read(self, timeout: float) -> Result | None:
+        """The next result; None when none came within `timeout` seconds. Raises End at the end of the stream."""
+    def __iter__(self) -> Iterator[Result]: ...
+    def __next__(self) -> Result: ...
+    def __aiter__(self) -> AsyncIterator[Result]: ...
+    def interrupt(self, on: bool = True) -> None:
+        """Makes a waiting read, and every later one, raise Interrupted until called with False. Any thread."""
+    def fileno(self) -> int:
+        """Readable when a read would not wait. After it was readable, read(0) until None."""
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    def stats(self) -> _ResultReaderStats:
+        """The reader's account, as Reader.stats(), and `refused`."""
+    def close(self) -> None:
+        """Detaches. A thread that waits in this reader is woken."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
 
 class VideoCapture:
     timeout: float | None

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The path of a publisher's socket, as callers give it."""
+"""The path of a publisher's socket, as callers give it, and the name of a worker that they give none."""
 
 import os
+import sys
 import warnings
 
 from ._errors import Invalid
@@ -22,3 +23,9 @@ def warn_of_path(path):
         check_path(path)
     except Invalid as error:
         warnings.warn(f"{error} (the reader waits for it)", RuntimeWarning, stacklevel=3)
+
+
+def worker_name():
+    """The program's name and process number."""
+    program = os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+    return f"{program.encode(errors='ignore')[:40].decode(errors='ignore')}-{os.getpid()}"
