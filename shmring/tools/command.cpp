@@ -8,12 +8,16 @@
 #include <string>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <shmring/shmring.hpp>
 
+#include "arguments.hpp"
+#include "hz.hpp"
+#include "rings.hpp"
+#include "snap.hpp"
 #include "stats_output.hpp"
+#include "top.hpp"
 
 namespace {
 
@@ -38,38 +42,47 @@ int show(const std::string& path, bool json, double watch) {
   }
 }
 
+int no_ring_in(const std::string& path) {
+  fmt::print(stderr, "shmring: {}: no ring has a publisher here\n", path);
+  return no_ring;
+}
+
+int list(const std::string& path, bool json) {
+  const auto rings = Rings(path).look();
+  if (rings.empty()) return no_ring_in(path);
+  if (!json) fmt::print("{}", list_text(rings));
+  for (const Look& look : rings)
+    if (json) fmt::print("{}\n", to_json(look.path, look.stats, look.at));
+  return ok;
+}
+
+int run_one(const std::string& command, const Arguments& with) {
+  if (command == "list") return list(with.path, with.json);
+  if (command == "top")
+    return top(with.path, with.interval, with.count, order_of(with.sort)) ? ok : no_ring_in(with.path);
+  if (command == "hz") return hz(with.path, with.seconds, with.json) ? ok : no_ring;
+  if (command == "snap") {
+    snap(with.path, with.file, with.timeout);
+    return ok;
+  }
+  return show(with.path, with.json, with.watch);
+}
+
 }  // namespace
 
 int shmring::tools::run(int argc, const char* const* argv) {
-  CLI::App app("Looks at rings of frames in shared memory.", "shmring");
-  app.set_version_flag("--version", shmring_version());
-  app.require_subcommand(1);
-
-  std::string path;
-  bool json = false;
-  double watch = 0;
-  CLI::App* const command = app.add_subcommand("stat", "Shows a live ring: its slots, its readers and their accounts");
-  command->add_option("path", path, "The publisher's socket, as in the elements' socket-path")->required();
-  command->add_flag("--json", json, "One JSON object a line; times are ns on CLOCK_MONOTONIC");
-  command->add_option("--watch", watch, "Show again every so many seconds, until the publisher is gone")
-      ->check(CLI::Range(0.05, 86400.0))
-      ->type_name("SECONDS");
-  command->footer(
-      "For every reader: offered = delivered + dropped + pending. AGE is from publish to take, HOLD from take to "
-      "release.\n"
-      "PENDING is of its depth, HELD of the most it may hold.\n\n"
-      "Exit status: 0 shown, 1 no ring there (any more), 2 wrong usage.");
-
+  CLI::App app("", "shmring");
+  Arguments arguments;
+  define(app, arguments);
   try {
     app.parse(argc, argv);
-    return show(path, json, watch);
+    return run_one(app.get_subcommands().front()->get_name(), arguments);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? ok : bad_usage;
-  } catch (const shmring::Error& error) {
-    fmt::print(stderr, "shmring: {}: {}\n", path, error.what());
-    return no_ring;
-  } catch (const std::exception& error) {
+  } catch (const std::system_error& error) {  // its text begins with the file
     fmt::print(stderr, "shmring: {}\n", error.what());
-    return no_ring;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "shmring: {}: {}\n", arguments.path, error.what());
   }
+  return no_ring;
 }

@@ -35,7 +35,7 @@ RULES = {
     "shmring/results": ([r"results/.*", r"shmring/types\.h", r"nlohmann/.*", STANDARD], [CLOCKS, THREADS, STREAMS]),
     "shmring/capi": ([r"(abi|publisher|reader|results|capi)/.*", PURE, PUBLIC, STANDARD], []),
     "shmring/python": ([r"pybind11/.*", PUBLIC, STANDARD, r"(Python|pthread)\.h"], []),
-    "shmring/tools": ([r"(CLI|fmt|nlohmann)/.*", PUBLIC, STANDARD, C_STANDARD, POSIX], []),
+    "shmring/tools": ([r"(CLI|fmt|nlohmann)/.*", PUBLIC, STANDARD, C_STANDARD, POSIX, r"termios\.h"], []),
     "gst/base": (ELEMENT, []),
     "gst/framehealth": ([*ELEMENT, r"framehealth/.*"], []),
     "gst/latestframe": ([*ELEMENT, r"latestframe/.*"], []),

@@ -23,18 +23,18 @@ class Tap:
             print("\n".join(f"#   {line}" for line in problem.splitlines()), flush=True)
 
     def golden(self, name, text):
-        """One test: the text equals golden/NAME; UPDATE_GOLDEN=1 accepts what is there now."""
+        """One test: the text equals golden/NAME, or the file of that whole path; UPDATE_GOLDEN=1 accepts what is there now."""
         path = GOLDEN / name
         if os.environ.get("UPDATE_GOLDEN"):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         expected = path.read_text(encoding="utf-8") if path.exists() else ""
         if expected == text:
-            self.check(name)
+            self.check(path.name)
             return
         difference = subprocess.run(["diff", "-u", "--label", name, "--label", "now", str(path) if path.exists() else "/dev/null", "-"],
                                     input=text, text=True, capture_output=True, check=False).stdout
-        self.check(name, f"{difference}If this is meant: UPDATE_GOLDEN=1 meson test --suite checks")
+        self.check(path.name, f"{difference}If this is meant: UPDATE_GOLDEN=1 meson test --suite checks")
 
     def skip(self, reason):
         """The whole check is left out."""
