@@ -172,6 +172,7 @@ class Frame {
     return std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>(std::chrono::nanoseconds(time));
   }
   std::chrono::nanoseconds age() const { return std::chrono::nanoseconds(shmring_now() - info_.published_at); }
+  const shmring_frame* get() const { return frame_; }  // for the C API
 
  private:
   shmring_frame* frame_;
@@ -187,6 +188,20 @@ struct ReaderOptions {
   std::uint32_t max_held = 0;  // 0: as granted
   std::chrono::nanoseconds max_frame_age{0};
   bool reconnect = true;
+
+  // The same in C, valid as long as this.
+  shmring_reader_options raw() const {
+    shmring_reader_options to = SHMRING_READER_OPTIONS_INIT;
+    to.socket_path = socket_path.c_str();
+    to.worker = worker.empty() ? nullptr : worker.c_str();
+    to.drop_policy = drop_policy;
+    to.wake = wake;
+    to.depth = depth;
+    to.max_held = max_held;
+    to.max_frame_age = detail::wait(max_frame_age);
+    to.reconnect = reconnect;
+    return to;
+  }
 };
 
 // The ring that a reader is attached to, mapped as long as this lives, whatever becomes of reader and publisher. See shmring_reader_memory().
@@ -211,15 +226,7 @@ class Memory {
 class Reader {
  public:
   explicit Reader(const ReaderOptions& options) {
-    shmring_reader_options raw = SHMRING_READER_OPTIONS_INIT;
-    raw.socket_path = options.socket_path.c_str();
-    raw.worker = options.worker.empty() ? nullptr : options.worker.c_str();
-    raw.drop_policy = options.drop_policy;
-    raw.wake = options.wake;
-    raw.depth = options.depth;
-    raw.max_held = options.max_held;
-    raw.max_frame_age = detail::wait(options.max_frame_age);
-    raw.reconnect = options.reconnect;
+    const shmring_reader_options raw = options.raw();
     check(shmring_reader_open(&raw, &reader_));
   }
   Reader(Reader&& other) noexcept : reader_(std::exchange(other.reader_, nullptr)), ended_(other.ended_) {}
