@@ -3,6 +3,10 @@
 # Sourced by tests/run, examples/demo and their like, under `set -e` or not: installs groups of .ci/packages, only what is missing, and
 # shows what a long command is at.
 
+# Where ccache is: what was compiled in another clone counts too, and what was compiled with a precompiled header.
+CCACHE_BASEDIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export CCACHE_BASEDIR CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+
 # follow LOG COMMAND…  Runs COMMAND with its output in LOG and shows the last line of LOG every ten seconds.
 follow() {
   local log=$1 status=0 ticker never

@@ -69,7 +69,7 @@ TEST_F(Ends, AReaderThatDumpsItsCoreGivesItsPlaceBackAndNoFrameIsInTheDump) {
   std::vector<std::byte>().swap(bytes);  // an empty list would only clear it
   auto reader = ChildProcess::fork([&] {
     // A sanitizer's own memory would take hours to write.
-    const rlim_t largest = support::kSlowdown == 1 ? RLIM_INFINITY : 0;
+    const rlim_t largest = support::kSanitized ? 0 : RLIM_INFINITY;
     const rlimit all{largest, largest};
     ::setrlimit(RLIMIT_CORE, &all);
     ::prctl(PR_SET_DUMPABLE, 1);

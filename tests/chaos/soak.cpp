@@ -33,9 +33,9 @@ constexpr unsigned kRings = 16, kOuter = 4;  // of those, published by processes
 constexpr std::uint64_t kSize = 16384;
 constexpr std::uint32_t kReadersEach = 2;  // one that stays, one that is killed
 constexpr auto kWindow = std::chrono::seconds(3);
-constexpr std::size_t kGrowth = 1 << 20;              // bytes; what allocators may come to keep
-constexpr double kFaultsPerFrame = 0.02;              // some for the watching itself
-constexpr bool kSanitized = support::kSlowdown != 1;  // it keeps what was freed
+constexpr std::size_t kGrowth = 1 << 20;  // bytes; what allocators may come to keep
+constexpr double kFaultsPerFrame = 0.02;  // some for the watching itself
+using support::kSanitized;                // it keeps what was freed
 constexpr const char* kPolicies[] = {"drop-newest", "drop-oldest", "latest"};
 
 std::vector<std::string> problems;

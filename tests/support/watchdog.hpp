@@ -11,8 +11,14 @@
 
 namespace support {
 
-// Factor by which sanitizers slow programs down.
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+// Factor by which sanitizers and an emulator slow programs down.
+#if defined(__SANITIZE_THREAD__) || defined(EMULATED)
 inline constexpr int kSlowdown = 8;
 #elif defined(__SANITIZE_ADDRESS__)
 inline constexpr int kSlowdown = 4;
