@@ -302,6 +302,15 @@ def test_other_times_are_left_as_they_are(publisher, reader):
         assert reader.read().pts == pts
 
 
+def test_the_latency_may_be_given_at_once(path):
+    with shmring.Publisher(path, format="GRAY8", width=64, height=48, latency=0.25), shmring.Reader(path, "latest", "latency") as reader:
+        assert attach(reader).latency == 0.25
+    with pytest.raises(TypeError, match="seconds"):
+        shmring.Publisher(path, format="GRAY8", width=64, height=48, latency="long")
+    with shmring.Publisher(path, format="GRAY8", width=64, height=48):
+        pass  # the one that failed left nothing
+
+
 def test_the_latency_is_measured_until_it_is_given(publisher, reader):
     attach(reader)
     assert reader.latency == 0

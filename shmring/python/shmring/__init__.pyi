@@ -341,6 +341,7 @@ class Publisher:
         slots: int = 0,
         loans: int = 2,
         perms: int = 0o600,
+        latency: float | None = None,
         path: _Path | None = None,
         policy: _Policy | None = None,
     ) -> None: ...
@@ -377,7 +378,8 @@ class Publisher:
         """Sets the format of the frames from now on; makes a new ring where they need larger slots."""
     def resize(self, slot_size: int) -> None:
         """A new ring with slots of that size. NoMemory: it does not fit, or former rings are held; the present one goes on."""
-    def set_latency(self, seconds: float) -> None: ...
+    def set_latency(self, seconds: float) -> None:
+        """Seconds from the capture to publish(), from now on; readers report it to their pipelines. Until then it is measured."""
     def end(self) -> None:
         """End of stream: readers take what is pending, then stop. close() alone does not end them: they wait for the next publisher."""
     def stats(self) -> _RingStats: ...

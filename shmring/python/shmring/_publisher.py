@@ -26,6 +26,7 @@ class Publisher(_Publisher):
     slots        0: as many as all that needs.
     loans        Frames that may be filled at once.
     perms        Permission bits of the socket.
+    latency      Seconds from the capture to publish(), which readers report to their pipelines; None: it is measured.
 
     `path` and `policy` are former names of socket_path and drop_policy.
     """
@@ -34,11 +35,13 @@ class Publisher(_Publisher):
 
     def __init__(self, socket_path=None, *, slot_size=0, format=None, width=0, height=0, caps=None, framerate=None,
                  dtype=None, shape=None, drop_policy="drop-newest", max_readers=1, depth=5, max_held=4, slots=0, loans=2,
-                 perms=0o600, path=None, policy=None):
+                 perms=0o600, latency=None, path=None, policy=None):
         super().__init__(socket_path=path_of(socket_path if path is None else path), slot_size=slot_size, format=format, width=width,
                          height=height, caps=caps, framerate=_fraction(framerate), array=_array(dtype, shape, format),
                          drop_policy=drop_policy if policy is None else policy, max_readers=max_readers, depth=depth, max_held=max_held,
                          slots=slots, loans=loans, perms=perms)
+        if latency is not None:
+            self.set_latency(latency)
 
     def set_format(self, format=None, width=0, height=0, *, caps=None, framerate=None, dtype=None, shape=None):
         """Sets the format of the frames from now on; makes a new ring where they need larger slots."""
