@@ -20,6 +20,8 @@
  */
 #include "ring/gstshmringsrc.h"
 
+#include <gst/video/video.h>
+
 #include "ring/enums.hpp"
 #include "ring/source.hpp"
 
@@ -217,6 +219,14 @@ gboolean send_event(GstElement* self, GstEvent* event) {
   return GST_ELEMENT_CLASS(gst_shm_ring_src_parent_class)->send_event(self, event);
 }
 
+gboolean event(GstBaseSrc* self, GstEvent* event) {
+  if (!gst_video_event_is_force_key_unit(event))
+    return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->event(self, event);
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;
+  (void)gst_video_event_parse_upstream_force_key_unit(event, &running_time, nullptr, nullptr);
+  return impl(self).request_key_frame(running_time);
+}
+
 gboolean query(GstBaseSrc* self, GstQuery* query) {
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
     return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->query(self, query);
@@ -266,6 +276,7 @@ static void gst_shm_ring_src_class_init(GstShmRingSrcClass* klass) {
     return TRUE;
   };
   source->query = query;
+  source->event = event;
   GST_PUSH_SRC_CLASS(klass)->create = [](GstPushSrc* self, GstBuffer** buffer) { return impl(self).create(buffer); };
 }
 

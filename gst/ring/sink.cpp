@@ -99,7 +99,7 @@ bool Sink::start() {
   told_too_large_ = told_no_room_ = false;
   told_damaged_ = {};
   flowing_ = false;
-  known_readers_ = 0;
+  known_readers_ = key_requests_ = 0;
   eos_.start();
   clocking_ = Clocking::unknown;
   monitor_.forget();
@@ -220,6 +220,7 @@ GstFlowReturn Sink::render(GstBuffer* buffer) {
   GstFlowReturn flow = wait_for_readers(buffer);
   if (flow == GST_FLOW_OK) flow = publish(buffer);
   flowing_ = true;
+  pass_key_request();
   watch_readers();
   return flow;
 }
@@ -238,6 +239,7 @@ GstFlowReturn Sink::render_list(GstBufferList* list) {
       flow = next == at + 1 ? publish(gst_buffer_list_get(list, at)) : publish_unit(list, at, next);
   }
   flowing_ = true;
+  pass_key_request();
   watch_readers();
   return flow;
 }
@@ -459,6 +461,7 @@ void Sink::gap_passed(GstClockTime pts, GstClockTime duration) {
   require(0);
   auto info = encode_gap(pts, duration, element_->segment, time_.of(GST_ELEMENT(element_)));
   settle(publisher_->write({}, info), 0);
+  pass_key_request();
 }
 
 // Age of frames that come here: upstream's latency, or what the pipeline settled on if we wait for that
@@ -476,6 +479,16 @@ void Sink::latency_changed() {
   GST_DEBUG_OBJECT(element_, "frames are %" GST_TIME_FORMAT " old when they come here", GST_TIME_ARGS(latency));
   const auto publisher = shared_publisher();
   if (publisher && GST_CLOCK_TIME_IS_VALID(latency)) publisher->set_latency(latency);
+}
+
+// By the streaming thread, as QoS goes upstream: the control thread of the ring must not wait for upstream's locks. So a request goes up with the
+// next frame, and an encoder's next frame but one, at the latest, is a key frame.
+void Sink::pass_key_request() {
+  if (!publisher_->key_frame_requested()) return;
+  GST_DEBUG_OBJECT(element_, "a reader asks for a key frame: passes that upstream");
+  const guint count = key_requests_.fetch_add(1, std::memory_order_relaxed);
+  gst_pad_push_event(GST_BASE_SINK_PAD(element_),
+                     gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, count));
 }
 
 void Sink::watch_readers() {
@@ -503,6 +516,7 @@ Owned<GstStructure> Sink::stats() const {
   const auto publisher = shared_publisher();
   auto stats = sink_stats(publisher ? publisher->stats() : shmring::RingStats{}, flowing_, monitor_);
   set_field(stats.get(), "metas-dropped", metas_.dropped());
+  set_field(stats.get(), "key-requests", key_requests_.load(std::memory_order_relaxed));
   return stats;
 }
 

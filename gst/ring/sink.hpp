@@ -77,6 +77,7 @@ class Sink {
   GstFlowReturn settle(const shmring::Result<void>& result, std::uint64_t frame_size);
   void keep_to_clock(shmring_frame_info& info);
   bool fed_by_application();
+  void pass_key_request();
   void watch_readers();
   void look(std::vector<Watched>& workers);
 
@@ -105,6 +106,7 @@ class Sink {
   std::array<bool, kDamages> told_damaged_{};
   LogLimit malformed_, no_slot_, too_large_;  // lines about frames that are dropped
 
+  std::atomic<guint> key_requests_{0};   // passed upstream
   std::atomic<guint> known_readers_{0};  // as last notified
   std::atomic<bool> flowing_{false};     // between the first frame and the end of the stream
 };

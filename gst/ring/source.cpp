@@ -11,6 +11,7 @@
 #include "base/audio_samples.hpp"
 #include "base/health_properties.hpp"
 #include "os/clock.hpp"
+#include "publisher/key_requests.hpp"
 #include "ring/account_fields.hpp"
 #include "ring/ringmemory.hpp"
 
@@ -74,7 +75,9 @@ bool Source::start() {
   format_id_.reset();
   headers_ = nullptr;
   last_sequence_ = taken_sequence_ = told_latency_ = copied_ = malformed_ = early_ = repeated_count_ = 0;
-  told_waiting_ = told_early_ = told_missed_ = wait_for_key_ = takes_video_meta_ = false;
+  key_requests_ = ask_again_at_ = 0;
+  scheduled_keys_.forget();
+  told_waiting_ = told_early_ = told_missed_ = wait_for_key_ = needs_key_ = takes_video_meta_ = false;
   return true;
 }
 
@@ -273,6 +276,47 @@ bool Source::skip_gap(const shmring_frame_info& info) {
   return true;
 }
 
+// The stream was joined between two key frames, or frames of it are missing: what needs them is of no use before the next key frame, so the publisher
+// is asked for one, and again while none comes. Frames are passed on all the same: only downstream knows what it can do with them.
+void Source::look_for_key(const shmring_frame_info& info) {
+  if (scheduled_keys_.any()) {
+    const TimeBase time = time_.of(GST_ELEMENT(element_));
+    if (scheduled_keys_.take(time.to_running_time(info.pts != SHMRING_TIME_NONE ? info.pts : info.published_at)))
+      ask_for_key(0);
+  }
+  if (info.flags & SHMRING_FRAME_DELTA_UNIT) {
+    needs_key_ = needs_key_ || wait_for_key_ || info.sequence != taken_sequence_ + 1;
+    if (needs_key_) ask_for_key(shmring::now());
+  } else if (!(info.flags & (SHMRING_FRAME_HEADER | SHMRING_FRAME_GAP))) {
+    needs_key_ = false;
+  }
+}
+
+// `now`: at most once in the publisher's interval; 0: at once.
+void Source::ask_for_key(std::uint64_t now) {
+  if (now != 0 && now < ask_again_at_) return;
+  if (now != 0) ask_again_at_ = now + shmring::KeyRequests::kInterval;
+  const auto asked = reader_->request_key_frame();
+  if (asked) key_requests_.fetch_add(1, std::memory_order_relaxed);
+  GST_DEBUG_OBJECT(element_, "asks for a key frame%s%s",
+                   asked ? "" : ", in vain: ", asked ? "" : asked.error().text.c_str());
+}
+
+bool Source::request_key_frame(GstClockTime running_time) {
+  const std::shared_lock alive(life_);
+  if (!reader_) return false;
+  if (GST_CLOCK_TIME_IS_VALID(running_time)) {
+    GST_DEBUG_OBJECT(element_, "keeps a request for a key frame until %" GST_TIME_FORMAT, GST_TIME_ARGS(running_time));
+    scheduled_keys_.add(running_time);
+    return true;
+  }
+  const auto asked = reader_->request_key_frame();
+  if (asked) key_requests_.fetch_add(1, std::memory_order_relaxed);
+  GST_DEBUG_OBJECT(element_, "downstream asks for a key frame%s%s",
+                   asked ? "" : ", in vain: ", asked ? "" : asked.error().text.c_str());
+  return bool{asked};
+}
+
 // A frame captured before this pipeline started has no place in it: as PTS 0 many frames would have one time, for which muxers fail. Of a
 // stream with key frames it then begins with one. DTS counts as PTS does, so that both are right from the first buffer on.
 bool Source::skip_early(const shmring_frame_info& info) {
@@ -318,6 +362,7 @@ GstFlowReturn Source::create(GstBuffer** buffer) {
     if (format_id_ != frame.format_id())
       if (flow = adopt_format(frame); flow != GST_FLOW_OK) return flow;
     if (taken_sequence_ != 0 && frame.info().sequence > taken_sequence_ + 1) tell_missed(frame.info());
+    look_for_key(frame.info());
     taken_sequence_ = frame.info().sequence;
     if (skip_early(frame.info()) || skip_gap(frame.info())) continue;
     auto made = buffer_of(std::move(frame));
@@ -459,7 +504,8 @@ Owned<GstStructure> Source::stats() const {
   auto structure = adopt(gst_structure_new(
       "application/x-shmringsrc-stats", "connected", G_TYPE_BOOLEAN, connected, "copied", G_TYPE_UINT64,
       guint64{copied_.load(std::memory_order_relaxed)}, "early", G_TYPE_UINT64,
-      guint64{early_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
+      guint64{early_.load(std::memory_order_relaxed)}, "key-requests", G_TYPE_UINT64,
+      guint64{key_requests_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
       guint64{repeated_count_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
       guint64{malformed_.load(std::memory_order_relaxed)}, "latency", G_TYPE_UINT64, guint64{latency}, nullptr));
   set_fields(structure.get(), reader);

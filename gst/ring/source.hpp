@@ -21,6 +21,7 @@
 #include "reader/reader.hpp"
 #include "ring/enums.hpp"
 #include "ring/outage.hpp"
+#include "ring/scheduled_keys.hpp"
 
 namespace supplier {
 
@@ -41,6 +42,8 @@ class Source {
   // PAUSED: create() waits, and what is pending when that is over is dropped.
   void pause(bool on);
   GstFlowReturn create(GstBuffer** buffer);
+  // Any thread: downstream asks for a key frame; without a running time, now. False: there is no publisher that hears of it.
+  bool request_key_frame(GstClockTime running_time);
   bool negotiate();
   void decide_allocation(GstQuery* query);
 
@@ -59,6 +62,8 @@ class Source {
   GstFlowReturn adopt_format(const shmring::Frame& frame);
   bool skip_gap(const shmring_frame_info& info);
   bool skip_early(const shmring_frame_info& info);
+  void look_for_key(const shmring_frame_info& info);
+  void ask_for_key(std::uint64_t now);
   bool fill_outage();
   void announce_rate(const shmring::Frame& first, GstCaps* caps);
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
@@ -102,10 +107,14 @@ class Source {
   bool told_early_ = false;
   bool told_missed_ = false;
   bool wait_for_key_ = false;  // frames before it were dropped
+  bool needs_key_ = false;     // delta units come, of which frames before are missing
+  std::uint64_t ask_again_at_ = 0;
+  ScheduledKeys scheduled_keys_;
   bool takes_video_meta_ = false;
   std::atomic<std::uint64_t> told_latency_{0};
   std::atomic<std::uint64_t> copied_{0};
   std::atomic<std::uint64_t> early_{0};
+  std::atomic<std::uint64_t> key_requests_{0};
   std::atomic<std::uint64_t> malformed_{0};
   std::atomic<std::uint64_t> repeated_count_{0};
 };

@@ -4,6 +4,7 @@
 
 namespace shmring::wire {
 
-const Version kVersion = {.protocol_min = kProtocol, .protocol_max = kProtocol, .features = 0, .required = 0};
+const Version kVersion = {
+    .protocol_min = kProtocol, .protocol_max = kProtocol, .features = kKeyRequests, .required = 0};
 
 }  // namespace shmring::wire

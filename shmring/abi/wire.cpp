@@ -98,7 +98,7 @@ std::optional<Type> type_of(std::span<const std::byte> bytes) {
   Head head;
   if (bytes.size() < sizeof head) return std::nullopt;
   std::memcpy(&head, bytes.data(), sizeof head);
-  if (head.magic != kMagic || head.type < Type::hello || head.type > Type::stats) return std::nullopt;
+  if (head.magic != kMagic || head.type < Type::hello || head.type > Type::key) return std::nullopt;
   return head.type;
 }
 

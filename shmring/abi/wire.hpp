@@ -6,6 +6,7 @@
 //            ◄──────────────── WELCOME     what is granted, with descriptors: ring, lane, doorbell, the publisher's pidfd if there is one
 //     MAPPED ───────────────────────────►  seals the lane, activates it: the newest frame is its first
 //            ◄──────────────── END         the stream ended after this sequence
+//     KEY    ───────────────────────────►  please make a key frame; at any time after MAPPED, where the feature is in use
 //     BYE    ───────────────────────────►  or a hang-up: the lane ends; again: it leaves for the new ring
 //            ◄──────────────── BYE         closing, again (a new ring: come back), or retired (with the reason)
 //            ◄──────────────── REFUSED     instead of WELCOME: a status and an error message
@@ -35,6 +36,9 @@ constexpr std::uint16_t kProtocol = 1;
 constexpr std::size_t kMaxMessage = 1024;
 constexpr std::size_t kMaxStats = 128 * 1024;
 
+// Feature bits.
+constexpr std::uint64_t kKeyRequests = 1 << 0;  // readers may say KEY
+
 // Protocol versions and features of a build.
 struct Version {
   std::uint16_t protocol_min;
@@ -44,7 +48,7 @@ struct Version {
 };
 extern const Version kVersion;  // of this build: version.cpp, in whose place tests link other ones
 
-enum class Type : std::uint16_t { hello = 1, welcome, refused, mapped, bye, end, ask, stats };
+enum class Type : std::uint16_t { hello = 1, welcome, refused, mapped, bye, end, ask, stats, key };
 enum class Role : std::uint8_t { reader = 0, observer = 1 };
 enum class Goodbye : std::uint32_t { closing = 0, again = 1, retired = 2 };
 
@@ -118,6 +122,11 @@ struct End {
 
 struct Ask {
   static constexpr Type kType = Type::ask;
+  Head head;
+};
+
+struct Key {
+  static constexpr Type kType = Type::key;
   Head head;
 };
 

@@ -182,6 +182,8 @@ shmring_status shmring_publisher_end(shmring_publisher* p) {
   return SHMRING_OK;
 }
 
+bool shmring_publisher_key_frame_requested(shmring_publisher* p) { return p && p->publisher->key_frame_requested(); }
+
 shmring_status shmring_publisher_stats(shmring_publisher* p, shmring_ring_stats* ring, shmring_reader_account* accounts,
                                        size_t account_size, size_t capacity, size_t* count) {
   return guarded([&] {

@@ -95,6 +95,12 @@ int shmring_reader_fileno(shmring_reader* r) { return r ? r->reader->fileno() : 
 bool shmring_reader_connected(shmring_reader* r) { return r && r->reader->connected(); }
 uint64_t shmring_reader_latency(shmring_reader* r) { return r ? r->reader->latency() : 0; }
 
+shmring_status shmring_reader_request_key_frame(shmring_reader* r) {
+  return guarded(
+      [&] { return r ? status_of(r->reader->request_key_frame()) : fail(SHMRING_INVALID, "reader must not be NULL"); });
+}
+uint64_t shmring_reader_attachments(shmring_reader* r) { return r ? r->reader->attachments() : 0; }
+
 shmring_status shmring_reader_stats_get(shmring_reader* r, shmring_reader_stats* stats) {
   return guarded([&] {
     if (!r || !stats) return fail(SHMRING_INVALID, "reader and stats must not be NULL");

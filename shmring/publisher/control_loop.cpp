@@ -28,7 +28,7 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kHandshakeTime = 1000 * kMillisecond;
 constexpr std::uint64_t kIdle = 50 * kMillisecond;  // nothing published for so long: the spin lock is ours to try
 constexpr std::uint64_t kListenerRest = 100 * kMillisecond;
-constexpr std::uint64_t kObserverRest = 5 * kMillisecond;
+constexpr std::uint64_t kRest = 5 * kMillisecond;
 constexpr std::size_t kMaxGreeting = 8;                   // connections that have not said what they want
 constexpr int kTick = 10;                                 // ms, while something waits to be carried out
 constexpr std::uint64_t kPathLook = 1000 * kMillisecond;  // between looks whether the socket's file is there
@@ -116,9 +116,9 @@ bool ControlLoop::watch(int fd, std::uint32_t events, std::uint64_t tag) {
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-// An observer that asks all the time is answered now and then.
+// An observer or a reader that asks all the time is heard now and then.
 void ControlLoop::rest(Connection& c) {
-  c.rests_until = now() + kObserverRest;
+  c.rests_until = now() + kRest;
   set_events(c, 0);
 }
 
@@ -279,7 +279,8 @@ ControlLoop::Served ControlLoop::serve(Connection& c) {
       return Served::ended;
     }
     const std::span<const std::byte> bytes(buffer.data(), got.size);
-    const auto type = got.kind == Received::Kind::message ? wire::type_of(bytes) : std::nullopt;
+    const wire::Type type =
+        got.kind == Received::Kind::message ? wire::type_of(bytes).value_or(wire::Type{}) : wire::Type{};
     const auto hello = type == wire::Type::hello ? wire::parse_hello(bytes) : std::nullopt;
     Next next = Next::close;
     if (got.descriptors[0] || got.lost_descriptors) {
@@ -290,6 +291,8 @@ ControlLoop::Served ControlLoop::serve(Connection& c) {
       next = on_mapped(c);
     } else if (type == wire::Type::ask && c.stage == Connection::Stage::observing) {
       next = send_stats(c);
+    } else if (type == wire::Type::key && c.stage == Connection::Stage::reading && (c.features & wire::kKeyRequests)) {
+      next = on_key(c);
     } else if (type == wire::Type::bye) {
       const auto bye = wire::parse_bye(bytes);
       c.goes_on = bye && bye->reason == wire::Goodbye::again;
@@ -301,9 +304,17 @@ ControlLoop::Served ControlLoop::serve(Connection& c) {
       drop(c.serial);
       return Served::ended;
     }
-    if (c.rests_until != 0) return Served::none;
+    if (c.rests_until != 0 && c.stage == Connection::Stage::observing) return Served::none;
   }
   return Served::some;
+}
+
+// As many requests as it likes are no violation: they come to one, and the connection rests after a few.
+ControlLoop::Next ControlLoop::on_key(Connection& c) {
+  if (shared_.key_requests.add())
+    log(SHMRING_LOG_DEBUG, options_.socket_path, ": reader '", c.lane->grant.name, "' asks for a key frame");
+  if (c.rests_until == 0) rest(c);
+  return Next::keep;
 }
 
 // It is told, where it can be; what is left of the connection is the caller's to drop.

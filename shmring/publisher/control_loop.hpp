@@ -17,6 +17,7 @@
 #include "abi/wire.hpp"
 #include "os/socket.hpp"
 #include "os/spin_lock.hpp"
+#include "publisher/key_requests.hpp"
 #include "publisher/publisher.hpp"
 #include "publisher/reader_registry.hpp"
 #include "publisher/rings.hpp"
@@ -34,6 +35,7 @@ struct PublisherShared {
   Counter last_published_at;
   std::atomic<std::uint64_t> ended_after{0};  // the stream ended after this sequence; 0: it goes on
   std::atomic<std::uint32_t> readers{0};      // attached now
+  KeyRequests key_requests;                   // of readers
   const Fd event;
   // Any thread: follows what readers took and released; adds the publishing side's numbers.
   std::function<void()> collect;
@@ -73,6 +75,7 @@ class ControlLoop {
     Serial serial = 0;
     UntrustedFd socket;
     Peer peer;
+    std::uint64_t features = 0;     // in use
     std::uint64_t deadline = 0;     // of the handshake
     std::uint64_t rests_until = 0;  // what it asks meanwhile has to wait
     std::shared_ptr<Lane> lane;     // mapping, reading; it owns the socket then
@@ -111,6 +114,7 @@ class ControlLoop {
   void rest_listener();
   void make_room_for_greeting();
   Served serve(Connection& connection);
+  Next on_key(Connection& connection);
   void rest(Connection& connection);
   void disconnect(Connection& connection, const Violation& violation);
   void drop(Serial serial);

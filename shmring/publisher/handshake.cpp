@@ -33,7 +33,7 @@ ControlLoop::Next ControlLoop::on_hello(Connection& c, const wire::Hello& hello)
   if (!agreed) return refuse(c, agreed.status(), agreed.error().text);
   auto welcome = wire::make<wire::Welcome>();
   welcome.protocol = agreed->protocol;
-  welcome.features = agreed->features;
+  welcome.features = c.features = agreed->features;
   welcome.publisher_pid = static_cast<std::uint32_t>(::getpid());
   if (hello.role == wire::Role::reader) return welcome_reader(c, hello, welcome);
 

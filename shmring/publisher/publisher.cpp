@@ -426,6 +426,11 @@ void Publisher::set_latency(std::uint64_t latency) {
   if (impl_->ring) impl_->ring->header().latency.store(latency, std::memory_order_relaxed);
 }
 
+bool Publisher::key_frame_requested() {
+  KeyRequests& requests = impl_->shared.key_requests;
+  return requests.pending() && !in_child() && requests.take(now());
+}
+
 RingStats Publisher::stats() const {
   RingStats stats{};
   if (in_child()) return stats;

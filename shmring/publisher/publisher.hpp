@@ -104,6 +104,8 @@ class Publisher {
   // End of stream for every reader, after what was published.
   void end();
   void set_latency(std::uint64_t latency);
+  // Tells once of requests for a key frame that readers sent since it last did, and at most once in 500 ms. Cheap: for each frame.
+  bool key_frame_requested();
 
   RingStats stats() const;  // all 0 once closed
   // News of the socket's path (its file was removed), once; empty: none.

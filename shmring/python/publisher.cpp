@@ -303,6 +303,8 @@ py::object Publisher::publish(const Arguments& arguments) {
   return py::int_(info.sequence);
 }
 
+bool Publisher::key_frame_requested() const { return shmring_publisher_key_frame_requested(get()->handle); }
+
 void Publisher::end() {
   const auto ring = get();
   check(shmring_publisher_end(ring->handle));
@@ -331,6 +333,10 @@ void Publisher::bind(py::module_& module) {
              "slot was free."),
       method("set_latency", with_arguments<&Publisher::set_latency>,
              "set_latency($self, /, seconds)\n--\n\nWhat happens before the ring adds to a frame's age."),
+      method("key_frame_requested", without_arguments<&Publisher::key_frame_requested>,
+             "key_frame_requested($self, /)\n--\n\n"
+             "Tells whether readers ask for a key frame: True once for all that asked, and at most once in 500 ms. Ask "
+             "before each frame that is encoded."),
       method("end", without_arguments<&Publisher::end>,
              "end($self, /)\n--\n\nEnd of stream: readers take what is pending, then stop."),
       method("stats", without_arguments<&Publisher::stats>,

@@ -25,6 +25,7 @@ class Publisher {
   Loan loan() const;
   // The frame's sequence number, or None where no slot was free.
   pybind11::object publish(const Arguments& arguments);
+  bool key_frame_requested() const;
   void end();
   pybind11::dict stats() const;
   void close() { ring_.reset(); }

@@ -185,6 +185,13 @@ int Reader::fileno() const {
 
 py::object Reader::memory() const { return py::cast(std::make_unique<Memory>(get())); }
 
+bool Reader::request_key_frame() {
+  const shmring_status status = shmring_reader_request_key_frame(get());
+  if (status == SHMRING_DISCONNECTED || status == SHMRING_REFUSED) return false;
+  check(status);
+  return true;
+}
+
 py::dict Reader::stats() const {
   shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
   check(shmring_reader_stats_get(get(), &stats));
@@ -206,6 +213,11 @@ void Reader::bind(py::module_& module) {
       method("fileno", without_arguments<&Reader::fileno>,
              "fileno($self, /)\n--\n\nReadable when a read would not wait. After it was readable, read(0) until None. "
              "Raises Invalid with max_rate."),
+      method(
+          "request_key_frame", without_arguments<&Reader::request_key_frame>,
+          "request_key_frame($self, /)\n--\n\n"
+          "Asks the publisher for a key frame, as after a loss in an encoded stream; it hears of all requests at most "
+          "once in 500 ms. False: no publisher is attached, or its version knows no such request. Any thread."),
       method("memory", without_arguments<&Reader::memory>,
              "memory($self, /)\n--\n\nThe ring's mapping, for registering it with a device. Raises Disconnected "
              "without one."),
@@ -231,6 +243,7 @@ void Reader::bind(py::module_& module) {
       .def_property_readonly("connected", [](const Reader& self) { return shmring_reader_connected(self.get()); })
       .def_property_readonly(
           "latency", [](const Reader& self) { return static_cast<double>(shmring_reader_latency(self.get())) * 1e-9; })
+      .def_property_readonly("attachments", [](const Reader& self) { return shmring_reader_attachments(self.get()); })
       .def("_fileno", &Reader::descriptor)
       .def_property_readonly("_until_due",
                              [](const Reader& self) { return static_cast<double>(self.until_due()) * 1e-9; })

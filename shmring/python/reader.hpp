@@ -41,6 +41,7 @@ class Reader {
   int descriptor() const;
   int fileno() const;
   pybind11::object memory() const;
+  bool request_key_frame();
   pybind11::dict stats() const;
 
   static void bind(pybind11::module_& module);

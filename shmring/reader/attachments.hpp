@@ -60,6 +60,10 @@ class Attachments {
   std::uint32_t held() const {
     return locked([&] { return held_by_reading_thread(); });
   }
+  // How often a publisher was found.
+  std::uint64_t count() const {
+    return locked([&] { return totals_.attachments; });
+  }
   // The answer of the present attachment; zero without one.
   template <class Ask>
   auto ask(Ask ask) const {

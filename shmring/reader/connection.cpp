@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <span>
 #include <utility>
 
@@ -49,7 +50,26 @@ bool Connection::watch(int fd, std::uint32_t events) const {
   return {error.status, options_.socket_path + ": " + error.text};
 }
 
+void Connection::take_requests(int socket) {
+  const std::lock_guard lock(requests_mutex_);
+  requests_ = socket;
+}
+
+Result<void> Connection::request_key_frame() {
+  const std::lock_guard lock(requests_mutex_);
+  if (requests_ >= 0) {
+    // A full socket has more of them than the publisher can have heard.
+    if (send_message(requests_, wire::make<wire::Key>()) || errno == EAGAIN) return {};
+    return {SHMRING_DISCONNECTED, "the publisher at " + options_.socket_path + " is gone"};
+  }
+  if (requests_ == kUnknownThere)
+    return {SHMRING_REFUSED, "the publisher at " + options_.socket_path +
+                                 " takes no requests for key frames: update it, or make key frames more frequent"};
+  return {SHMRING_DISCONNECTED, "this reader is attached to no publisher: read first"};
+}
+
 void Connection::detach(std::optional<wire::Goodbye> goodbye) {
+  take_requests(kNoPublisher);
   if (socket_ && goodbye) {
     auto bye = wire::make<wire::Bye>();
     bye.reason = *goodbye;
@@ -178,6 +198,7 @@ Outcome Connection::attach(const wire::Welcome& welcome, Received& got) {
   if (got.descriptors[3] && is_pidfd(got.descriptors[3].get())) publisher_ = got.descriptors[3].trust();
   if (publisher_) watched = watch(publisher_.get(), EPOLLIN) && watched;
   if (!watched) return not_watched();
+  take_requests(welcome.features & wire::kKeyRequests ? socket_.get() : kUnknownThere);
   locator_.found();
   refused_since_ = 0;
   end_.reset();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -61,6 +62,8 @@ class Connection {
 
   // Any thread: a frame came, or the publisher said that all that come are offered to this reader.
   bool offered() const { return offered_.load(std::memory_order_relaxed); }
+  // Any thread: asks the publisher for a key frame. DISCONNECTED: there is none; REFUSED: its version knows no such request.
+  Result<void> request_key_frame();
 
  private:
   enum class Phase { searching, greeting, attached };
@@ -69,6 +72,7 @@ class Connection {
   Outcome attach(const wire::Welcome& welcome, Received& got);
   Outcome refusal(Status status, std::string text);
   void hear();
+  void take_requests(int socket);
   void detach(std::optional<wire::Goodbye> goodbye = {});
   Outcome gone();
   bool watch(int fd, std::uint32_t events) const;
@@ -91,6 +95,11 @@ class Connection {
   std::uint64_t newest_ = 0;               // the last one taken from this publisher
   std::uint32_t former_pid_ = 0;           // the publisher that was left last
   std::uint64_t refused_since_ = 0;
+
+  // For threads that ask for key frames.
+  static constexpr int kNoPublisher = -1, kUnknownThere = -2;
+  std::mutex requests_mutex_;
+  int requests_ = kNoPublisher;  // the socket, where the publisher takes requests; guarded by the mutex
 };
 
 }  // namespace shmring

@@ -267,6 +267,13 @@ std::uint32_t Reader::max_held() const {
 
 std::uint32_t Reader::held() const { return impl_->attachments.held(); }
 
+std::uint64_t Reader::attachments() const { return impl_->attachments.count(); }
+
+Result<void> Reader::request_key_frame() {
+  if (impl_->guard.in_child()) return forked();
+  return impl_->connection.request_key_frame();
+}
+
 RingMemory Reader::memory() const {
   return impl_->attachments.ask([](const Attachment& a) { return RingMemory{a.memory(), a.granted().ring_id}; });
 }

@@ -81,6 +81,9 @@ class Reader {
   std::uint64_t latency() const;
   std::uint32_t max_held() const;  // granted; 0 while no publisher was found yet
   std::uint32_t held() const;
+  std::uint64_t attachments() const;
+  // Asks the publisher for a key frame. DISCONNECTED: none is attached; REFUSED: its version knows no such request. Any thread.
+  Result<void> request_key_frame();
   shmring_reader_stats stats() const;
   // Of the ring that it is attached to; none while it is not. Any thread.
   RingMemory memory() const;

@@ -17,6 +17,8 @@
 
 #include "child_process.hpp"
 #include "hostile_peer.hpp"
+#include "os/clock.hpp"
+#include "publisher/key_requests.hpp"
 #include "ring_fixture.hpp"
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -291,6 +293,60 @@ TEST_F(HostileReader, MessagesOutOfOrderEndTheConnection) {
     EXPECT_TRUE(support::eventually([&] { return violations(SHMRING_VIOLATION_MESSAGE) == 5; }));
   }
   EXPECT_EQ(protocol_violations(), 5u);
+  expect_service();
+}
+
+// It comes to one request in 500 ms for the application, and to a few wake-ups of the control thread. Breaking a rule is another thing.
+TEST_F(HostileReader, AFloodOfKeyFrameRequestsIsNoViolationAndCostsNoFrame) {
+  HostilePeer peer = HostilePeer::connect(path);
+  auto greeting = HostilePeer::hello("flooding");
+  greeting.optional_features = wire::kKeyRequests;
+  ASSERT_TRUE(send_message(peer.socket.get(), greeting));
+  ASSERT_TRUE(peer.await_welcome());
+  EXPECT_EQ(peer.welcome.features, wire::kKeyRequests);
+  ASSERT_TRUE(send_message(peer.socket.get(), wire::make<wire::Mapped>()));
+  std::atomic<bool> stop{false};
+  std::thread flood([&] {
+    while (!stop) send_message(peer.socket.get(), wire::make<wire::Key>());
+  });
+  const std::uint64_t begin = now();
+  std::uint64_t told = 0;
+  const auto count = [&] { told += publisher->key_frame_requested(); };
+  do {
+    expect_service(20);
+    count();
+  } while (told < 3 && !HasFailure());
+  EXPECT_GE(now() - begin, 2 * KeyRequests::kInterval);
+  stop = true;
+  flood.join();
+  EXPECT_TRUE(active("flooding"));
+  EXPECT_EQ(protocol_violations(), 0u);
+  // Its goodbye is heard behind all that.
+  auto bye = wire::make<wire::Bye>();
+  EXPECT_TRUE(support::eventually([&] { return send_message(peer.socket.get(), bye); }));
+  EXPECT_TRUE(support::eventually([&] { return !active("flooding"); }));
+  EXPECT_STREQ(lane("flooding").reason, "");
+}
+
+TEST_F(HostileReader, AKeyFrameRequestThatWasNotAgreedOnIsAViolation) {
+  const HostilePeer peer = hostile();  // of a version that knows no such request
+  EXPECT_EQ(peer.welcome.features, 0u);
+  send_message(peer.socket.get(), wire::make<wire::Key>());
+  EXPECT_TRUE(peer.is_sent_away());
+  EXPECT_EQ(violations(SHMRING_VIOLATION_MESSAGE), 1u);
+  EXPECT_FALSE(publisher->key_frame_requested());
+  // Before it reads, and from an observer.
+  for (const auto role : {wire::Role::reader, wire::Role::observer}) {
+    const HostilePeer early = HostilePeer::connect(path);
+    auto greeting = HostilePeer::hello("early");
+    greeting.role = role;
+    greeting.optional_features = wire::kKeyRequests;
+    send_message(early.socket.get(), greeting);
+    send_message(early.socket.get(), wire::make<wire::Key>());
+    EXPECT_TRUE(early.is_sent_away());
+  }
+  EXPECT_EQ(violations(SHMRING_VIOLATION_MESSAGE), 3u);
+  EXPECT_FALSE(publisher->key_frame_requested());
   expect_service();
 }
 

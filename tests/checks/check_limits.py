@@ -51,8 +51,8 @@ LIMITS = [
     ("docs/robustness.md", r"after (\w+) rings of over \d+ µs", 1, BELLS),
     ("docs/adr/0003-doorbell.md", r"costing over (\d+) µs", US, "kSlowWakeup"),
     ("docs/security.md", r"with\s+(\d+) of these no new peer gets in", 1, "kTooMany"),
-    ("docs/security.md", r"answered every (\d+) ms at most", MS, "kObserverRest"),
-    ("docs/robustness.md", r"answered every (\d+) ms", MS, "kObserverRest"),
+    ("docs/security.md", r"answered every (\d+) ms at most", MS, "kRest"),
+    ("docs/robustness.md", r"answered every (\d+) ms", MS, "kRest"),
     ("docs/security.md", r"ever later, up to (\d+) ms", MS, "kLongest", "publisher_locator.cpp"),
     # Times that a user meets.
     ("docs/guides/python.md", r"comes again every ([\d.]+) s", S, "kPause", "end_of_stream.hpp"),

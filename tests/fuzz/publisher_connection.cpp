@@ -32,7 +32,7 @@ class Stranger {
 
   // One of the messages of the protocol, spoiled, perhaps cut, with unwanted descriptors.
   void say(fuzz::Input& input) {
-    switch (input.up_to(6)) {
+    switch (input.up_to(7)) {
       case 0:
       case 1: {
         auto hello = wire::make_hello(wire::kVersion, static_cast<wire::Role>(input.up_to(1)));
@@ -54,6 +54,9 @@ class Stranger {
         return;
       case 5:
         send(wire::make<wire::Welcome>(), input);
+        return;
+      case 7:
+        send(wire::make<wire::Key>(), input);
         return;
       case 6:
         const auto bytes = input.take_bytes(input.take<std::uint8_t>());
@@ -177,6 +180,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (const auto& peer : peers) peer->leave();
   publish();
+  (void)publisher->key_frame_requested();
   const auto stats = publisher->stats();
   FUZZ_CHECK(stats.ring.free_slots + stats.ring.owned + stats.ring.loaned == stats.ring.slots);
   for (const auto& lane : stats.accounts) FUZZ_CHECK(lane.offered == lane.delivered + lane.dropped + lane.pending);

@@ -9,6 +9,7 @@
 #include "abi/wire.hpp"
 #include "child_process.hpp"
 #include "reader/observer.hpp"
+#include "reader/reader.hpp"
 #include "temp_dir.hpp"
 #include "watchdog.hpp"
 
@@ -57,6 +58,8 @@ class ProtocolVersions : public testing::Test {
 
 TEST_F(ProtocolVersions, AnOlderReaderReadsFromANewerPublisher) { expect_frames(NEWER, THIS); }
 TEST_F(ProtocolVersions, ANewerReaderReadsFromAnOlderPublisher) { expect_frames(THIS, NEWER); }
+TEST_F(ProtocolVersions, AReaderWithoutAFeatureReadsFromAPublisherThatHasIt) { expect_frames(THIS, OLDER); }
+TEST_F(ProtocolVersions, AReaderWithAFeatureReadsFromAPublisherWithoutIt) { expect_frames(OLDER, THIS); }
 TEST_F(ProtocolVersions, TwoNewerOnesSpeakTheNewerProtocol) { expect_frames(NEXT, NEWER); }
 
 TEST_F(ProtocolVersions, TheHighestCommonProtocolAndTheCommonFeaturesAreGranted) {
@@ -67,6 +70,20 @@ TEST_F(ProtocolVersions, TheHighestCommonProtocolAndTheCommonFeaturesAreGranted)
   const auto future = welcome({2, 9, 0b110, 0});
   EXPECT_EQ(future.protocol, 2);
   EXPECT_EQ(future.features, 0b010u) << "an unknown optional feature is dropped silently, a known one is used";
+}
+
+// A message that it does not know would be a violation.
+TEST_F(ProtocolVersions, APublisherThatKnowsNoKeyFrameRequestsIsSentNone) {
+  for (const auto& [actor, status] : {std::pair{OLDER, SHMRING_REFUSED}, {THIS, SHMRING_OK}, {NEWER, SHMRING_OK}}) {
+    const auto from = publisher(actor);
+    auto reader = shmring::Reader::open({.socket_path = path, .worker = "asking"});
+    ASSERT_TRUE(reader);
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_TRUE((*reader)->read(20'000'000'000));
+      EXPECT_EQ((*reader)->request_key_frame().status(), status) << actor;
+    }
+    EXPECT_EQ((*reader)->attachments(), 1u);
+  }
 }
 
 TEST_F(ProtocolVersions, WithoutACommonProtocolTheReaderIsToldBothRanges) {

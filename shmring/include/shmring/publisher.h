@@ -71,6 +71,10 @@ SHMRING_API void shmring_publisher_discard(shmring_publisher* publisher, shmring
 SHMRING_API shmring_status shmring_publisher_write(shmring_publisher* publisher, const void* data,
                                                    shmring_frame_info* info);
 
+/* Tells whether readers ask for a key frame: true once for all requests that came since it was last, and at most once in 500 ms, because each key
+ * frame takes bit rate from every reader. Cheap: ask before each frame that is encoded. Who never asks ignores them. */
+SHMRING_API bool shmring_publisher_key_frame_requested(shmring_publisher* publisher);
+
 /* End of stream: readers take what is pending, then get SHMRING_END. Closing alone does not end them: they wait for the next publisher. */
 SHMRING_API shmring_status shmring_publisher_end(shmring_publisher* publisher);
 

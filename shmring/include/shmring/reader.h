@@ -60,6 +60,13 @@ SHMRING_API bool shmring_reader_connected(shmring_reader* reader);
 /* The publisher's latency (ns) as it last said; 0 where it said nothing. */
 SHMRING_API uint64_t shmring_reader_latency(shmring_reader* reader);
 
+/* Asks the publisher for a key frame, as after a loss in an encoded stream. Publisher and application decide: they hear of the requests of all
+ * readers together at most once in 500 ms. Any thread; does not wait. SHMRING_DISCONNECTED: no publisher is attached; SHMRING_REFUSED: its version
+ * knows no such request. */
+SHMRING_API shmring_status shmring_reader_request_key_frame(shmring_reader* reader);
+/* How often a publisher was found, as `attachments` in the stats, but cheap: for each frame. Any thread. */
+SHMRING_API uint64_t shmring_reader_attachments(shmring_reader* reader);
+
 /* This reader's own account. */
 typedef struct shmring_reader_stats {
   size_t struct_size;

@@ -252,6 +252,15 @@ class Reader {
   std::chrono::nanoseconds latency() const { return std::chrono::nanoseconds(shmring_reader_latency(reader_)); }
   // Throws while it is attached to no publisher. Any thread.
   Memory memory() const { return Memory(reader_); }
+  // Asks the publisher for a key frame. False: none is attached, or its version knows no such request. Any thread.
+  bool request_key_frame() {
+    const shmring_status status = shmring_reader_request_key_frame(reader_);
+    if (status == SHMRING_DISCONNECTED || status == SHMRING_REFUSED) return false;
+    check(status);
+    return true;
+  }
+  // How often a publisher was found. Cheap.
+  std::uint64_t attachments() const { return shmring_reader_attachments(reader_); }
   shmring_reader_stats stats() const {
     shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
     check(shmring_reader_stats_get(reader_, &stats));
@@ -356,6 +365,8 @@ class Publisher {
   // Copies info.size bytes. False: no slot was free; the frame is dropped and counted.
   bool write(const void* data, FrameInfo& info) { return had_slot(shmring_publisher_write(publisher_, data, &info)); }
 
+  // True once for all requests of readers, and at most once in 500 ms: ask before each frame that is encoded.
+  bool key_frame_requested() { return shmring_publisher_key_frame_requested(publisher_); }
   void end() { check(shmring_publisher_end(publisher_)); }
   Stats stats() const {
     return collect_stats([this](auto... to) { return shmring_publisher_stats(publisher_, to...); });

@@ -297,6 +297,12 @@ class Reader:
         """Latency of the publisher's pipeline, a part of a frame's age, seconds."""
     @property
     def closed(self) -> bool: ...
+    @property
+    def attachments(self) -> int:
+        """How often a publisher was found."""
+    def request_key_frame(self) -> bool:
+        """Asks the publisher for a key frame, as after a loss in an encoded stream; it hears of all requests at most once in 500 ms. False: no
+        publisher is attached, or its version knows no such request. Any thread."""
     def memory(self) -> Memory:
         """The ring that this reader is attached to, as it is mapped here; raises Disconnected while it is attached to no publisher."""
     def stats(self) -> _ReaderStats: ...
@@ -380,6 +386,9 @@ class Publisher:
         """A new ring with slots of that size. NoMemory: it does not fit, or former rings are held; the present one goes on."""
     def set_latency(self, seconds: float) -> None:
         """Seconds from the capture to publish(), from now on; readers report it to their pipelines. Until then it is measured."""
+    def key_frame_requested(self) -> bool:
+        """Tells whether readers ask for a key frame: True once for all that asked, and at most once in 500 ms. Ask before each frame that is
+        encoded."""
     def end(self) -> None:
         """End of stream: readers take what is pending, then stop. close() alone does not end them: they wait for the next publisher."""
     def stats(self) -> _RingStats: ...

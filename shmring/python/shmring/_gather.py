@@ -171,7 +171,7 @@ class gather:
         """Tells whether the reader found a publisher since the last frame: its numbers, which are all that the key is, begin anew with it."""
         if self._name not in ("seq", "sequence"):
             return False
-        before, self._attachments[index] = self._attachments[index], self._readers[index].stats()["attachments"]
+        before, self._attachments[index] = self._attachments[index], self._readers[index].attachments
         return self._attachments[index] != before
 
     def _let_go_of_before(self, index):

@@ -79,7 +79,8 @@ struct ReaderSlot {
   std::atomic<Order> order, obeyed;
   std::atomic<std::uint32_t> attached;  // to this publisher + 1, as the reader's figures say
   std::atomic<std::int32_t> last_status;
-  std::atomic<std::uint32_t> refusals{0};  // calls that came to REFUSED
+  std::atomic<std::uint32_t> refusals{0};   // calls that came to REFUSED
+  std::atomic<std::uint64_t> key_requests;  // sent for sure, or perhaps
   Received from[kMaxPublishers];
 };
 

@@ -108,6 +108,8 @@ class Publishing {
       case 5:
         if (random.chance(10)) ::usleep(random.below(150'000));  // long enough for the publisher to count as idle
         return;
+      case 14:
+        return look_for_key_requests();
       case 6:
       case 7:
       case 8:
@@ -196,6 +198,23 @@ class Publishing {
                   std::to_string(origin.sequence));
     ++me_.frames;
     me_.newest = packed(ring_, origin.sequence);
+  }
+
+  // At most once in 500 ms, and no more often than readers asked.
+  void look_for_key_requests() {
+    const std::uint64_t before = shmring_now();
+    if (!shmring_publisher_key_frame_requested(publisher_)) return;
+    std::uint64_t sent = 0;
+    for (std::uint32_t i = 0; i < board_.readers; ++i)
+      if (board_.reader[i].plan.path == me_.plan.path) sent += board_.reader[i].key_requests;
+    if (++told_ > sent)
+      board_.fail(publisher_name(number_) + " was told of " + std::to_string(told_) + " requests for key frames, of " +
+                  std::to_string(sent) + " that readers sent");
+    const std::uint64_t after = shmring_now();
+    if (told_at_ != 0 && after - told_at_ < 500'000'000)
+      board_.fail(publisher_name(number_) + " was told of two requests for key frames within " +
+                  std::to_string((after - told_at_) / 1000) + " us");
+    told_at_ = before;
   }
 
   void keep_a_loan() {
@@ -322,7 +341,8 @@ class Publishing {
   std::mutex turn_;  // guards what follows
   std::uint32_t ring_ = 1, format_ = 0, capacity_ = 0;
   std::vector<std::byte> buffer_;
-  std::mutex kept_mutex_;  // guards kept_
+  std::uint64_t told_ = 0, told_at_ = 0;  // of requests for key frames
+  std::mutex kept_mutex_;                 // guards kept_
   std::vector<Kept> kept_;
 };
 

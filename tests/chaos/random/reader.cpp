@@ -108,9 +108,11 @@ class Reading {
   void interrupt(Random random) {
     for (Order known = me_.order; !stop_; ::usleep(2000)) {
       const Order order = me_.order;
-      if (std::exchange(known, order) == order && !random.chance(1)) continue;
+      const bool ordered = std::exchange(known, order) != order;
       const std::lock_guard lock(mutex_);
       if (!reader_) continue;
+      if (random.chance(2)) request_key_frame();
+      if (!ordered && !random.chance(1)) continue;
       interrupted_ = true;
       shmring_reader_interrupt(reader_, true);
     }
@@ -127,6 +129,8 @@ class Reading {
       case 1:
       case 2:
         return call("flush", [this](shmring_frame**) { return shmring_reader_flush(reader_), SHMRING_TIMEOUT; });
+      case 6:
+        return request_key_frame();
       case 3:
       case 4:
       case 5: {
@@ -156,6 +160,14 @@ class Reading {
         return read(random_.chance(25), timeouts[random_.below(5)]);
       }
     }
+  }
+
+  // Any thread.
+  void request_key_frame() {
+    ++me_.key_requests;  // before: it may be killed in the call
+    const auto status = shmring_reader_request_key_frame(reader_);
+    if (status != SHMRING_OK && status != SHMRING_DISCONNECTED)
+      fail(std::string("a request for a key frame: ") + shmring_status_name(status) + " " + shmring_last_error());
   }
 
   void read(bool latest, std::uint64_t timeout) {

@@ -57,7 +57,7 @@ TEST(Wire, RefusesAMessageOfAnotherTypeOrMagic) {
   EXPECT_FALSE(parse_hello(bytes_of(m)));
   m.head = {kMagic, static_cast<Type>(0), 0};
   EXPECT_FALSE(type_of(bytes_of(m)));
-  m.head.type = static_cast<Type>(9);
+  m.head.type = static_cast<Type>(10);
   EXPECT_FALSE(type_of(bytes_of(m)));
 }
 
