@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A worker's best annotated pictures, one a stretch of time, and the newest one: each overwritten, so the folder never grows."""
+"""A worker's best annotated pictures, one a stretch of time, and the newest one without boxes: each overwritten, so the folder never grows."""
 
 import time
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from . import files
+from .jpeg import with_sequence
 
 PAGES = 12
 NEWEST_EVERY = 1.0  # s
@@ -21,6 +22,7 @@ class Detection:
     box: tuple[int, int, int, int]  # left, top, width, height
     label: str
     score: float
+    track: int | None = None  # the same for the same thing in the next frames; the loop of the worker gives it
 
 
 class Album:
@@ -44,22 +46,22 @@ class Album:
         self._stretch, self._best = stretch, worth
         return _write(self._folder / f"{self._name}-{stretch % PAGES:02}.jpg", annotate(image, detections))
 
-    def show(self, image: np.ndarray, detections: list[Detection]) -> bool:
-        """Keeps the picture as the newest one, whatever was found, once a second. True if it was kept."""
+    def show(self, image: np.ndarray, sequence: int) -> bool:
+        """Keeps the picture of that frame as the newest one, once a second. True if it was kept. The page draws the boxes."""
         now = self._clock()
         if self._folder is None or now - self._newest_at < NEWEST_EVERY:
             return False
         self._newest_at = now
-        picture = annotate(image, detections)
-        if (scale := NEWEST_WIDTH / picture.shape[1]) < 1:
-            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        return _write(self._folder / f"{self._name}.jpg", picture)
+        if (scale := NEWEST_WIDTH / image.shape[1]) < 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return _write(self._folder / f"{self._name}.jpg", image, sequence)
 
 
-def _write(path: Path, picture: np.ndarray) -> bool:
+def _write(path: Path, picture: np.ndarray, sequence: int = 0) -> bool:
     """A viewer sees the picture before or this one, never half of one. A disk that takes nothing costs a picture only."""
     try:
-        files.replace(path, cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes())
+        content = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
+        files.replace(path, with_sequence(content, sequence))
         return True
     except OSError:
         return False

@@ -18,6 +18,8 @@ from .model import parse as parse_model
 from .policy import Level, Limits
 from .recording import config as recording
 from .untrusted import cpu_limit, explain, is_number, short
+from .zones import MOST_ZONES, Zone, ZoneError
+from .zones import parse as parse_zones
 
 POLICIES = ("drop-newest", "drop-oldest", "latest")
 RECORDER = "recorder"  # the worker that [recorder] and [clips] ask for
@@ -84,6 +86,7 @@ class Camera:
     recorder: dict | None = None  # as given: the recorder's own module knows what it means
     clips: dict | None = None
     faults: tuple[Fault, ...] = ()
+    zones: tuple[Zone, ...] = ()
 
     @property
     def attached(self) -> int:
@@ -119,7 +122,7 @@ def parse(table: dict) -> Config:
     table = dict(table)
     web = _table(table, "web", "the file")
     own = _tables(table, "camera", "the file", MOST_CAMERAS)
-    for_all = {key: table.pop(key) for key in [*CAMERA_TABLES, "input", "worker", "fault"] if key in table}
+    for_all = {key: table.pop(key) for key in [*CAMERA_TABLES, "input", "worker", "fault", "zone"] if key in table}
     _nothing_left(table, "the file")
     cameras = tuple(_camera(entry, for_all) for entry in own or [{"name": "camera"}])
     if twice := _twice(camera.name for camera in cameras):
@@ -164,8 +167,13 @@ def _camera(entry: dict, for_all: dict) -> Camera:
         raise ConfigError(f"{where}: no worker may be called {min(taken)!r}: the manager itself has one of that name")
     faults = [_fault(table, workers) for table in
               [*_tables(for_all, "fault", "the file", MOST_FAULTS, keep=True), *_tables(entry, "fault", where, MOST_FAULTS)]]
+    try:
+        zones = parse_zones([*_tables(for_all, "zone", "the file", MOST_ZONES, keep=True), *_tables(entry, "zone", where, MOST_ZONES)],
+                            where, workers)
+    except ZoneError as error:
+        raise ConfigError(str(error)) from error
     camera = Camera(name, address, tuple(workers.values()), _ring(ring, where), _command(capture, f"{where}, [capture]",
-                    Camera.capture), recorder, clips, tuple(faults))
+                    Camera.capture), recorder, clips, tuple(faults), zones)
     _nothing_left(capture, f"{where}, [capture]")
     _nothing_left(entry, where)
     if camera.readers < camera.attached:

@@ -12,6 +12,7 @@ import argparse  # noqa: E402
 import asyncio  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
+import resource  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -19,12 +20,13 @@ from pathlib import Path  # noqa: E402
 from . import config, events  # noqa: E402
 from .logs import Handler, Outlet  # noqa: E402
 from .manager import Manager  # noqa: E402
+from .result_sender import MOST_SOCKET  # noqa: E402
 from .state import InUse  # noqa: E402
 from .untrusted import clean, explain  # noqa: E402
 from .web import settings as web_settings  # noqa: E402
 from .web.server import serve  # noqa: E402
 
-MOST_SOCKET = 107  # bytes of a socket's path
+MOST_FILES = 65536  # open at once; a worker takes some ten, with its ring of results
 PIPE = 5.0  # s that a pipe may take to give the file, at the start
 
 
@@ -42,9 +44,9 @@ def read(path: Path, sockets: Path, patience: float = 0.0) -> config.Config:
     """The file, as a manager can run it. ConfigError for whatever is wrong with it."""
     settings = config.load(path, patience)
     for camera in settings.cameras:
-        if len(os.fsencode(socket_path := sockets / f"{camera.name}.sock")) > MOST_SOCKET:
-            raise config.ConfigError(f"the path of a socket has at most {MOST_SOCKET} bytes: choose other --sockets than "
-                                     f"{socket_path}")
+        ring = sockets / f"{camera.name}.sock"
+        if len(os.fsencode(ring)) > MOST_SOCKET:
+            raise config.ConfigError(f"the path of a socket has at most {MOST_SOCKET} bytes: choose other --sockets than {ring}")
         if not camera.input:
             raise config.ConfigError(f"{path}: camera {camera.name!r} has no input")
         if camera.faults:
@@ -118,6 +120,7 @@ def main() -> int:
         for folder in (options.folder, options.sockets):
             folder.mkdir(parents=True, exist_ok=True)
         open_standard_descriptors()
+        allow_open_files()
         errors = Outlet(2)
         logging.basicConfig(handlers=[Handler(errors)], level=logging.WARNING, force=True)
         asyncio.run(run(settings, options))
@@ -127,6 +130,13 @@ def main() -> int:
     except (OSError, UnicodeEncodeError) as error:
         raise SystemExit(f"cannot run in {clean(str(options.folder))}: {explain(error)}") from error
     return 0
+
+
+def allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def open_standard_descriptors() -> None:

@@ -9,7 +9,11 @@ from . import files
 from .config import RECORDER
 from .drill import Outcome
 from .record import Account, Record, percentile
+from .results import Results
 from .supervisor import Supervisor
+
+
+FEW = 10  # frames
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,13 @@ def heard(record: Record) -> Check:
     unknown = record.abrupt_ends + record.lost_lines
     return Check(f"{record.name}: delivered is what the worker says it took", told <= delivered <= told + unknown,
                  f"delivered {delivered}, told {told}, ended abruptly {record.abrupt_ends} times")
+
+
+def came_back(record: Record, results: Results) -> Check:
+    """A worker sent a result of each frame it told of: they came back, but for those before its ring was found, and each was one."""
+    account = results.record.account
+    return Check(f"{record.name}: its results came back", results.refused == 0 and (account.delivered > 0 or record.heard < FEW),
+                 f"{account.delivered} came, {account.dropped} were missed, {results.refused} refused")
 
 
 def fault(outcome: Outcome) -> list[Check]:
@@ -60,6 +71,8 @@ def checks(supervisor: Supervisor, outcomes: list[Outcome], living: dict[str, bo
         # A worker need not tell anything (the recorder tells no frame), and a new publisher begins new books.
         if name != RECORDER and (watched.record.heard or watched.said_bye) and supervisor.capture.record.restarts == 0:
             result.append(heard(watched.record))
+            if (results := supervisor.listener.results[name]).record.generation:  # its ring was there: it need not have one
+                result.append(came_back(watched.record, results))
         result.append(Check(f"{name}: alive at the end", living.get(name, False), watched.record.reason))
     for record in supervisor.books.branches.values():
         result.append(balance(record))
@@ -88,6 +101,7 @@ def as_dict(supervisor: Supervisor, outcomes: list[Outcome], results: list[Check
         "workers": {
             name: {"level": watched.level.value, "policy": watched.worker.policy, **_account(watched.record),
                    "age_ms": ages(watched.record), "work_ms": times(watched.record.works),
+                   "results": _results(supervisor.listener.results.get(name)),
                    "detections": watched.record.found, "restarts": watched.record.restarts,
                    "generation": watched.record.generation}
             for name, watched in supervisor.workers.items()},
@@ -114,6 +128,12 @@ def _ms(seconds: float | None) -> float | None:
 def _account(record: Record) -> dict:
     account: Account = record.account
     return {**asdict(account), "balanced": account.balanced}
+
+
+def _results(results: Results | None) -> dict | None:
+    if results is None:  # of the recorder
+        return None
+    return {**asdict(results.record.account), "refused": results.refused, "latency_ms": times(results.latencies)}
 
 
 def _without(table: dict, key: str) -> dict:

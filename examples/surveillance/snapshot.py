@@ -7,6 +7,7 @@ from dataclasses import asdict
 from .manager import Manager
 from .policy import Phase
 from .record import Record, now, percentiles
+from .results import Results
 from .supervisor import Supervisor
 from .watched import Watched
 
@@ -29,9 +30,12 @@ def _camera(supervisor: Supervisor) -> dict:
         "published": supervisor.books.supply.get("published", 0),
         "mailbox_drops": supervisor.books.supply.get("mailbox-drops", 0),
         "ring": {key.replace("-", "_"): value for key, value in supervisor.books.ring.items() if key != "accounts"},
-        "workers": [_worker(watched) for watched in workers.values()],
+        "workers": [_worker(watched, supervisor.listener.results.get(name)) for name, watched in workers.items()],
         "branches": [{"name": record.name, **_health(record), **_account(record)}
-                     for record in supervisor.books.branches.values()],
+                     for record in [*supervisor.books.branches.values(), *supervisor.listener.records]],
+        "zones": [{"name": zone.name, "points": zone.points,
+                   "inside": sum(results.presence.inside(zone.name) for results in supervisor.listener.results.values())}
+                  for zone in supervisor.camera.zones],
         "reports": {name: watched.record.report for name, watched in workers.items() if watched.record.report},
     }
 
@@ -42,7 +46,13 @@ def _process(watched: Watched) -> dict:
             "restarts": watched.record.restarts, "restarts_left": life.left(now())}
 
 
-def _worker(watched: Watched) -> dict:
+def result(manager: Manager, camera: str, worker: str, sequence: int | None) -> str | None:
+    """The result of that frame as JSON, or else the worker's newest one."""
+    results = manager.cameras[camera].listener.results.get(worker) if camera in manager.cameras else None
+    return results.find(sequence) if results else None
+
+
+def _worker(watched: Watched, results: Results | None) -> dict:
     record, settings = watched.record, watched.worker
     age = percentiles(record.ages, 0.5, 0.99)
     work = percentiles(record.works, 0.5, 0.99)
@@ -54,9 +64,19 @@ def _worker(watched: Watched) -> dict:
         "age_p99": record.element_ages.get(99) if age[1] is None else age[1],
         "work_p50": work[0], "work_p99": work[1],
         "found": record.found,
+        **_results(results),
         "level_kept": watched.life.phase is Phase.RUNNING and record.state in WELL,
         "limits": asdict(settings.limits),
     }
+
+
+def _results(results: Results | None) -> dict:
+    """Nothing of a worker that sends none."""
+    if results is None or not (results.refused or results.record.account.offered):
+        return {}
+    latency = percentiles(results.latencies, 0.5, 0.99)
+    return {"results": results.record.account.delivered - results.refused, "results_refused": results.refused,
+            "latency_p50": latency[0], "latency_p99": latency[1]}
 
 
 def _health(record: Record) -> dict:

@@ -7,7 +7,7 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from . import channel, messages
 from .books import Books
 from .child import Child
 from .config import RECORDER, Camera, Worker
+from .listener import Listener
 from .policy import FallBack, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
 from .pulse import Pulse
 from .record import Record, now
@@ -22,6 +23,7 @@ from .recording.config import parse as parse_recording
 from .throttle import Throttle
 from .untrusted import Fields, Refused, explain
 from .watched import Watched, program
+from .zones import Crossing
 
 CAPTURE = "capture"
 LEAVE = 6.0  # s for everybody to end by themselves
@@ -53,6 +55,8 @@ class Supervisor:
             (folder / sub).mkdir(parents=True, exist_ok=True)
         self.capture = self._watch(CAPTURE, Level.CRITICAL, Lifecycle(None, longest_delay=30.0))
         self.workers = {worker.name: self._watch_worker(worker) for worker in wanted(camera, folder)}
+        self.listener = Listener(socket, camera.ring.stall_timeout, self._crossed,
+                                 lambda name, text: self._complain(self.workers.get(name) or self.capture, text))
 
     @property
     def everybody(self) -> list[Watched]:
@@ -65,6 +69,7 @@ class Supervisor:
                 self.event("give-up", watched.record.name, f"still: {watched.life.reason}")
             else:
                 await self._start(watched)
+        self._listen()
         self._run(self._ticks())
 
     async def stop(self) -> None:
@@ -77,6 +82,7 @@ class Supervisor:
             task.cancel()
         self.capture.child.send_signal(signal.SIGTERM)
         await _end(self.everybody, LEAVE)
+        await self.listener.stop()
         with contextlib.suppress(OSError):
             self.socket.unlink(missing_ok=True)  # a capture that had to be killed leaves it
 
@@ -113,6 +119,12 @@ class Supervisor:
                 await self._start(watched)
                 self.event("start", name, f"pid {watched.child.pid}, {'changed' if before else 'new'} in the file")
         self.workers = {name: self.workers[name] for name in new}  # in the file's order
+        self._listen()
+
+    def latencies(self, worker: str) -> Iterable[float]:
+        """Capture to result, s."""
+        results = self.listener.results.get(worker)
+        return results.latencies if results else ()
 
     def history(self) -> dict:
         """For restore() in another manager, or of the same camera when it comes back."""
@@ -202,6 +214,18 @@ class Supervisor:
         self._say(watched, "trigger", message.label)
         if recorder := self.workers.get(RECORDER):
             recorder.child.send("event", worker=watched.record.name, at=time.time(), **message.fields())
+
+    def _listen(self) -> None:
+        self.listener.keep_to([name for name in self.workers if name != RECORDER], self.camera.zones)
+
+    def _crossed(self, name: str, crossing: Crossing, sequence: int) -> None:
+        """Something entered, stayed in or left a zone: an event, and but for the leaving a trigger for the recorder."""
+        if watched := self.workers.get(name):
+            self._say(watched, "zone", str(crossing))
+        else:  # the file has it no more
+            self.event("zone", name, str(crossing))
+        if crossing.kind != "leave" and (recorder := self.workers.get(RECORDER)):
+            recorder.child.send("event", worker=name, label=crossing.zone, seq=sequence)
 
     def _say(self, watched: Watched, kind: str, text: str) -> None:
         """An event as often as a child likes, but not more often than anybody wants to read."""
@@ -338,6 +362,7 @@ class Supervisor:
             with self._watching():
                 if self.capture.life.phase is Phase.RUNNING:
                     self._look_at_camera()
+                self.listener.look(TICK)
                 judged = self.capture.life.phase is Phase.RUNNING
                 for watched in self.everybody:
                     waited = watched.child.waited_for_cpu()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .events import Event
-from .record import Record, now
+from .record import Record, now, percentiles
 from .supervisor import Supervisor
 
 STATE_STYLE = {"ok": "green", "waiting": "cyan", "slow": "yellow", "starved": "yellow", "stuck": "bold red",
@@ -61,12 +61,13 @@ def worker_table(supervisor: Supervisor, title: str, width: int) -> Table:
     about = ("level", "policy", "pid") if width >= WIDE else ()
     for heading in ("worker", *about, "state"):
         table.add_column(heading)
-    for heading in ("offered", "delivered", "dropped", "pending", "age p50", "p99", "found", "restarts", "gen"):
+    for heading in ("offered", "delivered", "dropped", "pending", "age p50", "p99", "latency p50", "p99", "found", "restarts", "gen"):
         table.add_column(heading, justify="right")
     for watched in supervisor.workers.values():
         state = watched.record.state if watched.child.pid else f"{watched.record.state} ({watched.life.phase.value})"
         about = (watched.level.value, watched.worker.policy, str(watched.child.pid or "")) if width >= WIDE else ()
-        table.add_row(watched.record.name, *about, _state(watched.record.state, state), *_figures(watched.record))
+        record = watched.record
+        table.add_row(record.name, *about, _state(record.state, state), *_figures(record, supervisor.latencies(record.name)))
     for record in supervisor.books.branches.values():
         about = ("", "in process", "") if width >= WIDE else ()
         table.add_row(record.name, *about, _state(record.state, record.state), *_figures(record))
@@ -95,10 +96,10 @@ def _records(supervisor: Supervisor) -> list[Record]:
     return [watched.record for watched in supervisor.workers.values()] + list(supervisor.books.branches.values())
 
 
-def _figures(record: Record) -> list[str]:
-    account = record.account
+def _figures(record: Record, latencies=()) -> list[str]:
+    account, latency = record.account, percentiles(latencies, 0.5, 0.99)
     return [str(figure) for figure in (account.offered, account.delivered, account.dropped, account.pending)] + [
-        _ms(record.age(50)), _ms(record.age(99)), str(record.found), str(record.restarts), str(record.generation)]
+        _ms(record.age(50)), _ms(record.age(99)), *map(_ms, latency), str(record.found), str(record.restarts), str(record.generation)]
 
 
 def _state(state: str, text: str) -> Text:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The loop every Python worker runs: take a frame from the ring, look at it, tell the supervisor, keep a picture.
+"""The loop every Python worker runs: take a frame from the ring, look at it, send the result, tell the supervisor, keep a picture.
 
-A worker is a class with `look(image) -> (detections, picture or None)`; `run(Worker())` is its whole program. With an
+A worker is a class with `look(image) -> (detections, picture or None)`; `run(Worker())` is its whole program. What it finds gets tracks
+and comes back as results, on a ring beside the camera's. An attribute `model` names its model in them. With an
 attribute `trigger`, a trigger.Trigger, what it finds also becomes events, which the recorder keeps clips of.
 Its environment: SHMRING_PATH, WORKER_NAME, WORKER_POLICY, WORKER_DEPTH, REPORT_FD, ALBUM (folder), ALBUM_EVERY (s).
 """
@@ -17,6 +18,8 @@ import cv2
 from .album import Album
 from .channel import Sender
 from .gaps import Gaps
+from .result_sender import ResultSender
+from .tracker import Tracker
 from .untrusted import is_number
 
 
@@ -43,7 +46,10 @@ def run(detector) -> None:
         options["depth"] = depth
     if "SHMRING_PATH" not in os.environ:
         raise SystemExit("SHMRING_PATH is not set: the path of the ring's socket is needed")
-    with shmring.Reader(os.environ["SHMRING_PATH"], **options) as reader:
+    ring = os.environ["SHMRING_PATH"]
+    results = ResultSender(ring, name, getattr(detector, "model", name), lambda text: sender.send("warning", text=text))
+    tracker = Tracker()
+    with shmring.Reader(ring, **options) as reader:
         while not stop and not sender.closed:
             try:
                 frame = reader.read(timeout=0.5)
@@ -58,9 +64,11 @@ def run(detector) -> None:
                 missed, alone = gaps.took(seq, begin - age)
                 detections, picture = detector.look(frame.array)
                 work = time.monotonic() - begin
+                detections = tracker.follow(detections, begin - age if frame.pts is None else frame.pts * 1e-9)
+                results.send(frame, detections)
                 shown = frame.array if picture is None else picture
                 album.offer(shown, detections)
-                album.show(shown, detections)
+                album.show(shown, seq)
             gaps.free(time.monotonic())
             if trigger and trigger.saw(bool(detections)):
                 sender.send("event", label=trigger.label, seq=seq, time=begin - age, found=len(detections),

@@ -77,6 +77,13 @@ def test_frames_are_written_into_the_ring_and_not_copied(demo):
     assert ring["copied"] <= 2  # before the ring was there to be written into
 
 
+def test_results_came_back_with_their_latencies(demo):
+    for name, worker in demo[2]["workers"].items():
+        results = worker["results"]
+        assert results["offered"] == results["delivered"] + results["dropped"] and results["refused"] == 0, name
+        assert name == "flow" or 0 < results["latency_ms"]["p50"] <= results["latency_ms"]["p99"], name  # flow may be given no processor
+
+
 def test_the_recording_has_the_frames_that_the_recorder_took(demo):
     folder, _, report, _ = demo
     recording = cv2.VideoCapture(str(folder / "recording.mkv"))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from surveillance import clip, sheet
 from surveillance.album import PAGES, Album, Detection, annotate
+from surveillance.jpeg import sequence_of, with_sequence
 
 
 def grass(shift=0):
@@ -57,15 +58,23 @@ def test_the_newest_picture_is_kept_once_a_second_whatever_was_found(tmp_path):
     clock = iter([0.0, 0.5, 1.1])
     album = Album("w", str(tmp_path), every=2, clock=lambda: next(clock))
     image = np.full((576, 1280, 3), 90, np.uint8)
-    assert [album.show(image, []) for _ in range(3)] == [True, False, True]
+    assert [album.show(image, 7 + step) for step in range(3)] == [True, False, True]
     assert cv2.imread(str(tmp_path / "w.jpg")).shape == (288, 640, 3)
+    assert sequence_of((tmp_path / "w.jpg").read_bytes()) == 9
     assert [path.name for path in tmp_path.iterdir()] == ["w.jpg"]
     assert sheet.newest(tmp_path, "w", 10) == []  # no page of the album
 
 
+@pytest.mark.parametrize("picture", [b"", b"\xff\xd8", b"\xff\xd8\xff\xfe", b"\xff\xd8\xff\xfe\x00\x00",
+                                     b"\xff\xd8\xff\xfe\x00\x0aframe -1", b"\xff\xd8\xff\xe0\x00\x09frame 1", b"GIF89a"])
+def test_a_picture_that_does_not_say_its_frame_has_none(picture):
+    assert sequence_of(picture) is None
+    assert sequence_of(with_sequence(picture, 2**64 - 1)) == 2**64 - 1
+
+
 def test_a_disk_that_takes_nothing_costs_a_picture_only(tmp_path):
     album = Album("w", str(tmp_path / "gone"), every=2)
-    assert not album.show(grass(), [])
+    assert not album.show(grass(), 1)
     assert not album.offer(grass(), [Detection((10, 10, 50, 90), "person", 1.0)])
 
 
@@ -136,7 +145,7 @@ def test_fifos_and_links_in_place_of_pictures_and_clip_are_not_waited_for(tmp_pa
         os.mkfifo(album / name)
     (album / "w-02.jpg").symlink_to(album / "nothing")
     (album / "w-03.jpg").symlink_to("/dev/zero")
-    assert Album("w", album, 1.0).show(grey, [])
+    assert Album("w", album, 1.0).show(grey, 1)
     assert cv2.imread(str(album / "w.jpg")).shape == grey.shape
     assert sheet.make(album, {"w": "w", "[*": "odd"}, album / "sheet.png") == 0
     assert cv2.imread(str(album / "sheet.png")) is not None

@@ -9,8 +9,9 @@ import time
 
 import aiohttp
 import pytest
-from web_fixture import Pretend, camera, served, until, worker
+from web_fixture import Pretend, camera, result, served, until, worker
 
+from surveillance.jpeg import with_sequence
 from surveillance.web import connections, server, stream
 from surveillance.web.stream import MOST_CLIENTS
 
@@ -118,6 +119,28 @@ def test_the_newest_picture_is_shown_and_no_other_file(pretend):
             async with session.get(f"{address}/pictures/{path}") as answer:
                 assert answer.status == 404, path
     run(pretend, test)
+
+
+def test_a_picture_says_of_which_frame_it_is_and_its_result_is_to_be_had(pretend):
+    album = pretend.folder / "front" / "album"
+    album.mkdir(parents=True)
+    (album / "person.jpg").write_bytes(with_sequence(b"\xff\xd8picture", 41))
+    pretend.results["front", "person"] = result(41, (1, 2, 3, 4))
+    asked = []
+    find = pretend.find
+    pretend.find = lambda *names: asked.append(names[2]) or find(*names)
+
+    async def test(session, address, _web):
+        async with session.get(address + "/pictures/front/person.jpg") as answer:
+            assert answer.headers["Frame-Sequence"] == "41"
+        for wanted in ("?sequence=41", "", "?sequence=-1", "?sequence=²", "?sequence=" + "9" * 5000, "?sequence="):
+            async with session.get(f"{address}/results/front/person.json{wanted}") as answer:
+                assert (answer.status, answer.content_type, (await answer.json())["sequence"]) == (200, "application/json", 41)
+        for path in ("front/vlm.json", "front/nobody.json", "back/person.json", "front/..%2fperson.json"):
+            async with session.get(f"{address}/results/{path}") as answer:
+                assert answer.status == 404, path
+    run(pretend, test)
+    assert asked[:6] == [41, None, None, None, None, None]
 
 
 async def messages(answer):

@@ -7,11 +7,13 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import browser as opened
 from browser import needs_browser
-from web_fixture import Pretend, account, camera, free_port, worker
+from web_fixture import Pretend, account, camera, free_port, result, worker
 
+from surveillance.album import Album
 from surveillance.web.server import Web
 from surveillance.web.settings import Settings
 
@@ -32,7 +34,7 @@ class Page:
 
     def start(self) -> None:
         pretend = self._pretend
-        self._web = Web(Settings(port=self._port), pretend.snapshot, pretend.events, pretend.subscribe, pretend.folder)
+        self._web = Web(Settings(port=self._port), pretend.snapshot, pretend.events, pretend.subscribe, pretend.folder, pretend.find)
         self.address = self._in_loop(self._web.start())
 
     def stop(self) -> None:
@@ -70,6 +72,22 @@ def page(pretend, browser):
     seen(lambda: "all well" in browser.text("#summary"), "the page says that all is well")
     yield page
     page.close()
+
+
+def photograph(pretend, name, sequence):
+    """The newest picture of a worker: white, where 768 x 576 are shown at half their size."""
+    album = pretend.folder / "front" / "album"
+    album.mkdir(parents=True, exist_ok=True)
+    assert Album(name, str(album), 1.0).show(np.full((576, 768, 3), 255, np.uint8), sequence)
+
+
+def shown_boxes(browser):
+    """Of the second worker: where its boxes are on the picture, in pixels of the frame; null: they are not shown."""
+    return browser.run("""
+        const svg = document.querySelector('.worker:nth-child(2) svg.boxes'), picture = document.querySelector('.worker:nth-child(2) img');
+        const frame = picture.getBoundingClientRect(), scale = 768 / frame.width;
+        return [...svg.querySelectorAll('rect')].map((one) => one.getBoundingClientRect()).map((one) => one.width === 0 ? null :
+            [one.x - frame.x, one.y - frame.y, one.width, one.height].map((side) => Math.round(side * scale)));""")
 
 
 def seen(condition, what, seconds=40):
@@ -128,6 +146,63 @@ def test_a_recorder_shows_what_it_keeps_and_a_disk_that_is_full(page, pretend, b
     seen(lambda: "12 segments, 3.2 MB; 3 clips, 4 MB" in browser.text(".worker"), "what it keeps")
     report.update(disk="full", error="No space left on device")
     seen(lambda: "cannot write segments, the disk is full: No space left on device" in browser.text("#banner .fault"), "the disk")
+
+
+@needs_browser
+def test_boxes_are_drawn_where_they_are_on_the_picture_of_their_frame(page, pretend, browser):
+    browser.complaints()  # of the page before
+    pretend.results["front", "person"] = result(41, (100, 50, 60, 120), (400, 300, 90, 200))
+    photograph(pretend, "person", 41)
+    seen(lambda: browser.run("return document.querySelectorAll('svg.boxes rect').length") == 2, "the boxes")
+    for drawn, box in zip(shown_boxes(browser), ((100, 50, 60, 120), (400, 300, 90, 200))):
+        assert all(abs(a - b) <= 8 for a, b in zip(drawn, box)), drawn  # the line has a width
+    assert browser.run("return [...document.querySelectorAll('.box text')].map(one => one.textContent)") == ["person 1 0.9", "person 2 0.9"]
+    assert "2 person" in browser.run("return document.querySelector('.worker:nth-child(2) img').alt")
+    assert browser.run("return document.querySelectorAll('.boxes.other').length") == 0
+    assert browser.complaints() == []
+
+
+@needs_browser
+def test_boxes_of_another_frame_say_so(page, pretend, browser):
+    pretend.results["front", "person"] = result(44, (100, 50, 60, 120), at=time.time() + 2)
+    photograph(pretend, "person", 41)
+    seen(lambda: browser.run("return document.querySelectorAll('svg.boxes.other rect').length") == 1, "the boxes, dashed")
+    seen(lambda: re.search(r"boxes \d+\.\d s newer", browser.text(".worker:nth-child(2) .picture span")), "how much newer they are")
+
+
+@needs_browser
+def test_a_click_hides_the_boxes_and_the_browser_remembers_it(page, pretend, browser):
+    pretend.results["front", "person"] = result(41, (100, 50, 60, 120))
+    photograph(pretend, "person", 41)
+    seen(lambda: browser.run("return document.querySelectorAll('svg.boxes rect').length") == 1, "the box")
+    press = "document.getElementById('boxes').click(); return document.getElementById('boxes').getAttribute('aria-pressed')"
+    assert browser.run(press) == "false" and shown_boxes(browser) == [None]
+    browser.driver.refresh()
+    seen(lambda: browser.run("return document.querySelectorAll('svg.boxes rect').length") == 1, "the picture, again")
+    assert shown_boxes(browser) == [None]
+    assert browser.run(press) == "true" and shown_boxes(browser) != [None]
+
+
+@needs_browser
+def test_results_and_pictures_that_are_junk_break_nothing(page, pretend, browser):
+    for junk in ({}, {"sequence": 41}, {**result(41), "width": 0}, {**result(41), "objects": 3},
+                 result(41, (1, 2, -3, -4), label=EVIL), {**result(41), "objects": [{"box": None}]}):
+        pretend.results["front", "person"] = junk
+        photograph(pretend, "person", 41)
+        time.sleep(1.1)
+    pretend.results["front", "person"] = result(41, (100, 50, 60, 120), label=EVIL)
+    photograph(pretend, "person", 41)
+    seen(lambda: EVIL in browser.run("return document.querySelector('.box text')?.textContent ?? ''"), "the next good one")
+    assert browser.driver.title == "Surveillance" and "all well" in browser.text("#summary")
+
+
+@needs_browser
+def test_zones_are_drawn_and_what_is_in_them_is_said(page, pretend, browser):
+    pretend.cameras[0]["zones"] = [{"name": "door", "points": [[0, 0], [0.5, 0], [0.5, 1]], "inside": 2}]
+    pretend.results["front", "person"] = result(41)
+    photograph(pretend, "person", 41)
+    seen(lambda: browser.run("return document.querySelector('polygon.zone')?.getAttribute('points')") == "0,0 384,0 384,576", "the zone")
+    assert "door 2" in browser.text(".figures")
 
 
 @needs_browser

@@ -19,6 +19,12 @@ def account(name, state="ok", **more):
             "pending": 1, **more}
 
 
+def result(sequence, *boxes, at=None, label="person"):
+    """A result as the page gets it."""
+    return {"sequence": sequence, "at": at or time.time(), "latency": 0.1, "width": 768, "height": 576, "left_out": 0,
+            "objects": [{"label": label, "score": 0.9, "box": list(box), "track": number} for number, box in enumerate(boxes, 1)]}
+
+
 def worker(name, state="ok", phase="running", **more):
     return account(name, state, **{
         "level": "high", "policy": "latest", "phase": phase, "pid": 4711, "generation": 1, "restarts": 0, "restarts_left": 2,
@@ -43,10 +49,15 @@ class Pretend:
         self._listeners = []
         self.started_at = time.time()
         self.asked = 0
+        self.results: dict[tuple[str, str], dict] = {}  # the newest one of a camera's worker
 
     def snapshot(self) -> dict:
         self.asked += 1
         return json.loads(json.dumps({"at": time.time(), "started_at": self.started_at, "cameras": self.cameras}))
+
+    def find(self, camera: str, worker: str, _sequence: int | None) -> str | None:
+        result = self.results.get((camera, worker))
+        return result and json.dumps(result)
 
     def subscribe(self, callback):
         self._listeners.append(callback)
@@ -62,7 +73,7 @@ class Pretend:
 @contextlib.asynccontextmanager
 async def served(pretend: Pretend, **settings):
     """The page and its address, for as long as the block lasts."""
-    web = Web(Settings(port=0, **settings), pretend.snapshot, pretend.events, pretend.subscribe, pretend.folder)
+    web = Web(Settings(port=0, **settings), pretend.snapshot, pretend.events, pretend.subscribe, pretend.folder, pretend.find)
     address = await web.start()
     try:
         yield web, address.rstrip("/")

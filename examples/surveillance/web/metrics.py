@@ -50,6 +50,8 @@ WORKERS: tuple[tuple[type, str, str, Value], ...] = (
     (CounterMetricFamily, "worker_frames_dropped", "Frames that the worker will never see", field("dropped")),
     (GaugeMetricFamily, "worker_frames_pending", "Frames that wait for the worker", field("pending")),
     (CounterMetricFamily, "worker_detections", "Things that the worker found", field("found")),
+    (CounterMetricFamily, "worker_results", "Results of the worker that came back", field("results")),
+    (CounterMetricFamily, "worker_results_refused", "What the worker sent as a result and is none", field("results_refused")),
     (CounterMetricFamily, "worker_restarts", "How often the worker was started again", field("restarts")),
     (GaugeMetricFamily, "worker_restarts_left", "Restarts that the worker may still have", field("restarts_left")),
     (GaugeMetricFamily, "worker_state_since_timestamp_seconds", "Since when the worker is in its state", field("since")),
@@ -78,6 +80,7 @@ DISKS = ("ok", "full", "read-only", "failed", "hangs")
 TIMES = (
     ("worker_frame_age_seconds", "Age of the worker's frames when it took them, of its newest some thousand", "age"),
     ("worker_work_seconds", "What the worker took for a frame, of its newest some thousand", "work"),
+    ("worker_result_latency_seconds", "From the capture of a frame until the worker's result is here, of its newest some thousand", "latency"),
 )
 
 
@@ -112,6 +115,8 @@ class Collector(Base):
             yield _one_of(f"{owner}_state", f"1 for the state that the {owner} is in", labels, "state", STATES, told)
             yield _one_of(f"{owner}_phase", f"1 for the phase of life that the {owner}'s process is in", labels, "phase",
                           PHASES, told)
+        yield _family(GaugeMetricFamily, "zone_inside", "How many things are in the zone", (*CAMERA, "zone"),
+                      [((*labels, zone["name"]), zone["inside"]) for labels, told in cameras for zone in told.get("zones", ())])
         recorders = [((camera["name"],), report) for camera in snapshot["cameras"]
                      if (report := (camera.get("reports") or {}).get(RECORDER))]
         for kind, name, text, value in RECORDERS:

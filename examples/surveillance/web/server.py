@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import prometheus_client
@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from .. import files
+from ..jpeg import sequence_of
 from ..untrusted import explain
 from .connections import Connections
 from .guard import guard, headers
@@ -35,7 +36,7 @@ MOST_EVENTS = 200  # that a page begins with
 MOST_PICTURE = 1 << 20  # bytes
 STATIC = Path(__file__).parent / "static"
 FILES = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/icon.svg": ("icon.svg", "image/svg+xml"),
-         **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "plots", "parts")}}
+         **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "plots", "parts", "boxes")}}
 JSON = "application/json"
 ILL = ("stuck", "dead")
 
@@ -59,14 +60,17 @@ class Moment:
 
 
 class Web:
-    """`take` gives the snapshot; `events` are the newest ones, oldest first; `folder`/CAMERA/album has the pictures."""
+    """`take` gives the snapshot; `events` are the newest ones, oldest first; `folder`/CAMERA/album has the pictures.
+    `find`: the result of a camera's worker, by a frame's number if that is known."""
 
-    def __init__(self, settings: Settings, take: Callable[[], dict], events: Sequence, subscribe: Callable, folder: Path):
+    def __init__(self, settings: Settings, take: Callable[[], dict], events: Sequence, subscribe: Callable, folder: Path,
+                 find: Callable[[str, str, int | None], str | None] = lambda *_: None):
         self._settings = settings
         self._take = take
         self._events = events
         self._subscribe = subscribe
         self._folder = folder
+        self._find_result = find
         self._history = History()
         self._hub = Hub()
         self._counts: Counter[tuple[str, str]] = Counter()  # by camera and kind
@@ -93,6 +97,7 @@ class Web:
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/healthz/{camera}/{worker}", self._worker_healthz)
         application.router.add_get("/pictures/{camera}/{worker}.jpg", self._picture)
+        application.router.add_get("/results/{camera}/{worker}.json", self._result)
         for path, (name, kind) in FILES.items():
             application.router.add_get(path, _static((STATIC / name).read_bytes(), kind))
         runner = web.AppRunner(application, access_log=None, keepalive_timeout=30, handle_signals=False, logger=LOGGER)
@@ -202,9 +207,20 @@ class Web:
         worker = self._find(request)
         path = self._path(request.match_info["camera"], worker["name"])
         try:
-            return web.Response(body=await asyncio.to_thread(files.read, path, MOST_PICTURE), content_type="image/jpeg")
+            content = await asyncio.to_thread(files.read, path, MOST_PICTURE)
         except OSError:
             raise web.HTTPNotFound(text="no picture yet\n") from None
+        sequence = sequence_of(content)
+        return web.Response(body=content, content_type="image/jpeg",
+                            headers={} if sequence is None else {"Frame-Sequence": str(sequence)})
+
+    async def _result(self, request: web.Request) -> web.Response:
+        """Of the frame that `sequence` names, or the newest one: it says itself of which frame it is."""
+        wanted = request.query.get("sequence", "")
+        sequence = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) <= 20 else None
+        if (text := self._find_result(request.match_info["camera"], self._find(request)["name"], sequence)) is None:
+            raise web.HTTPNotFound(text="no result yet\n")
+        return web.Response(text=text, content_type=JSON)
 
     def _find(self, request: web.Request) -> dict:
         """Names of the snapshot only: no other path is ever made of what a request names."""
@@ -231,8 +247,8 @@ class Web:
 
 async def serve(manager, settings: Settings) -> Web:
     """The manager's page, from now until its stop(). That it cannot be served is an event, and stops nothing."""
-    from ..snapshot import snapshot  # only here: the page itself knows no manager
-    web = Web(settings, lambda: snapshot(manager), manager.events, manager.subscribe, manager.folder)
+    from ..snapshot import result, snapshot  # only here: the page itself knows no manager
+    web = Web(settings, lambda: snapshot(manager), manager.events, manager.subscribe, manager.folder, partial(result, manager))
     if settings.host:
         try:
             manager.event("", "page", "", f"the status page is at {await web.start()}")

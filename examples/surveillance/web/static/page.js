@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Listens to the manager's stream and keeps the page as it says; says so when the stream falls silent.
+import { toggle } from './boxes.js';
 import { Cameras, event, lasting, time, trouble } from './parts.js';
 
 const MOST_EVENTS = 200, MOST_TROUBLES = 6, SILENT = 5; // s
@@ -86,5 +87,6 @@ function listen() {
   });
 }
 
+toggle(at('boxes'));
 listen();
 setInterval(warn, 1000);

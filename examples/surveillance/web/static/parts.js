@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Cameras, workers, branches and events as elements, made once and then only changed where something changed.
+import { draw, load } from './boxes.js';
 import * as plots from './plots.js';
 
 const TONES = { ok: 'good', waiting: 'busy', starting: 'busy', slow: 'warn', starved: 'warn', 'no frames': 'warn', 'starts again': 'warn', ending: 'warn',
@@ -34,6 +35,13 @@ const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString([], { maximumFracti
 function keeps({ segments, bytes, clips, clips_bytes }) {
   const parts = [['segments', segments, bytes], ['clips', clips, clips_bytes]].filter(([, count]) => count !== undefined);
   return parts.map(([what, count, size]) => `${whole(count)} ${what}, ${megabytes(size)}`).join('; ');
+}
+
+// "2 person, 1 dog"
+function found(objects) {
+  const counts = {};
+  for (const { label } of objects) counts[label] = (counts[label] ?? 0) + 1;
+  return Object.entries(counts).map(([label, count]) => `${count} ${label}`).join(', ') || 'nothing found';
 }
 
 // The state of the process goes before that of its lane.
@@ -100,6 +108,9 @@ class Camera {
     this.loss(at.inbox, camera.mailbox_drops ?? 0, now);
     say(at.slots, ring.slots ? `${ring.slots - ring.free_slots} of ${ring.slots}` : '–');
     this.loss(at['no-slot'], ring.dropped_no_slot ?? 0, now);
+    const zones = camera.zones ?? [];
+    at['zones-row'].hidden = !zones.length;
+    say(at.zones, zones.map(({ name, inside }) => `${name} ${inside}`).join(', '));
     match(at.workers, this.workers, camera.workers.map((worker) => worker.name), () => new Worker());
     for (const worker of camera.workers)
       this.workers.get(worker.name).update(worker, now, camera, history[worker.name] ?? [], pictures[worker.name], kept);
@@ -127,7 +138,7 @@ class Camera {
 }
 
 class Worker {
-  constructor() { Object.assign(this, copy('worker')); this.shown = 0; }
+  constructor() { Object.assign(this, copy('worker')); this.shown = 0; this.boxes = ''; this.isLoading = false; }
 
   update(worker, now, camera, history, taken, kept) {
     const { at } = this, name = standing(worker), limits = worker.limits ?? {};
@@ -153,20 +164,31 @@ class Worker {
 
   picture(worker, now, camera, taken, kept) {
     const { at } = this;
-    say(at.taken, kept ? kept : !taken ? 'no picture yet' : now - taken < 3 ? 'now' : `${lasting(now - taken)} ago`);
+    const when = !taken ? 'no picture yet' : now - taken < 3 ? 'now' : `${lasting(now - taken)} ago`;
+    say(at.taken, kept || [when, this.boxes].filter(Boolean).join(', '));
     at.link.classList.toggle('old', Boolean(taken) && now - taken > 15);
-    if (!taken || taken === this.shown) return;
-    this.shown = taken;
-    const address = `pictures/${encodeURIComponent(camera.name)}/${encodeURIComponent(worker.name)}.jpg`;
-    at.link.href = address;
-    at.picture.src = `${address}?${taken}`;
-    at.picture.alt = `Newest picture of ${worker.name}, camera ${camera.name}`;
+    if (!taken || taken === this.shown || this.isLoading) return;
+    this.isLoading = true;
+    load(camera.name, worker.name).then((loaded) => loaded && this.show(worker, camera, taken, loaded)).catch(() => {})
+      .finally(() => { this.isLoading = false; });
+  }
+
+  async show(worker, camera, taken, { picture, sequence, result }) {
+    const { at } = this, before = at.picture.src;
+    at.link.href = `pictures/${encodeURIComponent(camera.name)}/${encodeURIComponent(worker.name)}.jpg`;
+    at.picture.src = URL.createObjectURL(picture);
+    at.picture.alt = `Newest picture of ${worker.name}, camera ${camera.name}` + (result ? `: ${found(result.objects)}` : '');
     at.picture.hidden = false;
+    await at.picture.decode().catch(() => {}); // picture and boxes change together
+    this.boxes = draw(at.boxes, result, sequence, taken, camera.zones ?? []);
+    this.shown = taken;
+    if (before.startsWith('blob:')) URL.revokeObjectURL(before);
   }
 
   account(worker, now, limits) {
     const rows = { offered: whole(worker.offered), delivered: whole(worker.delivered), dropped: whole(worker.dropped),
-      pending: whole(worker.pending), found: whole(worker.found), work: `p50 ${short(worker.work_p50)}, p99 ${short(worker.work_p99)}`,
+      pending: whole(worker.pending), results: worker.results === undefined ? 'none' : `${whole(worker.results)}, ${whole(worker.results_refused)} refused`,
+      'capture to result': `p50 ${short(worker.latency_p50)}, p99 ${short(worker.latency_p99)}`, found: whole(worker.found), work: `p50 ${short(worker.work_p50)}, p99 ${short(worker.work_p99)}`,
       'its level allows': [limits.drop_rate < 1 && `drops ${percent(limits.drop_rate)}`, limits.frame_age && `age ${short(limits.frame_age)}`]
         .filter(Boolean).join(', ') || 'anything',
       restarts: `${worker.restarts ?? 0}, ${worker.restarts_left ?? 0} left`,
