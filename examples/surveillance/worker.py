@@ -10,6 +10,7 @@ Its environment: SHMRING_PATH, WORKER_NAME, WORKER_POLICY, WORKER_DEPTH, REPORT_
 import math
 import os
 import signal
+import sys
 import time
 from typing import Any
 
@@ -47,7 +48,7 @@ def run(detector) -> None:
     if "SHMRING_PATH" not in os.environ:
         raise SystemExit("SHMRING_PATH is not set: the path of the ring's socket is needed")
     ring = os.environ["SHMRING_PATH"]
-    results = ResultSender(ring, name, getattr(detector, "model", name), lambda text: sender.send("warning", text=text))
+    results = ResultSender(ring, name, getattr(detector, "model", name), lambda text: _warn(sender, text))
     tracker = Tracker()
     with shmring.Reader(ring, **options) as reader:
         while not stop and not sender.closed:
@@ -75,6 +76,11 @@ def run(detector) -> None:
                             boxes=[detection.box for detection in detections])
             sender.send("frame", seq=seq, age=age, work=work, missed=missed, alone=alone, found=len(detections))
     sender.send("bye", taken=taken, lost=sender.lost)
+
+
+def _warn(sender: Sender, text: str) -> None:
+    print(text, file=sys.stderr)  # a worker that others start has no supervisor to tell
+    sender.send("warning", text=text)
 
 
 def _given(name: str, default: float, low: float, high: float) -> float:
