@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from .album import Detection
 
-MOST = 64  # detections of a frame that are tracked; the surest ones
+MOST = 32  # detections of a frame that are tracked; the surest ones
 MISSED = 3  # frames without it in a row
 STEADY = 0.5  # share that the newest step has in the speed
 
@@ -66,7 +66,7 @@ class Tracker:
                 numbers[index] = self._next
                 self._tracks.append(_Track(self._next, detections[index].label, detections[index].box, at))
                 self._next += 1
-        self._tracks = self._tracks[-4 * MOST:]
+        self._tracks = self._tracks[-3 * MOST:]
         return [replace(detection, track=numbers.get(index)) for index, detection in enumerate(detections)]
 
 

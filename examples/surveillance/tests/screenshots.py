@@ -24,6 +24,10 @@ stall-timeout = 3.0
 [[camera]]
 name = "front"
 input = "{input}"
+[[camera.zone]]
+name = "lawn"
+points = [[0.02, 0.45], [0.42, 0.30], [0.60, 0.98], [0.02, 0.98]]
+labels = ["person"]
 """ + "".join(f"""
 [[camera.worker]]
 name = "{name}"

@@ -68,7 +68,7 @@ def test_a_picture_full_of_things_has_a_bounded_number_of_tracks():
         assert len(found) == 3 * MOST
         assert sum(detection.track is not None for detection in found) == MOST
         assert [detection.track for detection in found[:2 * MOST]] == [None] * 2 * MOST  # the surest are kept
-    assert len(tracker._tracks) <= 4 * MOST
+    assert len(tracker._tracks) <= 3 * MOST
 
 
 def test_one_that_turns_or_whose_times_tremble_keeps_its_number():
