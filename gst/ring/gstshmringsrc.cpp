@@ -47,6 +47,7 @@ enum Property : guint {
   kWake,
   kMaxFrameAge,
   kOnDisconnect,
+  kMaxRate,
   kStats,
 };
 
@@ -83,6 +84,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
       break;
     case kOnDisconnect:
       settings.on_disconnect = static_cast<supplier::OnDisconnect>(g_value_get_enum(value));
+      break;
+    case kMaxRate:
+      settings.reader.max_rate = g_value_get_double(value);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -122,6 +126,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kOnDisconnect:
       g_value_set_enum(value, static_cast<int>(settings.on_disconnect));
+      break;
+    case kMaxRate:
+      g_value_set_double(value, settings.reader.max_rate);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -177,6 +184,15 @@ void install_properties(GObjectClass* klass) {
   add(kOnDisconnect, g_param_spec_enum("on-disconnect", "On disconnect", "Action when the publisher disconnects",
                                        supplier::on_disconnect_type(), static_cast<int>(supplier::OnDisconnect::wait),
                                        set_before_start));
+  /**
+   * GstShmRingSrc:max-rate:
+   *
+   * For frames that stand alone: raw video, JPEG, arrays. The element takes the next frame when its turn comes, with #GstShmRingSrc:drop-policy
+   * `latest` the newest one, and the publisher wakes it for none in between. A higher frame rate in caps of raw video becomes this one.
+   */
+  add(kMaxRate,
+      g_param_spec_double("max-rate", "Maximum rate", "Maximum number of frames taken per second (0 = no limit)", 0,
+                          1e6, 0, set_before_start));
   /**
    * GstShmRingSrc:stats:
    *

@@ -54,6 +54,7 @@ bool Source::start() {
   GST_OBJECT_UNLOCK(element_);
   path_ = wanted.reader.socket_path;
   on_disconnect_ = wanted.on_disconnect;
+  max_rate_ = wanted.reader.max_rate;
   wanted.reader.reconnect = on_disconnect_ == OnDisconnect::wait || on_disconnect_ == OnDisconnect::repeat;
   if (path_.empty()) return tell({SHMRING_INVALID, "no socket-path is set, that of the publisher"});
   if (!valid_worker_name(wanted.reader.worker.c_str()))
@@ -225,6 +226,17 @@ void Source::announce_rate(const shmring::Frame& first, GstCaps* caps) {
   format_ = *StreamFormat::from_caps(caps);
 }
 
+// Caps say how many frames come, which with max-rate may be fewer than the publisher's.
+void Source::limit_rate(GstCaps* caps) {
+  if (max_rate_ == 0 || !format_.video() || GST_VIDEO_INFO_FPS_N(format_.video()) == 0) return;
+  gint numerator = 0, denominator = 1;
+  gst_util_double_to_fraction(max_rate_, &numerator, &denominator);
+  const gint fps_n = GST_VIDEO_INFO_FPS_N(format_.video()), fps_d = GST_VIDEO_INFO_FPS_D(format_.video());
+  if (numerator == 0 || gst_util_fraction_compare(fps_n, fps_d, numerator, denominator) <= 0) return;
+  gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, numerator, denominator, nullptr);
+  format_ = *StreamFormat::from_caps(caps);
+}
+
 GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
   const shmring_format said = frame.format();
   const char* text = said.caps ? said.caps : "";
@@ -245,6 +257,7 @@ GstFlowReturn Source::adopt_format(const shmring::Frame& frame) {
   }
   format_ = *std::move(format);
   announce_rate(frame, caps.get());
+  limit_rate(caps.get());
   said_caps_.clear();
   caps_ = std::move(caps);
   GST_DEBUG_OBJECT(element_, "frames are %" GST_PTR_FORMAT, caps_.get());

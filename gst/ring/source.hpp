@@ -66,6 +66,7 @@ class Source {
   void ask_for_key(std::uint64_t now);
   bool fill_outage();
   void announce_rate(const shmring::Frame& first, GstCaps* caps);
+  void limit_rate(GstCaps* caps);
   Owned<GstBuffer> buffer_of(shmring::Frame frame);
   Owned<GstBuffer> drop_malformed(const shmring_frame_info& info);
   Owned<GstBufferList> list_of_parts(GstBuffer* frame);
@@ -89,6 +90,7 @@ class Source {
   // The streaming thread's.
   std::string path_;
   OnDisconnect on_disconnect_ = OnDisconnect::wait;
+  double max_rate_ = 0;
   StreamFormat format_;
   MetasReader metas_;
   TimeKeeper time_;

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <shmring/inspect.h>
 #include <shmring/reader.h>
@@ -15,6 +18,7 @@
 #include "reader/attachment.hpp"
 #include "reader/observer.hpp"
 #include "reader/publisher_locator.hpp"
+#include "reader/select.hpp"
 
 using namespace shmring;
 using capi::fail;
@@ -37,6 +41,33 @@ Status hand_over(Result<Frame> frame, shmring_frame** out) {
   return SHMRING_OK;
 }
 
+// Calls `body` with the readers and what their reads came to, and tells the caller of these.
+template <class Body>
+Status with_readers(shmring_reader* const* readers, std::size_t count, shmring_frame** frames, Status* statuses,
+                    Body body) {
+  return guarded([&] {
+    if (!readers || count == 0 || !frames || !statuses)
+      return fail(SHMRING_INVALID, "there must be a reader, and the arrays must not be NULL");
+    std::vector<Reader*> all;
+    std::vector<Asked> results(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      frames[i] = nullptr;
+      if (!readers[i]) return fail(SHMRING_INVALID, "reader " + std::to_string(i) + " must not be NULL");
+      if (std::find(all.begin(), all.end(), readers[i]->reader.get()) != all.end())
+        return fail(SHMRING_INVALID, "reader " + std::to_string(i) + " is in the list twice: open one for each place");
+      all.push_back(readers[i]->reader.get());
+      results[i].status = statuses[i];
+    }
+    const Status status = body(std::span<Reader* const>(all), std::span(results));
+    for (std::size_t i = 0; i < count; ++i) {
+      frames[i] = results[i].frame.release();
+      statuses[i] = results[i].status;
+      if (!results[i].text.empty()) fail(results[i].status, results[i].text);
+    }
+    return status;
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -51,7 +82,7 @@ shmring_status shmring_reader_open(const shmring_reader_options* given, shmring_
       return fail(SHMRING_INVALID, "options, their path and the place for the reader must not be NULL");
     *out = nullptr;
     auto opened = Reader::open({o.socket_path, o.worker ? o.worker : "", o.drop_policy, o.wake, o.depth, o.max_held,
-                                o.max_frame_age, o.reconnect});
+                                o.max_frame_age, o.reconnect, o.max_rate});
     if (!opened) return status_of(opened);
     *out = new shmring_reader{*std::move(opened)};
     return SHMRING_OK;
@@ -106,6 +137,20 @@ shmring_status shmring_reader_stats_get(shmring_reader* r, shmring_reader_stats*
     if (!r || !stats) return fail(SHMRING_INVALID, "reader and stats must not be NULL");
     return capi::fill(stats, r->reader->stats(), "shmring_reader_stats", "SHMRING_READER_STATS_INIT");
   });
+}
+
+shmring_status shmring_select(shmring_reader* const* readers, size_t count, uint64_t timeout, shmring_frame** frames,
+                              shmring_status* statuses) {
+  return with_readers(readers, count, frames, statuses,
+                      [&](auto all, auto results) { return select(all, timeout, results); });
+}
+
+shmring_status shmring_batch(shmring_reader* const* readers, size_t count, size_t size, uint64_t wait, uint64_t timeout,
+                             size_t* next, shmring_frame** frames, shmring_status* statuses) {
+  if (!next || size == 0)
+    return fail(SHMRING_INVALID, "a batch has a size of 1 or more, and the place for next must not be NULL");
+  return with_readers(readers, count, frames, statuses,
+                      [&](auto all, auto results) { return batch(all, size, wait, timeout, *next, results); });
 }
 
 shmring_status shmring_reader_memory(shmring_reader* r, shmring_memory* out) {

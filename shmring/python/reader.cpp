@@ -40,7 +40,7 @@ Reader::Reader(const py::kwargs& given)
   options.max_held = limit(given["max_held"], "max_held");
   options.max_frame_age = given["max_frame_age"].is_none() ? 0 : nanoseconds(given["max_frame_age"], "max_frame_age");
   options.reconnect = truth(given["reconnect"]);
-  interval_ = nanoseconds(given["interval"], "interval");
+  options.max_rate = given["max_rate"].cast<double>();
   check(shmring_reader_open(&options, &reader_));
 }
 
@@ -54,31 +54,7 @@ shmring_status Reader::take_once(Take call, shmring_reader* reader, std::uint64_
   if (timeout == 0 ? !busy_.try_lock() : !busy_.try_lock_for(std::chrono::nanoseconds(timeout))) return SHMRING_TIMEOUT;
   const std::lock_guard lock(busy_, std::adopt_lock);
   if (closed_) return SHMRING_INTERRUPTED;
-  if (interval_ == 0) return call(reader, timeout, frame);
-  if (until_due() != 0) return SHMRING_TIMEOUT;
-  const shmring_status status = call(reader, timeout, frame);
-  if (status == SHMRING_OK) {
-    const std::uint64_t now = shmring_now();
-    // A frame that was a little late does not make the rate lower.
-    due_ = now < due_ + interval_ ? due_ + interval_ : now + interval_;
-  }
-  return status;
-}
-
-std::uint64_t Reader::until_due() const {
-  if (interval_ == 0 || closed_ || interrupted_) return 0;
-  const std::uint64_t now = shmring_now(), due = due_;
-  return now < due ? due - now : 0;
-}
-
-bool Reader::pause(std::uint64_t time) {
-  std::unique_lock lock(pauses_);
-  return stop_.wait_for(lock, std::chrono::nanoseconds(time), [this] { return closed_ || interrupted_; });
-}
-
-void Reader::stop_pauses() {
-  { const std::lock_guard lock(pauses_); }
-  stop_.notify_all();
+  return call(reader, timeout, frame);
 }
 
 shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** frame) {
@@ -98,12 +74,7 @@ shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** fr
     const std::uint64_t left = waited < timeout ? timeout - waited : 0;
     const std::uint64_t limit = timeout == 0 ? 0 : std::clamp<std::uint64_t>(left, 1, slice);
     shmring_status status = SHMRING_TIMEOUT;
-    const std::uint64_t early = until_due();
-    if (early != 0) {
-      if (left == 0) return SHMRING_TIMEOUT;
-      const WithoutGil others_may_run;
-      pause(std::min(early, limit));
-    } else {
+    {
       const WithoutGil others_may_run;
       status = take_once(call, reader, limit, frame);
       // A slice has a time limit, the whole wait has none: where frames of former rings are in the way, this says so.
@@ -111,7 +82,7 @@ shmring_status Reader::wait(Take call, std::uint64_t timeout, shmring_frame** fr
     }
     if (status != SHMRING_TIMEOUT) return status;
     if (outlive_interpreter(PyErr_CheckSignals) != 0) throw py::error_already_set();
-    if (left <= slice && early == 0 && until_due() == 0) return SHMRING_TIMEOUT;
+    if (left <= slice) return SHMRING_TIMEOUT;
   }
 }
 
@@ -149,7 +120,6 @@ void Reader::close() {
     return;
   }
   closed_ = true;
-  stop_pauses();
   shmring_reader_interrupt(reader, true);
   const WithoutGil others_may_run;
   const std::lock_guard lock(busy_);
@@ -158,10 +128,7 @@ void Reader::close() {
 
 py::object Reader::interrupt(const Arguments& arguments) {
   const py::handle on = arguments.only("on");
-  const bool stop = !on || truth(on);
-  shmring_reader_interrupt(get(), stop);
-  interrupted_ = stop;
-  stop_pauses();
+  shmring_reader_interrupt(get(), !on || truth(on));
   return py::none();
 }
 
@@ -173,15 +140,7 @@ void Reader::flush() {
   if (!closed_) shmring_reader_flush(reader);
 }
 
-int Reader::descriptor() const { return shmring_reader_fileno(get()); }
-
-int Reader::fileno() const {
-  if (interval_ != 0) {
-    raise(SHMRING_INVALID,
-          "a reader with max_rate has no descriptor that keeps to the rate: use shmring.select() or `async for`");
-  }
-  return descriptor();
-}
+int Reader::fileno() const { return shmring_reader_fileno(get()); }
 
 py::object Reader::memory() const { return py::cast(std::make_unique<Memory>(get())); }
 
@@ -211,8 +170,7 @@ void Reader::bind(py::module_& module) {
              "Makes a waiting read, and every later one, raise Interrupted until called with False. Any thread."),
       method("flush", without_arguments<&Reader::flush>, "flush($self, /)\n--\n\nGives up every frame that waits now."),
       method("fileno", without_arguments<&Reader::fileno>,
-             "fileno($self, /)\n--\n\nReadable when a read would not wait. After it was readable, read(0) until None. "
-             "Raises Invalid with max_rate."),
+             "fileno($self, /)\n--\n\nReadable when a read would not wait. After it was readable, read(0) until None."),
       method(
           "request_key_frame", without_arguments<&Reader::request_key_frame>,
           "request_key_frame($self, /)\n--\n\n"
@@ -244,9 +202,6 @@ void Reader::bind(py::module_& module) {
       .def_property_readonly(
           "latency", [](const Reader& self) { return static_cast<double>(shmring_reader_latency(self.get())) * 1e-9; })
       .def_property_readonly("attachments", [](const Reader& self) { return shmring_reader_attachments(self.get()); })
-      .def("_fileno", &Reader::descriptor)
-      .def_property_readonly("_until_due",
-                             [](const Reader& self) { return static_cast<double>(self.until_due()) * 1e-9; })
       .def_property_readonly("closed", [](const Reader& self) { return self.reader_ == nullptr; });
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 
 #include <pybind11/pybind11.h>
@@ -37,8 +36,6 @@ class Reader {
   pybind11::object next();
   void flush();
   void close();
-  // For calls that know max_rate; fileno() refuses where there is one.
-  int descriptor() const;
   int fileno() const;
   pybind11::object memory() const;
   bool request_key_frame();
@@ -58,20 +55,10 @@ class Reader {
   shmring_status wait(Take call, std::uint64_t timeout, shmring_frame** frame);
   shmring_status take_once(Take call, shmring_reader* reader, std::uint64_t timeout, shmring_frame** frame);
   shmring_reader* get() const;
-  // Time in ns until max_rate allows the next frame.
-  std::uint64_t until_due() const;
-  // Waits so long, or until close() or interrupt(), and returns true then. Without the GIL.
-  bool pause(std::uint64_t time);
-  void stop_pauses();
 
   shmring_reader* reader_ = nullptr;  // guarded by the GIL; null once closed
   std::timed_mutex busy_;             // held by the one thread that is inside read, latest, flush or close
   std::atomic<bool> closed_ = false;
-  std::uint64_t interval_ = 0;          // ns between frames by max_rate; 0: no limit
-  std::atomic<std::uint64_t> due_ = 0;  // when the next frame may be taken
-  std::atomic<bool> interrupted_ = false;
-  std::mutex pauses_;
-  std::condition_variable stop_;
   ForkGuard fork_;
   const pybind11::str ring_;  // the socket's path, for its frames
   const bool copies_;         // arrays of frames are writable copies

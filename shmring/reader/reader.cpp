@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "lane/crash_point.hpp"
@@ -14,6 +15,7 @@
 #include "reader/attachments.hpp"
 #include "reader/connection.hpp"
 #include "reader/interruption.hpp"
+#include "reader/pace.hpp"
 #include "reader/spin_waiter.hpp"
 
 namespace shmring {
@@ -22,8 +24,9 @@ namespace {
 // Bound on steps without a frame in one call: more than a lane full of stale frames.
 constexpr std::uint32_t kMaxRounds = kMaxDepth + 64;
 constexpr std::uint64_t kReplaced =
-    10'000'000;                     // ns: a publisher between an eviction and the frame that it makes room for
-constexpr int kLookForRelease = 5;  // ms
+    10'000'000;                      // ns: a publisher between an eviction and the frame that it makes room for
+constexpr int kLookForRelease = 5;   // ms
+constexpr double kLeastRate = 1e-9;  // a frame in 30 years
 
 [[gnu::cold, gnu::noinline]] Error forked() { return {SHMRING_FORKED, "this reader belongs to the parent process"}; }
 
@@ -46,12 +49,14 @@ struct Reader::Impl {
   SpinWaiter waiter;  // for wake=adaptive
   Outcome postponed;  // what latest() met behind the frame that it returned
   std::atomic<std::uint64_t> missed{0}, last_sequence{0}, stale{0}, taken{0};
+  std::optional<Pace> pace;  // by max_rate
 
   // In a forked child, where the destructor must not run: a thread that stayed in the parent may be changing any of this.
   void abandon() {
     connection.abandon();
     for (const int fd : {epoll.get(), interrupted.fd()})
       if (fd >= 0) ::close(fd);
+    if (pace) pace->abandon();
     attachments.abandon();
   }
 
@@ -85,6 +90,26 @@ struct Reader::Impl {
         got = read(timeout - spent);
       }
     }
+  }
+
+  // Waits until the next frame is due, then takes it by `take`, which gets what is left of the timeout.
+  template <class Take>
+  Result<Frame> at_pace(std::uint64_t timeout, Take take) {
+    if (guard.in_child()) return forked();
+    const std::uint64_t start = now();
+    for (std::uint64_t t = start, early; (early = pace->left(t)) != 0; t = now()) {
+      if (interrupted) return Error{SHMRING_INTERRUPTED, {}};
+      const std::uint64_t left = left_of(timeout, t - start);
+      if (left == 0) return Error{SHMRING_TIMEOUT, {}};
+      wait_for_event(pace->fd(), std::min(early, left));
+    }
+    pace->go_on();
+    auto got = take(left_of(timeout, now() - start));
+    if (got) pace->took(now());
+    return got;
+  }
+  static std::uint64_t left_of(std::uint64_t timeout, std::uint64_t spent) {
+    return timeout == SHMRING_WAIT_FOREVER ? timeout : timeout - std::min(timeout, spent);
   }
 
   [[gnu::cold, gnu::noinline]] Outcome search() {
@@ -210,17 +235,32 @@ Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
   interruption.events = EPOLLIN;
   if (::epoll_ctl(impl->epoll.get(), EPOLL_CTL_ADD, impl->interrupted.fd(), &interruption) != 0)
     return system_error("epoll_ctl");
+  if (completed->max_rate > kLeastRate) {
+    auto pace =
+        Pace::make(static_cast<std::uint64_t>(1e9 / completed->max_rate), impl->epoll.get(), impl->interrupted.fd());
+    if (!pace) return pace.error();
+    impl->pace.emplace(*std::move(pace));
+  }
   return std::unique_ptr<Reader>(new Reader(std::move(impl)));
 }
 
 [[gnu::hot]] Result<Frame> Reader::read(std::uint64_t timeout) {
+  if (impl_->pace) return impl_->at_pace(timeout, [this](std::uint64_t left) { return take(left); });
+  return take(timeout);
+}
+Result<Frame> Reader::latest(std::uint64_t timeout) {
+  if (impl_->pace) return impl_->at_pace(timeout, [this](std::uint64_t left) { return take_latest(left); });
+  return take_latest(timeout);
+}
+
+[[gnu::hot]] Result<Frame> Reader::take(std::uint64_t timeout) {
   auto got = impl_->read(timeout);
   if (got.status() == SHMRING_TOO_MANY_HELD && timeout != 0 && timeout != SHMRING_WAIT_FOREVER)
     impl_->await_release(got, timeout);
   return got;
 }
-Result<Frame> Reader::latest(std::uint64_t timeout) {
-  auto newest = read(timeout);
+Result<Frame> Reader::take_latest(std::uint64_t timeout) {
+  auto newest = take(timeout);
   // Bound: a publisher that is faster than us does not keep us.
   for (std::uint32_t i = 0; newest && i < kMaxDepth; ++i) {
     auto newer = impl_->read(0);
@@ -256,7 +296,7 @@ void Reader::interrupt(bool on) {
   if (!impl_->guard.in_child()) impl_->interrupted.set(on);  // else the parent would be woken
 }
 
-int Reader::fileno() const { return impl_->epoll.get(); }
+int Reader::fileno() const { return impl_->pace ? impl_->pace->fd() : impl_->epoll.get(); }
 bool Reader::connected() const { return !impl_->guard.in_child() && impl_->connection.offered(); }
 std::uint64_t Reader::latency() const {
   return impl_->attachments.ask([](const Attachment& a) { return a.latency(); });

@@ -26,6 +26,7 @@ struct ReaderOptions {
   std::uint32_t max_held = 0;       // 0: as granted
   std::uint64_t max_frame_age = 0;  // ns, 0: off
   bool reconnect = true;            // wait for the next publisher after this one's death
+  double max_rate = 0;              // frames taken a second at most, 0: no limit
 };
 
 // The same with a name; INVALID says what cannot be asked for.
@@ -91,6 +92,8 @@ class Reader {
  private:
   struct Impl;
   explicit Reader(std::unique_ptr<Impl> impl);
+  Result<Frame> take(std::uint64_t timeout);
+  Result<Frame> take_latest(std::uint64_t timeout);
   std::unique_ptr<Impl> impl_;
 };
 

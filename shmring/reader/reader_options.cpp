@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 
 #include "abi/layout.hpp"
 #include "abi/wire.hpp"
@@ -37,6 +38,9 @@ Result<ReaderOptions> complete(ReaderOptions options) {
   if (options.depth > kMaxDepth || options.max_held > kMaxHeld)
     return {SHMRING_INVALID, "depth " + std::to_string(options.depth) + " and max-held " +
                                  std::to_string(options.max_held) + ": each is between 0 (as granted) and 256"};
+  if (!(options.max_rate >= 0) || std::isinf(options.max_rate))
+    return {SHMRING_INVALID, "max_rate is a number of frames a second, 0 or more (0: no limit), not " +
+                                 std::to_string(options.max_rate)};
   return options;
 }
 

@@ -141,6 +141,31 @@ TEST_F(Times, of_two_frames_tell_the_rate_that_the_publisher_does_not_give) {
   EXPECT_NE(out.caps_now().find("framerate=(fraction)10/1"), std::string::npos) << out.caps_now();
 }
 
+TEST_F(Times, with_a_rate_are_those_of_fewer_frames_and_caps_say_so) {
+  publish_with(kPicture + "1000/1");
+  Harness out = source(" drop-policy=latest max-rate=12.5");
+  ASSERT_TRUE(has_reader());
+  const auto start = shmring::now();
+  Owned<GstBuffer> last;
+  for (int frames = 0; frames < 4;) {
+    publish(shmring::now());
+    if (auto got = out.pull(1ms)) {
+      last = std::move(got);
+      ++frames;
+    }
+  }
+  EXPECT_GE(shmring::now() - start, 3 * kSecond / 12.5);
+  EXPECT_GT(GST_BUFFER_OFFSET(last.get()), 4u);
+  EXPECT_NE(out.caps_now().find("framerate=(fraction)25/2"), std::string::npos) << out.caps_now();
+  publisher_.reset();
+  publish_with(kPicture + "5/1");
+  ASSERT_TRUE(eventually([&] {
+    publish(shmring::now());
+    (void)out.pull(1ms);
+    return out.caps_now().find("framerate=(fraction)5/1") != std::string::npos;
+  })) << out.caps_now();
+}
+
 TEST_F(Times, pass_as_gaps_while_there_is_no_publisher) {
   publish_with(kPicture + "30/1");
   Harness out = source();

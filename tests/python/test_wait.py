@@ -365,6 +365,21 @@ def test_a_rate_that_is_none_is_refused(path, rate):
         shmring.Reader(path, max_rate=rate)
 
 
-def test_a_reader_with_a_rate_has_no_descriptor_for_the_caller(path, publisher):
-    with paced(path) as reader, pytest.raises(shmring.Invalid, match="select"):
-        reader.fileno()
+def test_the_descriptor_of_a_reader_with_a_rate_keeps_to_it(path, publisher):
+    with paced(path, 10) as reader:
+        poll = select.poll()
+        poll.register(reader.fileno(), select.POLLIN)
+        start = time.monotonic()
+        for _ in range(4):
+            send(publisher)
+            assert poll.poll()
+            assert reader.read(0)
+        assert time.monotonic() - start >= 0.3
+
+
+def test_the_descriptor_of_a_reader_with_a_rate_is_quiet_in_between(path, publisher):
+    with paced(path, 0.01) as reader:
+        send(publisher)
+        assert reader.read()
+        send(publisher)
+        assert select.select([reader], [], [], 0.05)[0] == []

@@ -27,9 +27,12 @@ typedef struct shmring_reader_options {
   uint32_t max_held;      /* frames held at once, of all rings together (0: as many as the publisher grants) */
   uint64_t max_frame_age; /* ns; older frames are released unseen and counted as stale (0: off) */
   bool reconnect;         /* after the publisher's death: wait for the next one (true), or SHMRING_DISCONNECTED */
+  double
+      max_rate; /* frames taken a second at most (0: no limit): a read waits for its turn, and the publisher wakes it for none in
+                             between; with SHMRING_LATEST it then gets the newest one */
 } shmring_reader_options;
 #define SHMRING_READER_OPTIONS_INIT \
-  { sizeof(shmring_reader_options), NULL, NULL, SHMRING_POLICY_DEFAULT, SHMRING_WAKE_BLOCK, 0, 0, 0, true }
+  { sizeof(shmring_reader_options), NULL, NULL, SHMRING_POLICY_DEFAULT, SHMRING_WAKE_BLOCK, 0, 0, 0, true, 0 }
 
 /* Checks whether a publisher may be at this path one day. SHMRING_INVALID, with the reason in shmring_last_error(), where a folder or a file of
  * another kind is in its place, or its folder is missing. A reader waits there nevertheless; with reconnect false it fails to open. */
@@ -66,6 +69,19 @@ SHMRING_API uint64_t shmring_reader_latency(shmring_reader* reader);
 SHMRING_API shmring_status shmring_reader_request_key_frame(shmring_reader* reader);
 /* How often a publisher was found, as `attachments` in the stats, but cheap: for each frame. Any thread. */
 SHMRING_API uint64_t shmring_reader_attachments(shmring_reader* reader);
+
+/* Several readers in one thread: waits until one of them has a frame or something else to tell, at most `timeout` ns, and asks each once. frames[i]
+ * is the next frame of readers[i], which the caller releases, or NULL; statuses[i] is what its read came to: SHMRING_OK, SHMRING_TIMEOUT (nothing),
+ * SHMRING_END or another one, for which shmring_last_error() has the reason of the last. Both arrays have `count` places. SHMRING_TIMEOUT: there was
+ * nothing of any. */
+SHMRING_API shmring_status shmring_select(shmring_reader* const* readers, size_t count, uint64_t timeout,
+                                          shmring_frame** frames, shmring_status* statuses);
+/* A batch for one model: the newest frames of at most `size` readers, at most one of each. Waits for the first one at most `timeout` ns, then at most
+ * `wait` ns for the others. Results are as those of shmring_select(). `next` and `statuses` are zero at first, and then left as they are between
+ * calls: with more readers than `size` all get their turn, and streams that had ended are asked but not waited for. SHMRING_END: all have ended. */
+SHMRING_API shmring_status shmring_batch(shmring_reader* const* readers, size_t count, size_t size, uint64_t wait,
+                                         uint64_t timeout, size_t* next, shmring_frame** frames,
+                                         shmring_status* statuses);
 
 /* This reader's own account. */
 typedef struct shmring_reader_stats {

@@ -188,6 +188,7 @@ struct ReaderOptions {
   std::uint32_t max_held = 0;  // 0: as granted
   std::chrono::nanoseconds max_frame_age{0};
   bool reconnect = true;
+  double max_rate = 0;  // frames a second, 0: no limit
 
   // The same in C, valid as long as this.
   shmring_reader_options raw() const {
@@ -200,6 +201,7 @@ struct ReaderOptions {
     to.max_held = max_held;
     to.max_frame_age = detail::wait(max_frame_age);
     to.reconnect = reconnect;
+    to.max_rate = max_rate;
     return to;
   }
 };
@@ -244,6 +246,8 @@ class Reader {
     return take(shmring_reader_latest, timeout);
   }
   bool ended() const { return ended_; }
+  // For functions of the C API.
+  shmring_reader* get() const { return reader_; }
 
   void interrupt(bool on = true) { shmring_reader_interrupt(reader_, on); }
   void flush() { shmring_reader_flush(reader_); }
@@ -279,6 +283,70 @@ class Reader {
   }
 
   shmring_reader* reader_ = nullptr;
+  bool ended_ = false;
+};
+
+// One of several readers, and what its read came to; without a frame `status` says why, as SHMRING_END.
+struct Selected {
+  Reader* reader;
+  shmring_status status;
+  std::optional<Frame> frame;
+};
+
+// Waits until a reader has a frame or something else to tell: those that have, each with its next frame. Empty when the time is over.
+inline std::vector<Selected> select(const std::vector<Reader*>& readers, std::chrono::nanoseconds timeout = forever) {
+  std::vector<shmring_reader*> raw;
+  for (const Reader* reader : readers) raw.push_back(reader->get());
+  std::vector<shmring_frame*> frames(raw.size());
+  std::vector<shmring_status> statuses(raw.size());
+  const shmring_status status =
+      shmring_select(raw.data(), raw.size(), detail::wait(timeout), frames.data(), statuses.data());
+  if (status != SHMRING_TIMEOUT) check(status);
+  std::vector<Selected> found;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    if (statuses[i] == SHMRING_TIMEOUT) continue;
+    found.push_back({readers[i], statuses[i], std::nullopt});
+    if (frames[i] != nullptr) found.back().frame.emplace(frames[i]);
+  }
+  return found;
+}
+
+// Batches for one model: the newest frames of several readers, at most one of each. The readers outlive it.
+class Batch {
+ public:
+  // `size`: frames of a batch at most, 0: one of each reader. `wait`: for others, once there is a frame.
+  explicit Batch(std::vector<Reader*> readers, std::size_t size = 0, std::chrono::nanoseconds wait = {})
+      : readers_(std::move(readers)),
+        size_(size != 0 ? size : readers_.size()),
+        wait_(detail::wait(wait)),
+        statuses_(readers_.size()),
+        frames_(readers_.size()) {
+    for (const Reader* reader : readers_) raw_.push_back(reader->get());
+  }
+
+  // Empty when the time is over, or, ended() says so, when all streams are. With more readers than `size` all get their turn.
+  std::vector<Selected> next(std::chrono::nanoseconds timeout = forever) {
+    const shmring_status status = shmring_batch(raw_.data(), raw_.size(), size_, wait_, detail::wait(timeout), &next_,
+                                                frames_.data(), statuses_.data());
+    std::vector<Selected> found;
+    for (std::size_t i = 0; i < raw_.size(); ++i) {
+      if (frames_[i] == nullptr) continue;
+      found.push_back({readers_[i], SHMRING_OK, std::nullopt});
+      found.back().frame.emplace(std::exchange(frames_[i], nullptr));
+    }
+    ended_ = status == SHMRING_END;
+    if (status != SHMRING_TIMEOUT && !ended_) check(status);
+    return found;
+  }
+  bool ended() const { return ended_; }
+
+ private:
+  std::vector<Reader*> readers_;
+  std::size_t size_, next_ = 0;
+  std::uint64_t wait_;
+  std::vector<shmring_status> statuses_;
+  std::vector<shmring_frame*> frames_;
+  std::vector<shmring_reader*> raw_;
   bool ended_ = false;
 };
 

@@ -77,7 +77,7 @@ class Reader(_shmring.Reader):
         path = _path_of(socket_path if path is None else path)
         super().__init__(socket_path=path, drop_policy=drop_policy if policy is None else policy,
                          worker=worker or _worker_name(), depth=depth, max_held=max_held,
-                         max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, interval=_interval(max_rate), writable_copies=writable_copies,
+                         max_frame_age=max_frame_age, wake=wake, reconnect=reconnect, max_rate=float(max_rate or 0), writable_copies=writable_copies,
                          ring=os.path.abspath(os.fsdecode(path)))
         if reconnect:
             _warn_of_path(path)
@@ -107,11 +107,3 @@ class Reader(_shmring.Reader):
 def inspect(socket_path, timeout=1.0):
     """Stats of a live ring, through an observer: takes no lane, maps nothing."""
     return _shmring.inspect(_path_of(socket_path), timeout)
-
-
-def _interval(max_rate):
-    """Seconds between frames; 0: no limit."""
-    rate = float(max_rate or 0)
-    if not 0 <= rate < float("inf"):
-        raise Invalid(f"max_rate is a number of frames a second, 0 or more (0: no limit), not {max_rate!r}")
-    return min(1 / rate, 1e9) if rate > 1e-9 else 0.0

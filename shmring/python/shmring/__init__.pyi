@@ -288,7 +288,7 @@ class Reader:
     def flush(self) -> None:
         """Gives up every frame that waits now."""
     def fileno(self) -> int:
-        """Readable when a read would not wait. After it was readable, read(0) until None. Raises Invalid with max_rate."""
+        """Readable when a read would not wait. After it was readable, read(0) until None."""
     @property
     def connected(self) -> bool:
         """Tells whether a publisher is attached now and offers every frame from now on; learned while reading."""

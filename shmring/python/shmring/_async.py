@@ -60,7 +60,6 @@ class AsyncFrames:
         self._fd = -1
         self._waited = True
         self._timer = None
-        self._paused = -1  # the descriptor while it is not watched, because max_rate allows no frame yet
 
     def __aiter__(self):
         return self
@@ -110,7 +109,6 @@ class AsyncFrames:
         self._reader._turns.append(turn)
         if self._reader._ended and self._timer is None:
             self._look_again()
-        self._pause()
         try:
             return await turn
         except asyncio.CancelledError:
@@ -128,15 +126,6 @@ class AsyncFrames:
     def _look_again(self):
         self._timer = self._loop.call_later(_LOOK_AGAIN, _on_time, weakref.ref(self))
 
-    def _pause(self):
-        """Looks away from the descriptor until max_rate allows the next frame; False: it does now."""
-        left = self._reader._until_due
-        if left and self._paused != self._fd:
-            self._paused = self._fd
-            self._loop.remove_reader(self._fd)
-            self._loop.call_later(left, _resume, weakref.ref(self), self._fd)
-        return left > 0
-
     def _watch(self):
         loop = asyncio.get_running_loop()
         if self._loop is loop:
@@ -145,7 +134,7 @@ class AsyncFrames:
             raise RuntimeError("a task of another event loop waits in this iterator: call aiter(reader) in each event loop")
         self.stop()
         self._reader._turns[:] = [turn for turn in self._reader._turns if not turn.get_loop().is_closed()]
-        fd = os.dup(self._reader._fileno())
+        fd = os.dup(self._reader.fileno())
         loop.add_reader(fd, _on_readable, weakref.ref(self))
         self._loop, self._fd = loop, fd
 
@@ -153,7 +142,6 @@ class AsyncFrames:
         """Leaves the event loop; waits in progress look at the reader again. Any thread."""
         loop, self._loop = self._loop, None
         fd, self._fd = self._fd, -1
-        self._paused = -1
         if loop is None:
             return
         try:
@@ -196,15 +184,6 @@ def _on_time(reference):
     _on_readable(reference)
 
 
-def _resume(reference, fd):
-    frames = reference()
-    if frames is None or frames._paused != fd:
-        return
-    frames._paused = -1
-    frames._loop.add_reader(fd, _on_readable, reference)
-    _on_readable(reference)
-
-
 def _waiting(reader, loop):
     """The waits of all iterators on the reader in this event loop."""
     return [turn for turn in reader._turns if not turn.done() and turn.get_loop() is loop]
@@ -219,8 +198,6 @@ def _on_readable(reference):
     turns = _waiting(frames._reader, loop)
     if not any(turn.frames is frames for turn in turns):
         frames.stop()  # no wait is pending now; the next one watches again
-    elif frames._pause():
-        return
     for turn in turns:
         try:
             frame = frames._take()

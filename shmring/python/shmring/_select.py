@@ -107,9 +107,6 @@ def _wait(readers, seconds):
     """Until one of the readers may have something to read."""
     watched = _select.poll()
     for reader in readers:
-        due = reader._until_due
-        if due:
-            seconds = min(seconds, due)
-        elif not reader.closed:
-            watched.register(reader._fileno(), _select.POLLIN)
+        if not reader.closed:
+            watched.register(reader.fileno(), _select.POLLIN)
     watched.poll(max(1, seconds * 1000))
