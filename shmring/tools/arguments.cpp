@@ -73,6 +73,13 @@ void define(CLI::App& app, Arguments& arguments) {
       "One line each second, and one of all at the end. Jitter is the standard deviation of the time between two\n"
       "publishings, age is from publish to take, missed are frames that did not reach it. It takes a reader's place.");
 
+  CLI::App& results = subcommand(app, "results", "Prints the results of a worker");
+  takes_ring(results, arguments);
+  results.add_option("--count", arguments.count, "Ends after so many results")->type_name("RESULTS");
+  results.footer(
+      "One JSON object a line, as docs/results.md has it, until Ctrl-C or the end of the stream. What is no result is\n"
+      "passed over, and counted at the end. It takes a reader's place.");
+
   CLI::App& snap = subcommand(app, "snap", "Writes the newest frame of a ring to a file");
   takes_ring(snap, arguments);
   snap.add_option("FILE", arguments.file, "Its ending says what it becomes: .png, .jpg or .npy")

@@ -17,7 +17,7 @@ struct Arguments {
   double watch = 0;         // s; 0: once
   double interval = 1;      // s
   double seconds = 0;       // 0: until the end
-  std::uint64_t count = 0;  // pages; 0: until the end
+  std::uint64_t count = 0;  // pages or results; 0: until the end
   std::string sort = "name";
   double timeout = 5;  // s
 };

@@ -14,6 +14,7 @@
 
 #include "arguments.hpp"
 #include "hz.hpp"
+#include "results.hpp"
 #include "rings.hpp"
 #include "snap.hpp"
 #include "stats_output.hpp"
@@ -61,6 +62,7 @@ int run_one(const std::string& command, const Arguments& with) {
   if (command == "top")
     return top(with.path, with.interval, with.count, order_of(with.sort)) ? ok : no_ring_in(with.path);
   if (command == "hz") return hz(with.path, with.seconds, with.json) ? ok : no_ring;
+  if (command == "results") return results(with.path, with.count) ? ok : no_ring;
   if (command == "snap") {
     snap(with.path, with.file, with.timeout);
     return ok;

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Completion of the command shmring for bash, made by describe bash of its definitions.
 _shmring() {
-  local word=${COMP_WORDS[COMP_CWORD]} words='list top stat hz snap --help --version' value=
+  local word=${COMP_WORDS[COMP_CWORD]} words='list top stat hz results snap --help --version' value=
   compopt +o default
   if [ "$COMP_CWORD" -gt 1 ]; then
     case ${COMP_WORDS[1]}/${COMP_WORDS[COMP_CWORD - 1]} in
       top/--sort) words='name rate drops age' value=1 ;;
-      top/--interval | top/--count | stat/--watch | hz/--seconds | snap/--timeout) return 0 ;; # a number
+      top/--interval | top/--count | stat/--watch | hz/--seconds | results/--count | snap/--timeout) return 0 ;; # a number
     esac
     if [ -z "$value" ]; then
       [[ $word == -* ]] || { compopt -o default && return; } # a path
@@ -16,6 +16,7 @@ _shmring() {
         top) words='--help --interval --count --sort' ;;
         stat) words='--help --json --watch' ;;
         hz) words='--help --seconds --json' ;;
+        results) words='--help --count' ;;
         snap) words='--help --timeout' ;;
       esac
     fi

@@ -17,7 +17,7 @@ PKG_CONFIG_PATH=$(dirname "$package") PKG_CONFIG_SYSROOT_DIR=$work/root
 LD_LIBRARY_PATH=$(dirname "$(dirname "$package")")
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH
 
-echo 1..8
+echo 1..9
 number=0
 check() {
   number=$((number + 1)) title=$1
@@ -32,6 +32,8 @@ for name in publisher reader; do
   check "the C $name compiles" $cc -std=c11 -Wall -Wextra -Werror "$examples/c/$name.c" -o "c_$name" $flags
   check "the C++ $name compiles" $cxx -std=c++17 -Wall -Wextra -Werror "$examples/cpp/$name.cpp" -o "cpp_$name" $flags
 done
+# shellcheck disable=SC2086
+check "the C++ results compiles" $cxx -std=c++17 -Wall -Wextra -Werror "$examples/cpp/results.cpp" -o cpp_results $flags
 for writer in c cpp; do
   "./${writer}_publisher" "$work/$writer.sock" >/dev/null &
   publisher=$!

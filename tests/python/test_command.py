@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The command `shmring` on real rings: list, top, hz, snap. `stat` is in test_inspect.py."""
+"""The command `shmring` on real rings: list, top, hz, results, snap. `stat` is in test_inspect.py."""
 
 import contextlib
 import json
@@ -188,6 +188,31 @@ def test_hz_of_a_ring_without_frames_is_status_1(path):
         assert command("hz", path, "--seconds", "0.1").returncode == 1
     shown = command("hz", path)
     assert (shown.returncode, shown.stdout) == (1, "") and path in shown.stderr
+
+
+def test_results_are_lines_of_json(path, spawn):
+    with shmring.Results(path, worker="person") as results:
+        child = spawn("shmring", "results", path, "--count", "2")
+        eventually(lambda: shmring.inspect(path)["readers"] == 1)
+        results.send(None, [shmring.Object("a\u009bb", 0.5, (1, 2, 3, 4))], sequence=7)
+        results.send(None, sequence=8)
+        output, status = child.end()
+        assert status == 0 and "\u009b" not in output
+        assert [json.loads(line)["sequence"] for line in output.splitlines()] == [7, 8]
+        child = spawn("shmring", "results", path)
+        assert json.loads(child.line())["worker"] == "person"
+        child.signal(signal.SIGINT)
+        assert child.end() == ("", 0)
+
+
+def test_results_passes_over_what_is_none(path):
+    with shmring.Publisher(path, slot_size=100, caps="application/x-frame-results") as publisher:
+        publisher.publish(b"{}")
+        child = subprocess.Popen(["shmring", "results", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        eventually(lambda: sum(account["delivered"] for account in shmring.inspect(path)["accounts"]) == 1)
+        publisher.end()
+        assert child.communicate() == ("", f"shmring: {path}: 1 frames were no results\n")
+        assert child.returncode == 1
 
 
 def test_snap_writes_the_array_of_the_newest_frame(camera, path, tmp_path):
