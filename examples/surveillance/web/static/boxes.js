@@ -20,7 +20,7 @@ export async function load(camera, worker) {
 export function draw(svg, result, sequence, taken, zones) {
   svg.replaceChildren();
   if (!result?.width || !result.height) return '';
-  const isExact = result.sequence === sequence, size = Math.max(result.width, result.height) / 40;
+  const isExact = result.sequence === sequence, size = Math.max(result.width, result.height) / 26;
   svg.setAttribute('viewBox', `0 0 ${result.width} ${result.height}`);
   svg.setAttribute('class', `boxes${isExact ? '' : ' other'}`);
   for (const { points } of zones)
