@@ -38,13 +38,6 @@ constexpr Flag kFlags[] = {
     {GST_VIDEO_BUFFER_FLAG_ONEFIELD, SHMRING_FRAME_ONE_FIELD, true},
 };
 
-bool is_system_monotonic(GstClock* clock) {
-  if (G_OBJECT_TYPE(clock) != GST_TYPE_SYSTEM_CLOCK) return false;  // network and audio clocks derive from it
-  GstClockType type = GST_CLOCK_TYPE_OTHER;
-  g_object_get(clock, "clock-type", &type, nullptr);
-  return type == GST_CLOCK_TYPE_MONOTONIC;
-}
-
 // CLOCK_MONOTONIC minus the clock's time, from two readings close together.
 GstClockTimeDiff ahead_of(GstClock* clock) {
   constexpr std::uint64_t kClose = 10 * GST_USECOND;
@@ -321,6 +314,13 @@ shmring_format StreamFormat::ring_format() const {
     format.planes[plane] = {GST_VIDEO_INFO_PLANE_OFFSET(&*video_, plane), GST_VIDEO_INFO_PLANE_STRIDE(&*video_, plane),
                             0};
   return format;
+}
+
+bool is_system_monotonic(GstClock* clock) {
+  if (G_OBJECT_TYPE(clock) != GST_TYPE_SYSTEM_CLOCK) return false;  // network and audio clocks derive from it
+  GstClockType type = GST_CLOCK_TYPE_OTHER;
+  g_object_get(clock, "clock-type", &type, nullptr);
+  return type == GST_CLOCK_TYPE_MONOTONIC;
 }
 
 TimeBase TimeKeeper::of(GstElement* element) {

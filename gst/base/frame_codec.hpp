@@ -77,6 +77,9 @@ class TimeBase {
   GstClockTimeDiff shift_ = 0;  // running time + shift = CLOCK_MONOTONIC
 };
 
+// Tells whether a clock is CLOCK_MONOTONIC itself.
+bool is_system_monotonic(GstClock* clock);
+
 // The time base of an element that is PLAYING. What kind of clock it has is asked only when that changes.
 class TimeKeeper {
  public:

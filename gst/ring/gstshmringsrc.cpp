@@ -22,6 +22,7 @@
 
 #include <gst/video/video.h>
 
+#include "base/ring_query.hpp"
 #include "ring/enums.hpp"
 #include "ring/source.hpp"
 
@@ -244,6 +245,7 @@ gboolean event(GstBaseSrc* self, GstEvent* event) {
 }
 
 gboolean query(GstBaseSrc* self, GstQuery* query) {
+  if (supplier::is_ring_query(query)) return TRUE;
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
     return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->query(self, query);
   gst_query_set_latency(query, TRUE, impl(self).latency(), GST_CLOCK_TIME_NONE);

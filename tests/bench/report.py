@@ -19,6 +19,8 @@ US, MS = 1e3, 1e6
 TABLES = [
     ("push_fanout", ["hz", "branches"], [("net_p50", "push net p50 µs", US), ("push_p99", "push p99 µs", US), ("floor_p50", "bare pad µs", US),
                                          ("age_p50", "age p50 µs", US), ("age_p99", "age p99 µs", US)], "One push into a fan-out"),
+    ("join", ["objects"], [("push_p50", "push p50 µs", US), ("push_p99", "push p99 µs", US), ("through_p50", "through p50 µs", US)],
+     "A frame through resultjoin (−1: no results pad)"),
     ("notify", ["branches"], [("busy_p50", "notifier busy µs", US), ("middle_p50", "middle thread µs", US), ("last_p50", "last thread µs", US)],
      "Waking n threads, four ways"),
     ("ring_small", [], [("one_way_p50", "one way p50 ns", 1), ("one_way_p99", "one way p99 ns", 1), ("line_round_trip", "line round trip ns", 1),

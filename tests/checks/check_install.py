@@ -72,7 +72,7 @@ def main(build, cc):
 
         plugins = {str((root / path[1:]).parent) for path in files if "/gstreamer-1.0/" in path}
         environment.update(GST_PLUGIN_PATH=":".join(plugins), GST_REGISTRY=str(pathlib.Path(folder) / "registry"))
-        for element in ("latestframe", "shmringsink", "shmringsrc", "framehealth"):
+        for element in ("latestframe", "shmringsink", "shmringsrc", "framehealth", "resultjoin"):
             shown = run("gst-inspect-1.0", "--no-colors", element, env=environment)
             tap.check(f"gst-inspect-1.0 shows the installed {element}", problem(shown, str(root)))
 

@@ -39,6 +39,7 @@ RULES = {
     "gst/base": (ELEMENT, []),
     "gst/framehealth": ([*ELEMENT, r"framehealth/.*"], []),
     "gst/latestframe": ([*ELEMENT, r"latestframe/.*"], []),
+    "gst/resultjoin": ([*ELEMENT, r"resultjoin/.*"], []),
     "gst/ring": ([*ELEMENT, r"ring/.*"], []),
 }
 # (file, header): why this one all the same.

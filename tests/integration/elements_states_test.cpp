@@ -59,7 +59,8 @@ TEST(LiveObjects, AreSeen) {
 }
 
 TEST(Elements, AreAllThere) {
-  EXPECT_THAT(our_elements(), testing::UnorderedElementsAre("latestframe", "framehealth", "shmringsink", "shmringsrc"));
+  EXPECT_THAT(our_elements(),
+              testing::UnorderedElementsAre("latestframe", "framehealth", "shmringsink", "shmringsrc", "resultjoin"));
 }
 
 TEST_P(Element, GoesFromEveryStateToEveryOther) {

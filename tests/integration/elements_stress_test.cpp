@@ -8,6 +8,7 @@
 #include <thread>
 
 #include <gst/check/gstharness.h>
+#include <gst/video/video.h>
 
 #include "elements.hpp"
 
@@ -111,8 +112,8 @@ class Stress : public support::GstFixture {
     }
     again([this] { read_properties(element()); });
   }
-  void pads() {
-    GstPadTemplate* source = gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(element()), "src_%u");
+  void pads(const char* name) {
+    GstPadTemplate* source = gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(element()), name);
     for (int i = 0; i < 3; ++i)
       threads_.push_back(gst_harness_stress_requestpad_start_full(harness_, source, nullptr, nullptr, TRUE, 500));
   }
@@ -144,8 +145,33 @@ class StressBetween : public Stress, public testing::WithParamInterface<const ch
   void SetUp() override {
     const std::string name = GetParam();
     set_up(gst_harness_new_with_padnames(name.c_str(), "sink", name == "latestframe" ? "src_%u" : "src"));
+    if (joins()) {
+      gst_util_set_object_arg(G_OBJECT(element()), "mode", "exact");
+      g_object_set(element(), "max-wait", 2 * GST_MSECOND, nullptr);
+    }
     gst_harness_set_src_caps_str(harness_, kVideo);
     gst_harness_play(harness_);
+  }
+  static bool joins() { return GetParam() == std::string("resultjoin"); }
+  // Buffers of a branch with metas, and all else that comes by there.
+  void results() {
+    branch_ = gst_harness_new_with_element(element(), "results_%u", nullptr);
+    again([this] {
+      gst_pad_push_event(branch_->srcpad, gst_event_new_stream_start("results"));
+      gst_pad_push_event(branch_->srcpad, gst_event_new_caps(caps_.get()));
+      gst_pad_push_event(branch_->srcpad, gst_event_new_segment(&segment_));
+      for (int i = 0; i < 20; ++i) {
+        GstBuffer* found = gst_buffer_copy(buffer_.get());
+        gst_buffer_add_video_region_of_interest_meta(found, "thing", 0, 0, 1, 1);
+        gst_pad_push(branch_->srcpad, found);
+      }
+      gst_pad_push_event(branch_->srcpad, gst_event_new_flush_start());
+      gst_pad_push_event(branch_->srcpad, gst_event_new_flush_stop(TRUE));
+      gst_pad_push_event(branch_->srcpad, gst_event_new_eos());
+    });
+  }
+  void TearDown() override {
+    if (branch_) gst_harness_teardown(branch_);
   }
   void everything_but_states() {
     events_down();
@@ -153,10 +179,17 @@ class StressBetween : public Stress, public testing::WithParamInterface<const ch
     events_up();
     queries_down();
     queries_up();
-    properties({"stall-timeout", "max-frame-age", "interval"});
-    if (GetParam() == std::string("latestframe")) pads();
+    if (joins()) {
+      properties({"max-wait", "expire"});
+      pads("results_%u");
+      results();
+    } else {
+      properties({"stall-timeout", "max-frame-age", "interval"});
+    }
+    if (GetParam() == std::string("latestframe")) pads("src_%u");
     frames();
   }
+  GstHarness* branch_ = nullptr;
   // After all that a frame still comes through.
   void expect_flow() {
     gst_element_set_state(element(), GST_STATE_READY);
@@ -222,7 +255,7 @@ TEST_P(StressBetween, AnswersQueriesWhileItStopsAndStarts) {
   expect_flow();
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, StressBetween, testing::Values("latestframe", "framehealth"),
+INSTANTIATE_TEST_SUITE_P(Each, StressBetween, testing::Values("latestframe", "framehealth", "resultjoin"),
                          [](const auto& which) { return which.param; });
 
 // Both ends of a ring at once; one is in the harness, the other goes on beside it.
