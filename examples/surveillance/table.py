@@ -17,7 +17,7 @@ STATE_STYLE = {"ok": "green", "waiting": "cyan", "slow": "yellow", "starved": "y
                "dead": "bold red"}
 EVENT_STYLE = {"fault": "bold magenta", "kill": "red", "exit": "red", "give-up": "bold red", "error": "bold red",
                "restart": "green", "left": "yellow", "health": "default", "warning": "yellow"}
-WIDE = 140  # columns that the whole table needs
+WIDE = 175  # columns that the whole table needs
 LINE_EVERY = 5.0  # s, where there is no terminal
 
 
