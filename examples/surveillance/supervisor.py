@@ -20,6 +20,7 @@ from .policy import FallBack, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Star
 from .pulse import Pulse
 from .record import Record, now
 from .recording.config import parse as parse_recording
+from .result_sender import results_path
 from .throttle import Throttle
 from .untrusted import Fields, Refused, explain
 from .watched import Watched, program
@@ -83,8 +84,9 @@ class Supervisor:
         self.capture.child.send_signal(signal.SIGTERM)
         await _end(self.everybody, LEAVE)
         await self.listener.stop()
-        with contextlib.suppress(OSError):
-            self.socket.unlink(missing_ok=True)  # a capture that had to be killed leaves it
+        for path in (self.socket, *(results_path(self.socket, name) for name, worker in self.workers.items() if not worker.is_foreign)):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)  # a process that had to be killed leaves it
 
     async def change(self, camera: Camera) -> None:
         """Workers come and go as the new description says; the camera and whoever is in both goes on."""

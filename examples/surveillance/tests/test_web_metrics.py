@@ -69,6 +69,18 @@ def test_the_metrics_say_what_the_snapshot_says(pretend):
     assert told["surveillance_events_total", named(camera="front", kind="give-up")] == 1
 
 
+def test_results_have_counts_and_latencies_and_zones_what_is_in_them(pretend):
+    pretend.cameras[0]["workers"][0] |= {"results": 70, "results_refused": 3, "latency_p50": 0.1, "latency_p99": 0.5}
+    pretend.cameras[0]["zones"] = [{"name": "door", "points": [], "inside": 2}]
+    told = samples(scraped(pretend))
+    person = {"camera": "front", "worker": "person", "level": "high"}
+    assert told["surveillance_worker_results_total", named(**person)] == 70
+    assert told["surveillance_worker_results_refused_total", named(**person)] == 3
+    assert told["surveillance_worker_result_latency_seconds", named(**person, quantile="0.99")] == 0.5
+    assert told["surveillance_zone_inside", named(camera="front", zone="door")] == 2
+    assert not [labels for name, labels in told if name == "surveillance_worker_results_total" and ("worker", "recorder-branch") in labels]
+
+
 def test_the_recorder_tells_what_it_keeps_and_how_its_disks_are(pretend):
     pretend.cameras[0]["reports"] = {"recorder": {"frames_written": 70, "frames_lost": 3, "segments": 4, "bytes": 5e6, "free": 9e9,
                                                   "disk": "full", "clips": 2, "clips_written": 6, "clips_refused": 1}}
