@@ -189,6 +189,22 @@ def test_a_result_without_a_time_has_that_of_its_frame(path):
         assert reader.read().pts == 77
 
 
+def test_results_go_through_a_pipeline(results, path, spawn, tmp_path):
+    behind = str(tmp_path / "behind.sock")
+    spawn("gst-launch-1.0", "-q", *f"shmringsrc socket-path={path} ! shmringsink socket-path={behind} slot-size=4096 sync=false".split())
+    with shmring.ResultReader(behind, worker="test") as reader:
+        eventually(lambda: shmring.inspect(path)["readers"] == 1)
+        sent = shmring.Result(sequence=7, pts=time.monotonic_ns(), worker="person", model="hog", objects=[PERSON, FACE])
+
+        def arrived():
+            results.send(None, sent.objects, sequence=sent.sequence, pts=sent.pts)
+            return reader.read(0.1)
+
+        found = eventually(arrived)
+        found.sent_at = None
+        assert found == sent and reader.refused == 0
+
+
 def test_a_loop_over_results_ends_with_the_stream(results, reader):
     results.send(None, sequence=1)
     results.end()
