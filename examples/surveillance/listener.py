@@ -81,6 +81,9 @@ class Listener:
             await asyncio.sleep(delay)
             try:
                 await self._read(name, results)
+            except ImportError as error:
+                self._on_trouble(name, f"its results are not read: {explain(error)}")
+                return
             except Exception as error:  # of the reader; what a result means is told where it comes in
                 self._on_trouble(name, f"its results cannot be read: {explain(error)}")
             delay = AGAIN

@@ -158,8 +158,8 @@ def test_a_stopped_recorder_costs_the_others_nothing(camera, recorder, tmp_path)
     made = recorder({"depth": 4})
     made.recording()
     with shmring.Reader(str(tmp_path / "ring"), drop_policy="drop-newest", worker="other", depth=16) as reader:
-        camera.waits_for = "other"
         first = reader.latest(10).sequence
+        camera.waits_for = "other"  # whose lane is there from now on
         made.send_signal(signal.SIGSTOP)
         for number in range(first + 1, first + 101):
             with reader.read(10) as frame:
