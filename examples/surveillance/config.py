@@ -149,17 +149,17 @@ def _camera(entry: dict, for_all: dict) -> Camera:
     ring, capture = tables["ring"], tables["capture"]
     recorder, clips = (tables[key] if key in given else None for key in ("recorder", "clips"))
     records = recorder is not None or clips is not None
-    if records:
-        try:
-            recording.parse(recorder, clips)
-        except recording.RecordingError as error:
-            raise ConfigError(f"{where}, {error}") from error
     common = [_worker(table) for table in _tables(for_all, "worker", "the file", MOST_READERS, keep=True)]
     own = [_worker(table) for table in _tables(entry, "worker", where, MOST_READERS)]
     for group in (common, own):
         if twice := _twice(worker.name for worker in group):
             raise ConfigError(f"{where}: two workers are called {twice!r}: a name is one lane of the ring")
     workers = {worker.name: worker for worker in [*common, *own]}
+    if records:
+        try:
+            recording.parse(recorder, clips, workers)
+        except recording.RecordingError as error:
+            raise ConfigError(f"{where}, {error}") from error
     if not workers and not records:
         raise ConfigError(f"{where} has no [[worker]]: there is nothing to run")
     reserved = BRANCHES | {RECORDER} if records else BRANCHES

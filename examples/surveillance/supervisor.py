@@ -395,8 +395,11 @@ def wanted(camera: Camera, folder: Path) -> tuple[Worker, ...]:
     """The workers of the file, and the recorder that [recorder] and [clips] start."""
     if not camera.records:
         return camera.workers
-    tables = {name: table for name, table in (("recorder", camera.recorder), ("clips", camera.clips)) if table is not None}
-    settings = parse_recording(camera.recorder, camera.clips)
+    tables: dict = {name: table for name, table in (("recorder", camera.recorder), ("clips", camera.clips)) if table is not None}
+    names = [worker.name for worker in camera.workers]
+    settings = parse_recording(camera.recorder, camera.clips, names)
+    if settings.objects:
+        tables["workers"] = names
     return *camera.workers, Worker(
         RECORDER, ("python3", "-m", "surveillance.recording"), settings.level, "drop-newest", depth=settings.depth,
         nice=settings.nice, limits=settings.level.limits, restarts=settings.restarts,

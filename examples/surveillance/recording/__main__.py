@@ -5,7 +5,7 @@
                                                  └─ clips: the seconds around a trigger
 
 Its environment is a worker's (SHMRING_PATH, CAMERA_NAME, WORKER_NAME, REPORT_FD), and RECORDINGS, the folder that everything
-is below, and RECORDER, JSON: {"recorder": {…}, "clips": {…}}, the tables of the system's file.
+is below, and RECORDER, JSON: {"recorder": {…}, "clips": {…}, "workers": ["NAME", …]}, the tables of the system's file and the camera's workers.
 """
 
 import os
@@ -40,14 +40,16 @@ OLDEST = 3600.0  # seconds that a trigger may be behind
 class Recorder:
     def __init__(self, socket: str, folder: Path, recording: config.Recording, sender: Sender):
         self._sender = sender
+        self._has_objects = bool(recording.objects)
         clips = recording.clips
         camera, worker = os.environ.get("CAMERA_NAME", "camera"), os.environ.get("WORKER_NAME", "recorder")
         self._reel = Reel(SLACK + (clips.before + clips.late if clips else 0.0), recording.memory)
-        self._encoder = Encoder(socket, worker, recording.encode, recording.depth, self._reel)
+        self._encoder = Encoder(socket, worker, recording, self._reel, lambda text: sender.send("warning", text=text))
         self._segments = Segments(self._reel, folder / recording.folder, recording,
-                                  self._disk("segments")) if recording.segment else None
+                                  self._disk("segments"), camera, software()) if recording.segment else None
         self._clips = Clips(self._reel, folder / clips.folder, clips, self._disk("clips"), camera,
-                            software(), lambda content: sender.send("clip", text=_told(content))) if clips else None
+                            software(), lambda content: sender.send("clip", text=_told(content)),
+                            bool(recording.objects)) if clips else None
         self._writers = [writer for writer in (self._segments, self._clips) if writer]
         self._ended = False
 
@@ -84,6 +86,8 @@ class Recorder:
         segments, clips = self._segments, self._clips
         report: dict = {"frames": self._encoder.frames, "missed": self._encoder.missed, "held_bytes": self._reel.bytes,
                         "held_seconds": round(self._reel.seconds_held(), 3)}
+        if self._has_objects:
+            report |= {"joined": self._encoder.joined, "objects": self._encoder.objects}
         if segments:
             kept = segments.retention
             report |= {"segments": kept.count, "bytes": kept.bytes, "free": kept.free, "deleted": kept.deleted,
@@ -155,7 +159,7 @@ def main() -> int:
     Gst.init(None)
     try:
         tables = parse_object(os.environ.get("RECORDER", "{}").encode())
-        recording = config.parse(tables.get("recorder"), tables.get("clips"))
+        recording = config.parse(tables.get("recorder"), tables.get("clips"), tables.get("workers", []))
         if "SHMRING_PATH" not in os.environ:
             raise ValueError("SHMRING_PATH is not set: the path of the ring's socket is needed")
         recorder = Recorder(os.environ["SHMRING_PATH"], Path(os.environ.get("RECORDINGS", ".")), recording, sender)

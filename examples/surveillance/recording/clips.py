@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import sidecar
+from .coco import SUFFIX, Coco
 from .config import Clips as Settings
 from .disk import Disk
 from .film import Film
@@ -24,7 +25,7 @@ PATIENCE = 2.0  # seconds after its end that a clip waits for its last frame
 
 class Clips(threading.Thread):
     def __init__(self, reel: Reel, folder: Path, settings: Settings, disk: Disk, camera: str, software: str,
-                 on_clip: Callable[[dict], object] = lambda content: None):
+                 on_clip: Callable[[dict], object] = lambda content: None, has_objects: bool = False):
         super().__init__(name="clips", daemon=True)
         self.disk = disk
         self.written = 0  # clips
@@ -38,6 +39,7 @@ class Clips(threading.Thread):
         self._camera = camera
         self._software = software
         self._on_clip = on_clip
+        self._has_objects = has_objects
         self._name_before: str | None = None
         self._tidied = 0.0
         self._clean = False
@@ -84,21 +86,24 @@ class Clips(threading.Thread):
     def _record(self, plan: Plan, first: Frame) -> bool:
         name = unused(self._folder, name_of(first.utc, plan.first.label))
         part, whole = self._folder / f".{name}.mkv{TEMPORARY}", self._folder / f"{name}.mkv"
-        film = None
+        film, coco = None, Coco(first) if self._has_objects else None
         try:
             with self.disk.call():
                 self._make_room()
                 film = Film(part, first)
-            clip = self._write(plan, film, first)
+            clip = self._write(plan, film, first, coco)
             with self.disk.call():
                 film.close()
                 part.rename(whole)
-                content = sidecar.describe(plan, clip | {"name": whole.name, "bytes": whole.stat().st_size}, self._camera,
-                                           self._software)
+                if coco:
+                    coco.save(whole, self._camera, self._software)
+                content = sidecar.describe(plan, clip | {"name": whole.name, "bytes": whole.stat().st_size,
+                                                         "coco": whole.with_suffix(SUFFIX).name if coco else None},
+                                           self._camera, self._software)
                 sidecar.write(whole.with_suffix(".json"), content)
         except OSError as error:
             self.disk.failed(error)
-            for path in (part, whole):
+            for path in (part, whole, whole.with_suffix(SUFFIX)):
                 with contextlib.suppress(OSError):
                     path.unlink()
             return False
@@ -110,7 +115,7 @@ class Clips(threading.Thread):
         self._on_clip(content)
         return True
 
-    def _write(self, plan: Plan, film: Film, first: Frame) -> dict:
+    def _write(self, plan: Plan, film: Film, first: Frame, coco: Coco | None) -> dict:
         number, missed, unwritten, ended, needs_key = first.number, 0, 0, "", True
         while not ended:
             frame = self._reel.take(number, timeout=0.2)
@@ -131,6 +136,8 @@ class Clips(threading.Thread):
                 else:
                     with self.disk.call():
                         film.write(frame)
+                    if coco:
+                        coco.add(frame)
                     plan.keep(frame.seq, frame.at, frame.utc)
                     needs_key = False
                 number = frame.number + 1

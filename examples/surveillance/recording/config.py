@@ -2,6 +2,7 @@
 """The tables [recorder] and [clips] of the system's file, made into plain values, with a sentence for what is wrong."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -54,10 +55,13 @@ class Recording:
     restarts: int  # within the window
     nice: int
     clips: Clips | None
+    objects: tuple[str, ...] = ()  # workers whose results are kept with the frames; none: nothing waits for results
+    boxes: bool = False  # the objects are drawn into the frames
+    wait: float = 0.5  # seconds that a frame waits for its results
 
 
-def parse(recorder: dict | None, clips: dict | None) -> Recording:
-    """None where the file has no such table: without [recorder] there are no segments."""
+def parse(recorder: dict | None, clips: dict | None, workers: Iterable[str] = ()) -> Recording:
+    """None where the file has no such table: without [recorder] there are no segments. `workers`: names of the camera's."""
     table = _Table("[recorder]", {"segment": 0} if recorder is None else recorder)
     parsed = _clips(clips) if clips is not None else None
     level = table.level("level", Level.HIGH)
@@ -72,8 +76,13 @@ def parse(recorder: dict | None, clips: dict | None) -> Recording:
         table.whole("restarts", level.restarts, low=0, high=10_000),
         table.whole("nice", 0, low=0, high=19),
         parsed,
+        table.workers("objects", tuple(workers)),
+        table.flag("boxes", False),
+        table.seconds("wait", "500 ms", low=0.001, high=60.0),
     )
     table.nothing_left()
+    if recording.boxes and not recording.objects:
+        raise RecordingError("[recorder]: boxes = true: `objects` must say whose, a list of workers or true for all")
     if recording.segment == 0 and parsed is None:
         raise RecordingError("neither segments ([recorder], segment above 0) nor [clips]: there is nothing to record")
     if parsed and recording.segment and PurePath(parsed.folder) == PurePath(recording.folder):
@@ -133,11 +142,28 @@ class _Table:
             raise self._wrong(key, value, f"a whole number of at least {low}, and at most {high}")
         return value
 
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._left.pop(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, value, "true or false is needed")
+        return value
+
+    def workers(self, key: str, known: tuple[str, ...]) -> tuple[str, ...]:
+        """A list of workers, or true for all."""
+        value = self._left.pop(key, False)
+        if isinstance(value, bool):
+            return known if value else ()
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value) or len(set(value)) != len(value):
+            raise self._wrong(key, value, "a list of workers, each once, or true for all of the camera")
+        if unknown := [name for name in value if name not in known]:
+            raise self._wrong(key, unknown[0], f"no worker of the camera is called so, but {', '.join(map(short, known)) or 'it has none'}")
+        return tuple(value)
+
     def size(self, key: str, default: str, low: int) -> int:
         return int(self._measure(key, default, low, MOST_SIZE, SIZES, "bytes, or a text such as \"20 GB\""))
 
-    def seconds(self, key: str, default: str, low: float) -> float:
-        return float(self._measure(key, default, low, MOST_SECONDS, TIMES, "seconds, or a text such as \"5 min\""))
+    def seconds(self, key: str, default: str, low: float, high: float = MOST_SECONDS) -> float:
+        return float(self._measure(key, default, low, high, TIMES, "seconds, or a text such as \"5 min\""))
 
     def nothing_left(self) -> None:
         if self._left:

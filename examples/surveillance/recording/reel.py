@@ -13,6 +13,17 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """An object that a worker found in a frame."""
+
+    worker: str
+    label: str
+    score: float
+    box: tuple[float, float, float, float]  # left, top, width, height, in pixels of the recorded picture
+    track: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     number: int  # in the reel, from 1, without a gap
     seq: int  # in the ring; 0: not known
@@ -23,6 +34,7 @@ class Frame:
     size: int
     buffer: Any  # encoded, with memory of its own size
     caps: Any
+    objects: tuple[Seen, ...] | None = None  # what workers found in it; None: no result of it came
 
 
 class Reel:

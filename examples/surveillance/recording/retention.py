@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .config import Limits
 
-NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z[\w.-]*?)\.(mkv|json)")
+NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z[\w.-]*?)\.(mkv|coco\.json|json)")
 TEMPORARY = ".part"
 FAR = 10**9  # seconds
 

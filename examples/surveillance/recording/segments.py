@@ -5,6 +5,7 @@ import threading
 import time
 from pathlib import Path
 
+from .coco import Coco
 from .config import Recording
 from .disk import Disk
 from .film import Film
@@ -16,7 +17,7 @@ SYNC_EVERY = 2.0  # seconds: the most that a power cut costs
 
 
 class Segments(threading.Thread):
-    def __init__(self, reel: Reel, folder: Path, recording: Recording, disk: Disk):
+    def __init__(self, reel: Reel, folder: Path, recording: Recording, disk: Disk, camera: str = "camera", software: str = ""):
         super().__init__(name="segments", daemon=True)
         self.disk = disk
         self.written = 0  # frames
@@ -26,7 +27,11 @@ class Segments(threading.Thread):
         self._folder = folder
         self._seconds = recording.segment
         self._most_bytes = recording.limits.size // 10  # so that there is always something else to delete
+        self._has_objects = bool(recording.objects)
+        self._camera = camera
+        self._software = software
         self._film: Film | None = None
+        self._coco: Coco | None = None
         self._needs_key = True
         self._tidied = self._synced = 0.0
         self._clean = False
@@ -63,7 +68,10 @@ class Segments(threading.Thread):
                 if self._film is None:
                     self._make_room()
                     self._film = Film(self._folder / f"{unused(self._folder, name_of(frame.utc))}.mkv", frame)
+                    self._coco = Coco(frame) if self._has_objects else None
                 self._film.write(frame)
+                if self._coco:
+                    self._coco.add(frame)
                 if time.monotonic() - self._synced > SYNC_EVERY:
                     self._film.sync()
                     self._synced = time.monotonic()
@@ -103,6 +111,8 @@ class Segments(threading.Thread):
             try:
                 with self.disk.call():
                     self._film.close()
+                    if self._coco:
+                        self._coco.save(self._film.path, self._camera, self._software)
             except OSError as error:
                 self.disk.failed(error)
             self._abandon()
@@ -110,5 +120,5 @@ class Segments(threading.Thread):
     def _abandon(self) -> None:
         if self._film:
             self._film.abandon()
-        self._film = None
+        self._film = self._coco = None
         self._needs_key = True

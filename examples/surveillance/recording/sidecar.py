@@ -4,6 +4,7 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def describe(plan: Plan, clip: dict, camera: str, software: str) -> dict:
         "ended": clip["ended"],
         "continues": clip["continues"],
         "bytes": clip["bytes"],
+        "coco": clip["coco"],
         "format": clip["format"],
         "software": software,
     }
@@ -39,14 +41,18 @@ def utc(seconds: float) -> str:
 
 
 def write(path: Path, content: dict) -> None:
-    """Whole or not at all."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     text = re.sub(r"\[\n[\d\s,-]+\]", lambda box: "".join(box[0].split()).replace(",", ", "), text)  # a box is one line
+    save(path, [text])
+
+
+def save(path: Path, lines: Iterable[str]) -> None:
+    """Whole or not at all."""
     part = path.with_name(f".{path.name}{TEMPORARY}")
     try:
         part.unlink(missing_ok=True)
         with open(part, "x", encoding="utf-8", errors="replace") as file:  # never what another program put there
-            file.write(text)
+            file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

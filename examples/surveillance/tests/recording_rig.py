@@ -55,11 +55,12 @@ def eventually(condition, seconds=30):
 class Camera:
     """Publishes numbered frames; the number is the frame's in the ring."""
 
-    def __init__(self, path, rate=50, readers=3, jpeg=False):
+    def __init__(self, path, rate=50, readers=3, jpeg=False, picture=picture):
         kind = "image/jpeg" if jpeg else "video/x-raw,format=GRAY8"
         caps = f"{kind},width={BITS * CELL},height=128,framerate={rate}/1"
         self._publisher = shmring.Publisher(path, caps=caps, slot_size=BITS * CELL * 128, max_readers=readers, depth=16,
                                             max_held=6)
+        self._picture = picture
         self._encode = (lambda image: cv2.imencode(".jpg", image)[1]) if jpeg else lambda image: image
         self._period = 1 / rate
         self._stop = threading.Event()
@@ -75,7 +76,7 @@ class Camera:
         due = time.monotonic()
         while not self._stop.is_set():
             if not self._silent.is_set() and self._has_room():
-                image = self._encode(picture(self.number + 1))
+                image = self._encode(self._picture(self.number + 1))
                 begin = time.monotonic()
                 self._publisher.publish(image, pts=time.monotonic_ns() if self.timed else None)
                 self.longest = max(self.longest, time.monotonic() - begin)
@@ -100,13 +101,15 @@ class Camera:
 
 
 class Recorder:
-    def __init__(self, socket, folder, recorder=None, clips=None):
+    def __init__(self, socket, folder, recorder=None, clips=None, workers=None):
         self.folder = Path(folder)
         self.messages = []
         self._ours, theirs = channel.pair()
         settings = {"recorder": {"encode": EVERY_FRAME_A_KEY, "segment": "500 ms", "keep-free": "1 MB", **(recorder or {})}}
         if clips is not None:
             settings["clips"] = {"before": "1 s", "after": "0.5 s", "longest": "5 s", "late": "300 ms", "keep-free": "1 MB", **clips}
+        if workers is not None:
+            settings["workers"] = workers
         environment = {"SHMRING_PATH": os.fspath(socket), "CAMERA_NAME": "front", "RECORDINGS": os.fspath(folder),
                        "RECORDER": json.dumps(settings), "REPORT_FD": str(theirs.fileno())}
         with theirs:
@@ -139,7 +142,7 @@ class Recorder:
 
     def clips(self):
         """[(sidecar, path of the clip)] of all that are whole."""
-        found = sorted((self.folder / "clips").glob("*.json"))
+        found = sorted(path for path in (self.folder / "clips").glob("*.json") if not path.name.endswith(".coco.json"))
         return [(content := json.loads(path.read_text()), path.with_name(content["clip"])) for path in found]
 
     def clip(self, count=1):

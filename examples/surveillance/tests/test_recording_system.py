@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+import coco_check
 import cv2
 import pytest
 from real_system import PATIENCE, System, eventually
@@ -29,6 +30,8 @@ stall-timeout = 1.0
 [recorder]
 segment = "2 s"
 keep-free = "1 MB"
+objects = true
+boxes = true
 [clips]
 before = "1 s"
 after = "1 s"
@@ -72,11 +75,17 @@ def frames(path):
 
 def test_what_a_worker_saw_is_kept_with_the_seconds_before_it_and_a_stopped_recorder_comes_back(system, tmp_path):
     kept = tmp_path / "state" / "front" / "recordings"
-    sidecar = eventually(lambda: sorted((kept / "clips").glob("*.json")), "a clip")[0]
+    sidecar = eventually(lambda: sorted((kept / "clips").glob("*-ball.json")), "a clip")[0]
     content = json.loads(sidecar.read_text())
     assert (content["camera"], content["worker"], content["label"]) == ("front", "watcher", "ball")
     assert content["trigger"][0]["boxes"] == [[10, 20, 30, 40]]
     assert frames(sidecar.with_name(content["clip"])) == content["frames"] > 10
+    objects = json.loads(sidecar.with_name(content["coco"]).read_text())
+    coco_check.check(objects)
+    balls = [one for one in objects["annotations"] if one["worker"] == "watcher"]
+    assert objects["videos"][0]["frames"] == content["frames"] and balls
+    assert all(one["bbox"] == [10, 20, 30, 40] and one["track_id"] == 1 for one in balls)
+    assert {one["name"] for one in objects["categories"]} <= {"ball", "motion"}
 
     def report():
         return (system.snapshot() or {"cameras": [{"reports": {}}]})["cameras"][0]["reports"].get("recorder", {})
@@ -89,8 +98,8 @@ def test_what_a_worker_saw_is_kept_with_the_seconds_before_it_and_a_stopped_reco
     others = system.worker("motion")["pid"], system.worker("watcher")["pid"]
     os.kill(system.worker("recorder")["pid"], signal.SIGSTOP)
     eventually(lambda: system.worker("recorder")["restarts"] == 1 and system.worker("recorder")["state"] == "ok", "a new recorder")
-    before = len(list((kept / "clips").glob("*.json")))
-    eventually(lambda: len(list((kept / "clips").glob("*.json"))) > before, "a clip of the new recorder")
+    before = len(list((kept / "clips").glob("*-ball.json")))
+    eventually(lambda: len(list((kept / "clips").glob("*-ball.json"))) > before, "a clip of the new recorder")
     assert (system.worker("motion")["pid"], system.worker("watcher")["pid"]) == others
     assert system.snapshot()["cameras"][0]["ring"]["dropped_no_slot"] == 0
     assert system.stop() == 0
