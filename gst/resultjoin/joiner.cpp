@@ -86,11 +86,6 @@ void Joiner::start() {
   gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
 }
 
-void Joiner::stop() {
-  const std::lock_guard hold(lock_);
-  drop_all();
-}
-
 void Joiner::use_clock(GstClock* clock) {
   const bool foreign = clock && !is_system_monotonic(clock);
   const std::lock_guard hold(lock_);

@@ -57,7 +57,6 @@ class Joiner {
   FrameCounts counts() const;
 
   void start();
-  void stop();
   // The element plays: its clock is known.
   void use_clock(GstClock* clock);
 

@@ -44,6 +44,7 @@ class Stress : public support::GstFixture {
     caps_ = adopt(gst_caps_from_string(kVideo));
     gst_segment_init(&segment_, GST_FORMAT_TIME);
     buffer_ = adopt(gst_buffer_new_allocate(nullptr, 64, nullptr));
+    GST_BUFFER_PTS(buffer_.get()) = 0;
     list_ = adopt(gst_buffer_list_new());
     for (int i = 0; i < 3; ++i) gst_buffer_list_add(list_.get(), gst_buffer_copy(buffer_.get()));
   }

@@ -2,6 +2,10 @@
 // Results as metas of a buffer.
 #include "resultjoin/findings.hpp"
 
+#ifdef HAVE_GST_ANALYTICS
+#include <gst/analytics/analytics.h>
+#endif
+
 #include <string>
 #include <vector>
 
@@ -111,6 +115,84 @@ TEST_F(FindingsTest, InventedLabelsWithoutEndTakeABoundedNumberOfQuarks) {
   EXPECT_NE(g_quark_try_string("invented 0"), 0u);
   EXPECT_EQ(g_quark_try_string("invented 9999"), 0u);
 }
+
+#ifdef HAVE_GST_ANALYTICS
+
+class FindingsAnalytics : public FindingsTest {
+ protected:
+  struct Object {
+    std::string label;
+    gint x, y, width, height;
+    guint id;
+  };
+  static GstAnalyticsRelationMeta* meta_of(GstBuffer* buffer) { return gst_buffer_get_analytics_relation_meta(buffer); }
+  static std::vector<Object> objects_on(GstBuffer* buffer) {
+    std::vector<Object> found;
+    GstAnalyticsMtd item;
+    for (gpointer state = nullptr;
+         meta_of(buffer) &&
+         gst_analytics_relation_meta_iterate(meta_of(buffer), &state, gst_analytics_od_mtd_get_mtd_type(), &item);) {
+      Object object{g_quark_to_string(gst_analytics_od_mtd_get_obj_type(&item)), 0, 0, 0, 0, item.id};
+      gfloat score = 0;
+      gst_analytics_od_mtd_get_location(&item, &object.x, &object.y, &object.width, &object.height, &score);
+      found.push_back(object);
+    }
+    return found;
+  }
+  // The track that an object is related to; 0: none.
+  static guint64 track_of(GstBuffer* buffer, guint id) {
+    GstAnalyticsMtd track;
+    guint64 number = 0;
+    GstClockTime first, last;
+    gboolean lost;
+    if (gst_analytics_relation_meta_get_direct_related(meta_of(buffer), id, GST_ANALYTICS_REL_TYPE_RELATE_TO,
+                                                       gst_analytics_tracking_mtd_get_mtd_type(), nullptr, &track))
+      gst_analytics_tracking_mtd_get_info(&track, &number, &first, &last, &lost);
+    return number;
+  }
+};
+
+TEST_F(FindingsAnalytics, HaveObjectsTracksParentsAndClasses) {
+  auto result =
+      result_with({{"car", 0.5, {20, 20, 40, 40}, 9, {}, {}, {}, {}}, {"plate", 1, {30, 30, 4, 4}, {}, 0, {}, {}, {}}});
+  result.classes = {{"day", 0.75}};
+  Findings::from_result(result, 0)->add_to(buffer_.get(), {320, 240}, 0);
+  const auto objects = objects_on(buffer_.get());
+  ASSERT_THAT(objects, SizeIs(2));
+  EXPECT_EQ(objects[0].label, "car");
+  EXPECT_EQ(objects[0].x, 10);
+  EXPECT_EQ(objects[0].width, 20);
+  EXPECT_EQ(track_of(buffer_.get(), objects[0].id), 9u);
+  EXPECT_EQ(track_of(buffer_.get(), objects[1].id), 0u);
+  EXPECT_TRUE(gst_analytics_relation_meta_get_relation(meta_of(buffer_.get()), objects[1].id, objects[0].id) &
+              GST_ANALYTICS_REL_TYPE_IS_PART_OF);
+  GstAnalyticsMtd item;
+  gpointer state = nullptr;
+  ASSERT_TRUE(
+      gst_analytics_relation_meta_iterate(meta_of(buffer_.get()), &state, gst_analytics_cls_mtd_get_mtd_type(), &item));
+  EXPECT_STREQ(g_quark_to_string(gst_analytics_cls_mtd_get_quark(&item, 0)), "day");
+}
+
+TEST_F(FindingsAnalytics, OfABranchComeOverWithTheirRelationsScaledBesideOthers) {
+  const auto branch = adopt(gst_buffer_new());
+  GstAnalyticsRelationMeta* meta = gst_buffer_add_analytics_relation_meta(branch.get());
+  GstAnalyticsMtd object, track;
+  gst_analytics_relation_meta_add_od_mtd(meta, g_quark_from_string("dog"), 10, 10, 20, 20, 0.5f, &object);
+  gst_analytics_relation_meta_add_tracking_mtd(meta, 77, 0, &track);
+  gst_analytics_relation_meta_set_relation(meta, GST_ANALYTICS_REL_TYPE_RELATE_TO, object.id, track.id);
+  const auto findings = Findings::from_metas(branch.get(), {100, 100});
+  findings->add_to(buffer_.get(), {100, 100}, 0);
+  findings->add_to(buffer_.get(), {200, 200}, 0);
+  const auto objects = objects_on(buffer_.get());
+  ASSERT_THAT(objects, SizeIs(2));
+  EXPECT_EQ(objects[0].x, 10);
+  EXPECT_EQ(objects[1].x, 20);
+  EXPECT_EQ(objects[1].width, 40);
+  for (const Object& each : objects) EXPECT_EQ(track_of(buffer_.get(), each.id), 77u);
+  EXPECT_THAT(regions_on(buffer_.get()), SizeIs(2));
+}
+
+#endif
 
 class OwnMetas : public support::GstFixture {
  protected:
