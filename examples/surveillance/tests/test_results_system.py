@@ -135,7 +135,7 @@ def test_results_of_a_killed_worker_come_back_and_so_do_its_zones(made):
 
 
 @pytest.mark.parametrize("kind, pause", [(True, 0.01), (True, 0), (False, 0)], ids=["some junk", "a flood of junk", "no results"])
-def test_a_worker_that_sends_junk_is_counted_and_takes_nobody_with_it(made, kind, pause):
+def test_a_worker_that_sends_junk_is_counted_and_takes_no_other_with_it(made, kind, pause):
     system = made(walker=WALKER, junk=JUNK.replace("{}, {}", f"{kind}, {pause}", 1))
     eventually(lambda: (junk := system.worker("junk")) and junk.get("results_refused", 0) > 50, "the junk is counted")
     assert system.worker("junk")["results"] == 0 and result(system, "junk") is None

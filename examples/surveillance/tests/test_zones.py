@@ -108,7 +108,7 @@ def test_a_flood_of_tracks_is_bounded():
     ({"points": [DOOR[0], *DOOR]}, "stands twice in a row"),
     ({"points": [DOOR[0], DOOR[2], DOOR[1], DOOR[3]]}, "from point 1 and from point 3 cross"),
     ({"points": [[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]]}, "lie on one line"),
-    ({"labels": "person"}, "labels = 'person': a list"), ({"labels": [""]}, "a list"), ({"workers": ["nobody"]}, "'nobody', which is no worker"),
+    ({"labels": "person"}, "labels = 'person': a list"), ({"labels": [""]}, "a list"), ({"workers": ["gone"]}, "'gone', which is no worker"),
     ({"dwell": -1}, "dwell = -1: seconds"), ({"dwell": "5 s"}, "seconds are needed"), ({"point": DOOR}, "unknown key 'point'"),
 ])
 def test_what_is_wrong_in_the_file_is_said(changes, sentence):
