@@ -7,7 +7,7 @@ publisher=
 trap 'test -z "$publisher" || kill "$publisher" || :; rm -rf "$work"' EXIT
 
 /usr/bin/python3 -c 'import shmring; print(shmring.__file__)'
-for element in latestframe shmringsink shmringsrc framehealth; do gst-inspect-1.0 "$element" >/dev/null; done
+for element in latestframe shmringsink shmringsrc framehealth resultjoin; do gst-inspect-1.0 "$element" >/dev/null; done
 gst-inspect-1.0 latestframe | sed -n 's/^ *Filename *//p'
 shmring --version
 
