@@ -12,6 +12,7 @@
 #include <gst/video/video.h>
 
 #include "abi/metas.hpp"
+#include "base/analytics_metas.hpp"
 #include "base/debug.hpp"
 
 #define GST_CAT_DEFAULT supplier::frame_category()
@@ -145,6 +146,7 @@ bool MetasWriter::add(const GstMeta& meta) {
   if (meta.info->api == GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)
     return add_region(reinterpret_cast<const GstVideoRegionOfInterestMeta&>(meta));
   if (gst_meta_info_is_custom(meta.info)) return add_custom(meta);
+  if (is_analytics(meta)) return add_analytics(meta);
   return add_serialized(meta);
 }
 
@@ -207,6 +209,14 @@ bool MetasWriter::add_custom(const GstMeta& meta) {
   return put(record);
 }
 
+bool MetasWriter::add_analytics(const GstMeta& meta) {
+  shmring::MetaRow items;
+  std::size_t left_out = 0;
+  if (!put_analytics(meta, items, left_out) || !put(items.as(SHMRING_META_ANALYTICS))) return false;
+  dropped_.fetch_add(left_out, std::memory_order_relaxed);
+  return true;
+}
+
 bool MetasWriter::add_serialized([[maybe_unused]] const GstMeta& meta) {
 #if GST_CHECK_VERSION(1, 24, 0)
   shmring::MetaHeader header{SHMRING_META_SERIALIZED, 0};
@@ -253,6 +263,8 @@ bool MetasReader::add(GstBuffer* buffer, const shmring_meta& meta) {
     case SHMRING_META_BYTES:
       add_bytes(buffer, meta);
       return true;
+    case SHMRING_META_ANALYTICS:
+      return add_analytics(buffer, {static_cast<const std::byte*>(meta.data), meta.data_size});
 #if GST_CHECK_VERSION(1, 24, 0)
     case SHMRING_META_SERIALIZED: {
       guint32 consumed = 0;

@@ -20,8 +20,8 @@
 
 namespace supplier {
 
-// GstReferenceTimestampMeta, GstVideoRegionOfInterestMeta and GstCustomMeta cross with every GStreamer; with 1.24 and newer also each
-// meta that gst_meta_serialize() knows. GstVideoMeta, GstVideoCropMeta and GstAudioMeta do not: the frame's bytes and planes say the same.
+// GstReferenceTimestampMeta, GstVideoRegionOfInterestMeta and GstCustomMeta cross with every GStreamer; with 1.24 and newer also
+// GstAnalyticsRelationMeta and each meta that gst_meta_serialize() knows. GstVideoMeta, GstVideoCropMeta and GstAudioMeta do not: the frame's bytes and planes say the same.
 class MetasWriter {
  public:
   // As many of the buffer's metas as can cross and find room; borrowed until the next call.
@@ -36,6 +36,7 @@ class MetasWriter {
   bool add_reference(const GstReferenceTimestampMeta& meta);
   bool add_region(const GstVideoRegionOfInterestMeta& meta);
   bool add_custom(const GstMeta& meta);
+  bool add_analytics(const GstMeta& meta);
   bool add_serialized(const GstMeta& meta);
 
   std::array<std::byte, SHMRING_METADATA_SIZE> bytes_;

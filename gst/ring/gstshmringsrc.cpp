@@ -198,9 +198,9 @@ void install_properties(GObjectClass* klass) {
    * GstShmRingSrc:stats:
    *
    * A #GstStructure named "application/x-shmringsrc-stats" with the fields of shmring_reader_stats, with '-' for '_', and `connected`
-   * (#gboolean), `latency` (of the publisher, ns), `copied`, `malformed` (dropped, because they are not what their caps say) and `early`
-   * (dropped, because they are from before the start, or of a time that was filled) of the taken, `repeated` (given while the publisher
-   * was away). Numbers are #guint64.
+   * (#gboolean), `latency` (of the publisher, ns), `copied`, `malformed` (dropped, because they are not what their caps say), `metas-dropped`
+   * (frames of which metas that make no sense were left out) and `early` (dropped, because they are from before the start, or of a time
+   * that was filled) of the taken, `repeated` (given while the publisher was away). Numbers are #guint64.
    */
   add(kStats, g_param_spec_boxed("stats", "Statistics", "Counters of this reader", GST_TYPE_STRUCTURE, shown));
 }

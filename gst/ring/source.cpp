@@ -76,7 +76,7 @@ bool Source::start() {
   format_id_.reset();
   headers_ = nullptr;
   last_sequence_ = taken_sequence_ = told_latency_ = copied_ = malformed_ = early_ = repeated_count_ = 0;
-  key_requests_ = ask_again_at_ = 0;
+  metas_dropped_ = key_requests_ = ask_again_at_ = 0;
   scheduled_keys_.forget();
   told_waiting_ = told_early_ = told_missed_ = wait_for_key_ = needs_key_ = takes_video_meta_ = false;
   return true;
@@ -421,9 +421,14 @@ Owned<GstBuffer> Source::buffer_of(shmring::Frame frame) {
     if (planes == Layout::custom) add_planes(info, format_, buffer.get());
   }
   decode(info, format_, time_.of(GST_ELEMENT(element_)), buffer.get());
-  if (!metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size}))
-    GST_WARNING_OBJECT(element_, "frame %" G_GUINT64_FORMAT " has metadata that makes no sense",
-                       guint64{info.sequence});
+  if (!metas_.add_to(buffer.get(), {static_cast<const std::byte*>(info.metadata), info.metadata_size})) {
+    metas_dropped_.fetch_add(1, std::memory_order_relaxed);
+    if (const std::uint64_t count = bad_metas_.due(shmring::now()))
+      GST_WARNING_OBJECT(element_,
+                         "%" G_GUINT64_FORMAT " frames since the last such line, last %" G_GUINT64_FORMAT
+                         ", have metadata that contradicts itself: what made no sense is left out",
+                         guint64{count}, guint64{info.sequence});
+  }
   if (format_.audio() && !add_samples_meta(buffer.get(), *format_.audio())) return drop_malformed(info);
   // Decoders and parsers must know of missing frames; a picture stands alone.
   if (!format_.video() && last_sequence_ != 0 && info.sequence != last_sequence_ + 1)
@@ -520,7 +525,8 @@ Owned<GstStructure> Source::stats() const {
       guint64{early_.load(std::memory_order_relaxed)}, "key-requests", G_TYPE_UINT64,
       guint64{key_requests_.load(std::memory_order_relaxed)}, "repeated", G_TYPE_UINT64,
       guint64{repeated_count_.load(std::memory_order_relaxed)}, "malformed", G_TYPE_UINT64,
-      guint64{malformed_.load(std::memory_order_relaxed)}, "latency", G_TYPE_UINT64, guint64{latency}, nullptr));
+      guint64{malformed_.load(std::memory_order_relaxed)}, "metas-dropped", G_TYPE_UINT64,
+      guint64{metas_dropped_.load(std::memory_order_relaxed)}, "latency", G_TYPE_UINT64, guint64{latency}, nullptr));
   set_fields(structure.get(), reader);
   return structure;
 }

@@ -102,9 +102,9 @@ class Source {
   Outage outage_;
   Owned<GstBuffer> repeated_;  // in the place of the next frame
   std::optional<std::uint64_t> format_id_;
-  std::uint64_t last_sequence_ = 0;     // of the last buffer made
-  std::uint64_t taken_sequence_ = 0;    // of the last frame taken, 0: none that the next one must follow
-  LogLimit missed_, copies_, refused_;  // lines that could come with every frame
+  std::uint64_t last_sequence_ = 0;                 // of the last buffer made
+  std::uint64_t taken_sequence_ = 0;                // of the last frame taken, 0: none that the next one must follow
+  LogLimit missed_, copies_, refused_, bad_metas_;  // lines that could come with every frame
   bool told_waiting_ = false;
   bool told_early_ = false;
   bool told_missed_ = false;
@@ -118,6 +118,7 @@ class Source {
   std::atomic<std::uint64_t> early_{0};
   std::atomic<std::uint64_t> key_requests_{0};
   std::atomic<std::uint64_t> malformed_{0};
+  std::atomic<std::uint64_t> metas_dropped_{0};
   std::atomic<std::uint64_t> repeated_count_{0};
 };
 

@@ -21,6 +21,15 @@ struct Region {
   std::int32_t id, parent;
 };
 
+struct Detection {
+  std::uint32_t x, y, width, height;
+  float confidence, rotation;
+};
+
+struct Track {
+  std::uint64_t track, first_seen, last_seen;
+};
+
 constexpr std::uint64_t kUnixInNtp = 2'208'988'800;  // seconds from 1900 to 1970
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
@@ -44,6 +53,102 @@ bool load_name(Bytes& from, shmring_meta& meta) {
 
 std::string_view name_of(const shmring_meta& meta) { return {meta.name, meta.name_size}; }
 
+void take_name(Bytes& from, shmring_meta& meta) {
+  meta.name = reinterpret_cast<const char*>(from.data());
+  meta.name_size = from.size();
+  from = {};
+}
+
+bool take(Bytes& rest, shmring_meta& meta, std::uint32_t outer);
+
+bool is_row(Bytes row, std::uint32_t kind) {
+  std::size_t items = 0, named = 0;  // those that there are, and that relations speak of
+  shmring_meta each;
+  while (!row.empty()) {
+    if (!take(row, each, kind)) return false;
+    if (each.kind != SHMRING_META_RELATIONS) {
+      ++items;
+      continue;
+    }
+    Bytes relations(static_cast<const std::byte*>(each.data), each.data_size);
+    for (shmring_relation relation; load(relations, relation);)
+      named = std::max<std::size_t>({named, relation.first + 1u, relation.second + 1u});
+  }
+  return named <= items;
+}
+
+// The fields of a record's kind; what is left of it is its data.
+bool load_fields(Bytes& record, shmring_meta& meta, std::uint32_t outer) {
+  switch (meta.kind) {
+    case SHMRING_META_TIMESTAMP: {
+      Timestamp time;
+      if (!load(record, time) || time.timestamp == SHMRING_TIME_NONE) return false;
+      meta.timestamp = time.timestamp;
+      meta.duration = time.duration;
+      take_name(record, meta);
+      return true;
+    }
+    case SHMRING_META_CUSTOM:
+      return load_name(record, meta);
+    case SHMRING_META_REGION: {
+      Region region;
+      if (!load(record, region)) return false;
+      meta.x = region.x;
+      meta.y = region.y;
+      meta.width = region.width;
+      meta.height = region.height;
+      meta.id = region.id;
+      meta.parent = region.parent;
+      return load_name(record, meta);
+    }
+    case SHMRING_META_ANALYTICS:
+    case SHMRING_META_CLASSIFICATION:  // its number is the larger one, so no row is in one of its kind
+      return meta.kind > outer && is_row(record, meta.kind);
+    case SHMRING_META_DETECTION: {
+      Detection object;
+      if (!load(record, object)) return false;
+      meta.x = object.x;
+      meta.y = object.y;
+      meta.width = object.width;
+      meta.height = object.height;
+      meta.confidence = object.confidence;
+      meta.rotation = object.rotation;
+      take_name(record, meta);
+      return true;
+    }
+    case SHMRING_META_CLASS:
+      if (!load(record, meta.confidence)) return false;
+      take_name(record, meta);
+      return true;
+    case SHMRING_META_TRACKING: {
+      Track track;
+      if (!load(record, track) || !load(record, meta.lost) || meta.lost > 1) return false;
+      meta.track = track.track;
+      meta.timestamp = track.first_seen;
+      meta.last_seen = track.last_seen;
+      return true;
+    }
+    case SHMRING_META_RELATIONS:
+      return record.size() % sizeof(shmring_relation) == 0;
+    default:
+      return true;
+  }
+}
+
+// `outer`: the kind of the row that it is in, or 0.
+bool take(Bytes& rest, shmring_meta& meta, std::uint32_t outer) {
+  MetaHeader header;
+  if (!load(rest, header) || header.size > rest.size()) return false;
+  Bytes record = rest.first(header.size);
+  rest = rest.subspan(header.size);
+  meta = SHMRING_META_INIT;
+  meta.kind = header.kind;
+  if (!load_fields(record, meta, outer)) return false;
+  meta.data = record.data();
+  meta.data_size = record.size();
+  return true;
+}
+
 class Writer {
  public:
   explicit Writer(std::span<std::byte> room) : room_(room), used_(sizeof(MetaHeader)) {}
@@ -56,6 +161,10 @@ class Writer {
     fits_ = fits_ && used_ <= room_.size() && size <= room_.size() - used_;
     if (fits_ && size != 0) std::memcpy(room_.data() + used_, bytes, size);
     used_ += fits_ ? size : 0;
+  }
+  void store_name(const shmring_meta& meta) {
+    store(static_cast<std::uint32_t>(std::min<std::size_t>(meta.name_size, UINT32_MAX)));
+    append(meta.name, meta.name_size);
   }
   // Writes the header, last: it has the size.
   std::size_t end(std::uint32_t kind) {
@@ -73,38 +182,7 @@ class Writer {
 
 }  // namespace
 
-bool take_meta(Bytes& rest, shmring_meta& meta) {
-  MetaHeader header;
-  if (!load(rest, header) || header.size > rest.size()) return false;
-  Bytes record = rest.first(header.size);
-  rest = rest.subspan(header.size);
-  meta = SHMRING_META_INIT;
-  meta.kind = header.kind;
-  if (header.kind == SHMRING_META_TIMESTAMP) {
-    Timestamp time;
-    if (!load(record, time) || time.timestamp == SHMRING_TIME_NONE) return false;
-    meta.timestamp = time.timestamp;
-    meta.duration = time.duration;
-    meta.name = reinterpret_cast<const char*>(record.data());
-    meta.name_size = record.size();
-    return true;
-  }
-  if (header.kind == SHMRING_META_REGION) {
-    Region region;
-    if (!load(record, region)) return false;
-    meta.x = region.x;
-    meta.y = region.y;
-    meta.width = region.width;
-    meta.height = region.height;
-    meta.id = region.id;
-    meta.parent = region.parent;
-  }
-  if ((header.kind == SHMRING_META_REGION || header.kind == SHMRING_META_CUSTOM) && !load_name(record, meta))
-    return false;
-  meta.data = record.data();
-  meta.data_size = record.size();
-  return true;
-}
+bool take_meta(Bytes& rest, shmring_meta& meta) { return take(rest, meta, 0); }
 
 bool are_metas(Bytes metadata) {
   shmring_meta meta;
@@ -115,18 +193,49 @@ bool are_metas(Bytes metadata) {
 
 std::size_t put_meta(std::span<std::byte> room, const shmring_meta& meta) {
   Writer to(room);
-  if (meta.kind == SHMRING_META_TIMESTAMP) {
-    to.store(Timestamp{meta.timestamp, meta.duration});
-    to.append(meta.name, meta.name_size);
-    return to.end(meta.kind);
-  }
-  if (meta.kind == SHMRING_META_REGION) to.store(Region{meta.x, meta.y, meta.width, meta.height, meta.id, meta.parent});
-  if (meta.kind == SHMRING_META_REGION || meta.kind == SHMRING_META_CUSTOM) {
-    to.store(static_cast<std::uint32_t>(std::min<std::size_t>(meta.name_size, UINT32_MAX)));
-    to.append(meta.name, meta.name_size);
+  switch (meta.kind) {
+    case SHMRING_META_TIMESTAMP:
+      to.store(Timestamp{meta.timestamp, meta.duration});
+      to.append(meta.name, meta.name_size);
+      return to.end(meta.kind);
+    case SHMRING_META_DETECTION:
+      to.store(Detection{meta.x, meta.y, meta.width, meta.height, meta.confidence, meta.rotation});
+      to.append(meta.name, meta.name_size);
+      return to.end(meta.kind);
+    case SHMRING_META_CLASS:
+      to.store(meta.confidence);
+      to.append(meta.name, meta.name_size);
+      return to.end(meta.kind);
+    case SHMRING_META_TRACKING:
+      to.store(Track{meta.track, meta.timestamp, meta.last_seen});
+      to.store(meta.lost);
+      return to.end(meta.kind);
+    case SHMRING_META_REGION:
+      to.store(Region{meta.x, meta.y, meta.width, meta.height, meta.id, meta.parent});
+      to.store_name(meta);
+      break;
+    case SHMRING_META_CUSTOM:
+      to.store_name(meta);
+      break;
+    default:
+      break;
   }
   to.append(meta.data, meta.data_size);
   return to.end(meta.kind);
+}
+
+bool MetaRow::add(const shmring_meta& meta) {
+  const std::size_t size = put_meta(std::span(bytes_).subspan(used_), meta);
+  used_ += size;
+  return size != 0;
+}
+
+shmring_meta MetaRow::as(shmring_meta_kind kind) const {
+  shmring_meta meta = SHMRING_META_INIT;
+  meta.kind = kind;
+  meta.data = bytes_.data();
+  meta.data_size = used_;
+  return meta;
 }
 
 std::uint64_t captured_at(Bytes metadata) {

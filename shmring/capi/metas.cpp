@@ -44,6 +44,11 @@ shmring_status shmring_meta_add(void* metadata, size_t capacity, size_t* size, c
     if (added == 0)
       return capi::fail(SHMRING_TOO_LARGE, "the metas of a frame have room for " + std::to_string(room) +
                                                " bytes: leave some out, or make them smaller");
+    auto made = std::span(static_cast<const std::byte*>(metadata), room).subspan(*size, added);
+    if (shmring_meta read; !take_meta(made, read))
+      return capi::fail(
+          SHMRING_INVALID,
+          "the meta contradicts itself: data of analytics is records of items, and relations are between those");
     *size += added;
     return SHMRING_OK;
   });

@@ -28,6 +28,7 @@ class Metadata {
   void put_into(shmring_frame_info& info) const;
 
  private:
+  void add_record(const pybind11::handle& record);
   void add(const shmring_meta& meta);
 
   std::vector<std::byte> bytes_;  // without room as long as nothing is added

@@ -341,8 +341,30 @@ typedef enum shmring_meta_kind SHMRING_INT {
   SHMRING_META_CUSTOM = 4,     /* GstCustomMeta `name`; data: its GstStructure as text */
   SHMRING_META_REGION =
       5, /* a region of interest of type `name`; data: its parameters, a line of GstStructure text each */
-  SHMRING_META_BYTES = 6 /* data: bytes of the publishing application */
+  SHMRING_META_BYTES = 6, /* data: bytes of the publishing application */
+  /* What analytics found, as a GstAnalyticsRelationMeta has it; data: a row of the records below, which are items with numbers from 0 in
+   * their order, but for RELATIONS. shmring_meta_next() reads it, shmring_meta_add() makes it. */
+  SHMRING_META_ANALYTICS = 7,
+  SHMRING_META_DETECTION = 8,      /* x, y (int32_t), width and height of an object `name`, confidence, rotation */
+  SHMRING_META_CLASSIFICATION = 9, /* data: a row of records SHMRING_META_CLASS */
+  SHMRING_META_CLASS = 10,         /* confidence in the class `name` */
+  SHMRING_META_TRACKING = 11,      /* track, timestamp of the first sight, last_seen, lost */
+  SHMRING_META_RELATIONS = 12      /* data: shmring_relation, one after the other */
 } shmring_meta_kind;
+
+/* Relations of GStreamer between two items, first to second; bits, as in GstAnalyticsRelTypes. */
+typedef enum shmring_relation_type SHMRING_INT {
+  SHMRING_RELATION_IS_PART_OF = 2,
+  SHMRING_RELATION_CONTAIN = 4,
+  SHMRING_RELATION_RELATE_TO = 8,
+  SHMRING_RELATION_N_TO_N = 16 /* GStreamer 1.26 */
+} shmring_relation_type;
+
+typedef struct shmring_relation {
+  uint16_t first; /* numbers of items */
+  uint16_t second;
+  uint16_t types; /* shmring_relation_type */
+} shmring_relation;
 
 /* One record of a frame's metadata. `name` and `data` have no closing zero; from a frame they are valid as long as its metadata, may have any
  * bytes, and `data` has no alignment. */
@@ -353,18 +375,25 @@ typedef struct shmring_meta {
   uint32_t y;
   uint32_t width;
   uint32_t height;
-  int32_t id;     /* of a region */
-  int32_t parent; /* id of the region that it lies in, or -1 */
-  uint32_t reserved;
+  int32_t id;         /* of a region */
+  int32_t parent;     /* id of the region that it lies in, or -1 */
+  uint32_t lost;      /* 1: the track is lost */
   uint64_t timestamp; /* ns */
   uint64_t duration;  /* ns, or SHMRING_TIME_NONE */
   const char* name;
   size_t name_size;
   const void* data;
   size_t data_size;
+  uint64_t track;     /* identifier of a track */
+  uint64_t last_seen; /* of a track, ns, or SHMRING_TIME_NONE */
+  float confidence;   /* below 0: not known */
+  float rotation;     /* of a detection, radians */
 } shmring_meta;
-#define SHMRING_META_INIT \
-  { sizeof(shmring_meta), 0, 0, 0, 0, 0, 0, -1, 0, SHMRING_TIME_NONE, SHMRING_TIME_NONE, NULL, 0, NULL, 0 }
+#define SHMRING_META_INIT                                                                                     \
+  {                                                                                                           \
+    sizeof(shmring_meta), 0, 0, 0, 0, 0, 0, -1, 0, SHMRING_TIME_NONE, SHMRING_TIME_NONE, NULL, 0, NULL, 0, 0, \
+        SHMRING_TIME_NONE, -1, 0                                                                              \
+  }
 
 /* A duration in ns, accurate to 12.5 %. Zero before the first measurement. */
 typedef struct shmring_times {

@@ -23,7 +23,7 @@ from ._errors import (
     SystemCallFailed, Timeout, TooLarge, TooManyHeld,
 )
 from ._gather import gather
-from ._metas import CustomMeta, Region, SerializedMeta, Timestamp
+from ._metas import Analytics, Classes, CustomMeta, Detection, Region, Relation, SerializedMeta, Timestamp, Tracking
 from ._path import path_of as _path_of, warn_of_path as _warn_of_path, worker_name as _worker_name
 from ._publisher import Publisher
 from ._results import Classification, Object, Result, ResultReader, Results
@@ -32,10 +32,10 @@ from ._shmring import Frame, Loan, Memory, __version__  # noqa: F401  the versio
 from ._video_capture import VideoCapture, snapshot
 
 __all__ = [
-    "Classification", "Closed", "CustomMeta", "Disconnected", "End", "Error", "Flag", "Forked", "Frame", "Full", "Interrupted", "InUse",
-    "Invalid", "Loan", "Memory", "NoMemory", "Object", "ProtocolError", "Publisher", "Reader", "Refused", "Region", "Result",
-    "ResultReader", "Results", "SerializedMeta", "SystemCallFailed", "Timeout", "Timestamp", "TooLarge", "TooManyHeld", "VideoCapture",
-    "batch", "gather", "inspect", "select", "snapshot",
+    "Analytics", "Classes", "Classification", "Closed", "CustomMeta", "Detection", "Disconnected", "End", "Error", "Flag", "Forked",
+    "Frame", "Full", "InUse", "Interrupted", "Invalid", "Loan", "Memory", "NoMemory", "Object", "ProtocolError", "Publisher", "Reader",
+    "Refused", "Region", "Relation", "Result", "ResultReader", "Results", "SerializedMeta", "SystemCallFailed", "Timeout", "Timestamp",
+    "TooLarge", "TooManyHeld", "Tracking", "VideoCapture", "batch", "gather", "inspect", "select", "snapshot",
 ]
 
 

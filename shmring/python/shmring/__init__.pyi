@@ -12,6 +12,10 @@ import numpy.typing as npt
 from _typeshed import ReadableBuffer
 from typing_extensions import Self
 
+from ._metas import Analytics as Analytics, Classes as Classes, CustomMeta as CustomMeta, Detection as Detection  # noqa: F401
+from ._metas import Region as Region, Relation as Relation, SerializedMeta as SerializedMeta  # noqa: F401
+from ._metas import Timestamp as Timestamp, Tracking as Tracking  # noqa: F401
+
 __version__: str
 
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -50,37 +54,7 @@ class Flag(enum.IntFlag):
     REPEAT_FIRST_FIELD = 256
     ONE_FIELD = 512
 
-class Timestamp(NamedTuple):
-    """Time of a frame on another clock, a GstReferenceTimestampMeta. `reference` says which, as "timestamp/x-unix"; ns."""
-
-    reference: str
-    time: int
-    duration: int | None = None
-
-class Region(NamedTuple):
-    """Region of interest of a frame, a GstVideoRegionOfInterestMeta: pixels, and its parameters as text of GstStructures."""
-
-    type: str
-    x: int
-    y: int
-    width: int
-    height: int
-    id: int = 0
-    parent: int = -1
-    parameters: tuple[str, ...] = ()
-
-class CustomMeta(NamedTuple):
-    """A GstCustomMeta with its fields as the text of a GstStructure: 'lens, zoom=(int)3;'."""
-
-    name: str
-    fields: str
-
-class SerializedMeta(NamedTuple):
-    """Any other meta, as gst_meta_serialize() of GStreamer 1.24 or newer gave it."""
-
-    data: bytes
-
-_Meta = Timestamp | Region | CustomMeta | SerializedMeta
+_Meta = Timestamp | Region | CustomMeta | SerializedMeta | Analytics
 
 class _Times(TypedDict):
     count: int

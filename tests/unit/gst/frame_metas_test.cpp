@@ -105,6 +105,50 @@ TEST_F(FrameMetas, regions_of_interest_arrive_with_their_parameters) {
   EXPECT_STREQ(gst_structure_get_string(pose, "label"), "a\nb");
 }
 
+TEST_F(FrameMetas, many_regions_with_odd_text_and_structures_in_structures_arrive) {
+  const std::vector<std::string> types = {"",           "person", "a b", "\xc3\xa4\xe2\x82\xac", "x;y,z=\"q\"",
+                                          "two\nlines", "(int)3", "\\"};
+  for (int i = 0; i < 24; ++i) {
+    const std::string& type = types[i % types.size()];
+    auto* region =
+        gst_buffer_add_video_region_of_interest_meta(from_.get(), type.c_str(), i, G_MAXUINT - i, 0, G_MAXUINT);
+    region->id = i == 0 ? G_MININT : i;
+    region->parent_id = i - 1;
+    if (i >= static_cast<int>(types.size())) continue;
+    const auto inner =
+        adopt(gst_structure_new("inner", "label", G_TYPE_STRING, type.c_str(), "n", G_TYPE_INT, i, nullptr));
+    const auto outer = adopt(gst_structure_new("outer", "inner", GST_TYPE_STRUCTURE, inner.get(), nullptr));
+    gst_video_region_of_interest_meta_add_param(
+        region, gst_structure_new("detection", "outer", GST_TYPE_STRUCTURE, outer.get(), "label", G_TYPE_STRING,
+                                  type.c_str(), nullptr));
+  }
+  EXPECT_TRUE(reader_.add_to(to_.get(), written()));
+  EXPECT_EQ(writer_.dropped(), 0u);
+  ASSERT_EQ(count(to_.get()), 24u);
+  int i = 0;
+  for (gpointer state = nullptr; const GstMeta* meta = gst_buffer_iterate_meta(to_.get(), &state); ++i) {
+    const auto* got = reinterpret_cast<const GstVideoRegionOfInterestMeta*>(meta);
+    const std::string& type = types[i % types.size()];
+    EXPECT_EQ(g_quark_to_string(got->roi_type), type);
+    EXPECT_EQ(got->x, guint(i));
+    EXPECT_EQ(got->y, G_MAXUINT - i);
+    EXPECT_EQ(got->h, G_MAXUINT);
+    EXPECT_EQ(got->id, i == 0 ? G_MININT : i);
+    EXPECT_EQ(got->parent_id, i - 1);
+    if (i >= static_cast<int>(types.size())) continue;
+    ASSERT_EQ(g_list_length(got->params), 1u) << type;
+    const auto* parameters = static_cast<GstStructure*>(got->params->data);
+    EXPECT_EQ(gst_structure_get_string(parameters, "label"), type);
+    Owned<GstStructure> outer, inner;
+    GstStructure* found = nullptr;
+    ASSERT_TRUE(gst_structure_get(parameters, "outer", GST_TYPE_STRUCTURE, &found, nullptr)) << type;
+    outer = adopt(found);
+    ASSERT_TRUE(gst_structure_get(outer.get(), "inner", GST_TYPE_STRUCTURE, &found, nullptr)) << type;
+    inner = adopt(found);
+    EXPECT_EQ(gst_structure_get_string(inner.get(), "label"), type);
+  }
+}
+
 TEST_F(FrameMetas, custom_ones_arrive_where_they_are_registered) {
   static const gchar* no_tags[] = {nullptr};
   gst_meta_register_custom("lens", no_tags, nullptr, nullptr, nullptr);
