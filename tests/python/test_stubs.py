@@ -13,6 +13,7 @@ from conftest import attach
 STUB = ast.parse(pathlib.Path(shmring.__file__).with_name("__init__.pyi").read_text(encoding="utf-8"))
 CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+PASSED_ON = {name.asname for node in STUB.body if isinstance(node, ast.ImportFrom) for name in node.names if name.asname}
 
 
 def members(node):
@@ -27,7 +28,7 @@ def members(node):
 
 
 def test_every_public_name_has_a_stub_and_every_stub_is_public():
-    assert {name for name in {*CLASSES, *FUNCTIONS} if not name.startswith("_")} == set(shmring.__all__)
+    assert {name for name in {*CLASSES, *FUNCTIONS, *PASSED_ON} if not name.startswith("_")} == set(shmring.__all__)
     assert shmring.__version__
 
 
