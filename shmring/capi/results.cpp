@@ -268,6 +268,9 @@ std::unique_ptr<shmring_result> result_in(const shmring_frame* frame, std::strin
   return result;
 }
 
+// When the time is over: more than can wait, so that a flood of what is no result ends, too.
+constexpr int kMostPassedOver = 1024;
+
 void count_refusal(shmring_result_reader& reader, const std::string& why) {
   const std::uint64_t count = reader.refused.fetch_add(1, std::memory_order_relaxed) + 1;
   if (std::has_single_bit(count))
@@ -413,6 +416,7 @@ shmring_status shmring_result_reader_read(shmring_result_reader* reader, uint64_
     if (!reader || !out) return fail(SHMRING_INVALID, "reader and the place for the result must not be NULL");
     *out = nullptr;
     const std::uint64_t start = timeout == 0 || timeout == SHMRING_WAIT_FOREVER ? 0 : shmring_now();
+    int passed_over = 0;
     for (std::uint64_t left = timeout;;) {
       shmring_frame* frame = nullptr;
       const Status status = shmring_reader_read(reader->reader, left, &frame);
@@ -425,6 +429,8 @@ shmring_status shmring_result_reader_read(shmring_result_reader* reader, uint64_
       }
       count_refusal(*reader, why);
       if (start != 0) left = timeout - std::min(timeout, shmring_now() - start);
+      if (left == 0 && ++passed_over > kMostPassedOver)
+        return fail(SHMRING_TIMEOUT, "no result came in time, only what is none");
     }
   });
 }

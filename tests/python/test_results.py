@@ -2,6 +2,7 @@
 """Results: sent for a frame, read by others; what is no result is refused and counted, and ends no reader's loop."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import threading
@@ -171,6 +172,20 @@ def test_results_among_others_are_read(raw, caplog):
     assert raw(b"", one, *[b"{}"] * 6, one) == ["one", "one"]
     assert raw.reader.refused == 7
     assert len(caplog.records) == 3  # the first, second and fourth
+
+
+@pytest.mark.parametrize("timeout", [0, 0.01])
+def test_a_flood_of_what_is_no_result_ends_a_read_in_time(reader, monkeypatch, timeout):
+    class Junk(contextlib.nullcontext):
+        caps = "text/plain"
+
+    class Flood:
+        def read(self, _):
+            return Junk()
+
+    monkeypatch.setattr(reader, "_reader", Flood())
+    assert reader.read(timeout) is None
+    assert reader.refused >= 1024
 
 
 def test_frames_of_another_kind_are_refused(path):

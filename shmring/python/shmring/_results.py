@@ -15,6 +15,7 @@ from ._publisher import Publisher
 from ._shmring import RESULT_CAPS, RESULT_SIZE, check_result
 
 _log = logging.getLogger("shmring")
+_MOST_PASSED_OVER = 1024  # when the time is over: more than can wait, so that a flood of what is no result ends, too
 
 
 @dataclasses.dataclass(slots=True)
@@ -269,7 +270,8 @@ class ResultReader:
         """The next result; None when none came within `timeout` seconds. Raises End at the end of the stream."""
         deadline = None if timeout is None else time.monotonic() + timeout
         left = timeout
-        while True:
+        passed_over = 0
+        while passed_over < _MOST_PASSED_OVER:
             frame = self._reader.read(left)
             if frame is None:
                 return None
@@ -277,6 +279,8 @@ class ResultReader:
                 return result
             if deadline is not None:
                 left = max(0.0, deadline - time.monotonic())
+                passed_over += left == 0
+        return None
 
     def __iter__(self):
         return self
