@@ -44,7 +44,10 @@ bool stays_here(GType api) {
 // Text of structures comes from another process: neither a zero nor text without an end reaches GStreamer's parser.
 Owned<GstStructure> structure_of(std::string_view text) {
   if (text.find('\0') != std::string_view::npos) return nullptr;
-  return adopt(gst_structure_from_string(std::string(text).c_str(), nullptr));
+  const std::string ended(text);
+  gchar* rest = nullptr;  // without it GStreamer logs a warning for each text that goes on
+  auto structure = adopt(gst_structure_from_string(ended.c_str(), &rest));
+  return structure && *rest == '\0' ? std::move(structure) : nullptr;
 }
 
 bool add_region(GstBuffer* buffer, const shmring_meta& meta) {

@@ -149,6 +149,20 @@ TEST_F(FrameMetas, many_regions_with_odd_text_and_structures_in_structures_arriv
   }
 }
 
+TEST_F(FrameMetas, text_that_goes_on_behind_a_structure_is_left_out) {
+  shmring_meta meta = SHMRING_META_INIT;
+  meta.kind = SHMRING_META_REGION;
+  const std::string_view lines = "detection;\npose; and more\npose;";
+  meta.data = lines.data();
+  meta.data_size = lines.size();
+  std::array<std::byte, 100> room;
+  EXPECT_FALSE(reader_.add_to(to_.get(), std::span(room).first(shmring::put_meta(room, meta))));
+  const auto* got = reinterpret_cast<GstVideoRegionOfInterestMeta*>(
+      gst_buffer_get_meta(to_.get(), GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(g_list_length(got->params), 2u);
+}
+
 TEST_F(FrameMetas, custom_ones_arrive_where_they_are_registered) {
   static const gchar* no_tags[] = {nullptr};
   gst_meta_register_custom("lens", no_tags, nullptr, nullptr, nullptr);
