@@ -42,6 +42,14 @@ def test_a_part_that_ends_without_counting_has_failed(tmp_path):
     assert said.returncode == 1 and said.stdout.splitlines()[-1] == "3 passed, 1 failed"
 
 
+def test_what_came_to_its_end_counts_when_the_time_is_over(tmp_path, monkeypatch):
+    monkeypatch.setenv("CI_SECONDS", "2")
+    said = run(tmp_path, "echo 3 passed, 0 failed", "echo 'unit       4 passed, 1 failed  (2 s)'; sleep 600")
+    assert said.returncode == 1
+    assert "left out: the rest of Debian 13: the time is over" in said.stdout.splitlines()
+    assert said.stdout.splitlines()[-1] == "7 passed, 1 failed"
+
+
 def test_where_no_newer_debian_can_be_made_it_says_so(tmp_path):
     said = run(tmp_path, "echo 3 passed, 0 failed", "exit 1", make="echo no mirror >&2; exit 77")
     assert said.returncode == 0, said.stderr
