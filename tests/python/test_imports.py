@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The module beside others that bring C++ or an unwinder of their own (GStreamer: libunwind), in whatever order they are imported."""
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+IMPORTS = {
+    "cv2": "import cv2",
+    "gst": "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst; Gst.init(None)",
+    "numpy": "import numpy",
+    "shmring": "import shmring",
+}
+PROGRAM = """
+for path in "/nowhere/ring.sock", "x" * 4096:
+    try:
+        shmring.Publisher(path, format="BGR", width=8, height=8)
+    except shmring.Error as error:
+        print(type(error).__name__)
+try:
+    shmring.Reader("ring.sock", depth="many")
+except TypeError:
+    print("TypeError")
+"""
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(IMPORTS)), ids="-".join)
+def test_errors_are_exceptions_in_every_order_of_imports(order):
+    pytest.importorskip("cv2")
+    done = subprocess.run([sys.executable, "-c", "\n".join(IMPORTS[name] for name in order) + PROGRAM], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split()[-1] == "TypeError" and len(done.stdout.split()) == 3
