@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from . import sidecar
-from .reel import Frame
+from .reel import Frame, picture_size
 from .sidecar import utc
 
 SUFFIX = ".coco.json"
@@ -21,10 +21,10 @@ class Coco:
     """Collects while the file is written: each line is kept as it will stand there."""
 
     def __init__(self, first: Frame):
-        picture = first.caps.get_structure(0)
+        width, height = picture_size(first.caps)
         self.left_out = 0
         self._first = first
-        self._size = {"width": picture.get_int("width")[1], "height": picture.get_int("height")[1]}
+        self._size = {"width": width, "height": height}
         self._frames = 0
         self._images: list[str] = []
         self._annotations: list[str] = []

@@ -20,7 +20,7 @@ from gi.repository import Gst, GstVideo  # noqa: E402
 from ..result_sender import results_path  # noqa: E402
 from ..untrusted import clean  # noqa: E402
 from .config import Recording, RecordingError  # noqa: E402
-from .reel import Seen  # noqa: E402
+from .reel import Seen, picture_size  # noqa: E402
 
 AGAIN, NEXT = 10.0, 1.0  # seconds after which a reader of results that failed, or whose stream ended, is made anew
 REMEMBERED = 1024  # frames
@@ -71,9 +71,9 @@ class Objects:
         """Objects of the frame of that time, in pixels of a picture with these caps; None: no result of it came. A frame is asked for
         once."""
         seen, own = self._seen.pop(pts, (None, None))
-        if not seen or size_of(own) == size_of(caps):
+        if not seen or picture_size(own) == picture_size(caps):
             return seen
-        across, down = (to / of for to, of in zip(size_of(caps), size_of(own)))
+        across, down = (to / of for to, of in zip(picture_size(caps), picture_size(own)))
         return tuple(replace(one, box=(one.box[0] * across, one.box[1] * down, one.box[2] * across, one.box[3] * down)) for one in seen)
 
     def failed(self, element: Gst.Object, error: str) -> bool:
@@ -158,11 +158,6 @@ class _Branch:
     def watch(self, _pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
         self.ended |= info.get_event().type == Gst.EventType.EOS
         return Gst.PadProbeReturn.OK
-
-
-def size_of(caps: Gst.Caps) -> tuple[int, int]:
-    picture = caps.get_structure(0)
-    return picture.get_int("width")[1], picture.get_int("height")[1]
 
 
 def seen_in(buffer: Gst.Buffer) -> tuple[Seen, ...]:

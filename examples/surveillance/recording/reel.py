@@ -5,6 +5,7 @@ One thread adds, the writers take by number, each at its own pace. Adding never 
 finds its frames gone, sees so in the numbers, and counts them.
 """
 
+import re
 import threading
 import time
 from collections import deque
@@ -35,6 +36,12 @@ class Frame:
     buffer: Any  # encoded, with memory of its own size
     caps: Any
     objects: tuple[Seen, ...] | None = None  # what workers found in it; None: no result of it came
+
+
+def picture_size(caps: Any) -> tuple[int, int]:
+    """Width and height in caps. By their text: what Gst.Caps.get_structure() returns in Python differs from GStreamer to GStreamer."""
+    sides = dict(re.findall(r"(?<![-\w])(width|height)=\(int\)(\d+)", caps.to_string()))
+    return int(sides["width"]), int(sides["height"])
 
 
 class Reel:

@@ -14,11 +14,8 @@ from surveillance.recording.retention import Retention
 class Caps:
     """640×360, as Gst.Caps says it."""
 
-    def get_structure(self, _number):
-        return self
-
-    def get_int(self, name):
-        return True, {"width": 640, "height": 360}[name]
+    def to_string(self):
+        return "image/jpeg, width=(int)640, height=(int)360, max-width=(int)1, framerate=(fraction)25/1"
 
 
 def frame(number, objects=None):
