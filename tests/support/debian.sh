@@ -18,14 +18,12 @@ make_debian() {
 }
 
 # emulate QEMU  Has the kernel start programs of another architecture by qemu-user-static, as that package does at a start of the machine. It
-# stays so until the machine is restarted, and concerns such programs only.
+# stays so until the machine is restarted, and concerns such programs only. The kernel forgets it with the last mount of binfmt_misc.
 emulate() {
-  # shellcheck disable=SC2016  # the inner shell's
-  unshare --mount --propagation private bash -euc '
-    folder=/proc/sys/fs/binfmt_misc
-    mount -t binfmt_misc binfmt_misc $folder
-    [ -e "$folder/qemu-$1" ] || cat "/usr/lib/binfmt.d/qemu-$1.conf" >$folder/register' bash "$1" ||
-    { echo "the kernel cannot be told to start programs by qemu: binfmt_misc cannot be used here" >&2 && return 1; }
+  local folder=/proc/sys/fs/binfmt_misc
+  mountpoint -q $folder || mount -t binfmt_misc binfmt_misc $folder || :
+  [ -e "$folder/qemu-$1" ] || cat "/usr/lib/binfmt.d/qemu-$1.conf" >$folder/register || :
+  [ -e "$folder/qemu-$1" ] || { echo "the kernel cannot be told to start programs by qemu: binfmt_misc cannot be used here" >&2 && return 1; }
 }
 
 # in_debian ROOT COMMANDS [ARGUMENT…]  Runs bash commands as root in it. Its mounts are of a namespace of its own: nothing stays mounted.
