@@ -74,13 +74,15 @@ class Listener:
                 self._tasks[name] = asyncio.create_task(self._listen(name, results, AGAIN))
 
     async def _listen(self, name: str, results: Results, delay: float = 0.0) -> None:
-        if len(os.fsencode(path := results_path(self._ring, name))) > MOST_SOCKET:
+        path = results_path(self._ring, name)
+        if len(os.fsencode(path)) > MOST_SOCKET:
             self._on_trouble(name, f"its results are not read: the path of a socket has at most {MOST_SOCKET} bytes, {path} has more")
             return
         while True:
             await asyncio.sleep(delay)
             try:
-                await self._read(name, results)
+                path.parent.mkdir(exist_ok=True)  # of the worker, which may have no right to make it
+                await self._read(name, path, results)
             except ImportError as error:
                 self._on_trouble(name, f"its results are not read: {explain(error)}")
                 return
@@ -88,11 +90,11 @@ class Listener:
                 self._on_trouble(name, f"its results cannot be read: {explain(error)}")
             delay = AGAIN
 
-    async def _read(self, name: str, results: Results) -> None:
+    async def _read(self, name: str, path: Path, results: Results) -> None:
         import shmring  # here: without it everything but results goes on
         pace = Allowance(PER_SECOND, BURST)
         results.begin()
-        with shmring.ResultReader(results_path(self._ring, name), "manager", depth=DEPTH) as reader:
+        with shmring.ResultReader(path, "manager", depth=DEPTH) as reader:
             self._readers[name] = reader, results
             try:
                 while True:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The worker's end of its ring of results: beside the camera's socket CAMERA.sock, the worker's is CAMERA@WORKER.sock.
+"""The worker's end of its ring of results: beside the camera's socket CAMERA.sock, the worker's is results@WORKER/CAMERA.sock.
+
+The folder is the worker's own: a worker in a container of its own can write there and nowhere else.
 
 Results are the worker's by-product: a ring that cannot be made costs results, never frames.
 """
@@ -20,7 +22,7 @@ AGAIN = 5.0  # s between two tries to make the ring
 def results_path(ring: str | Path, worker: str) -> Path:
     """No camera's name has an `@`, so no other file is called so."""
     ring = Path(ring)
-    return ring.with_name(f"{ring.stem}@{worker}.sock")
+    return ring.parent / f"results@{worker}" / ring.name
 
 
 class ResultSender:
@@ -45,6 +47,7 @@ class ResultSender:
     def _make(self) -> None:
         import shmring  # here, as in the worker's loop
         self._next_try = self._clock() + AGAIN
+        self._path.parent.mkdir(exist_ok=True)
         self._ring = shmring.Results(self._path, self._worker, self._model, max_readers=READERS, depth=DEPTH)
 
     def _send(self, frame, detections: Sequence[Detection]) -> None:

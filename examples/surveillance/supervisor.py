@@ -84,9 +84,13 @@ class Supervisor:
         self.capture.child.send_signal(signal.SIGTERM)
         await _end(self.everybody, LEAVE)
         await self.listener.stop()
-        for path in (self.socket, *(results_path(self.socket, name) for name, worker in self.workers.items() if not worker.is_foreign)):
+        results = [results_path(self.socket, name) for name, worker in self.workers.items() if not worker.is_foreign]
+        for path in (self.socket, *results):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)  # a process that had to be killed leaves it
+        for path in results:
+            with contextlib.suppress(OSError):  # another camera's worker of that name has it
+                path.parent.rmdir()
 
     async def change(self, camera: Camera) -> None:
         """Workers come and go as the new description says; the camera and whoever is in both goes on."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from surveillance import config
+from surveillance import config, result_sender
 from surveillance.web import probe
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -172,8 +172,10 @@ def test_pods_of_a_node_share_the_folder_of_the_ring_and_nothing_else():
         confined = container["securityContext"]
         assert confined["runAsUser"] == 65532 and confined["readOnlyRootFilesystem"] and confined["capabilities"] == {"drop": ["ALL"]}
         assert "memory" in container["resources"]["limits"]
-        mount = next(mount for mount in container["volumeMounts"] if mount["name"] == "socket")
-        assert mount.get("readOnly", False) == (name != "capture"), "only the publisher may make a socket there"
+        camera, *own = [mount for mount in container["volumeMounts"] if mount["name"] == "socket"]
+        assert camera.get("readOnly", False) == (name != "capture"), "only the publisher may make a socket there"
+        folder = result_sender.results_path("/run/camera/front.sock", name).parent
+        assert [(mount["mountPath"], mount["subPath"]) for mount in own] == ([] if name == "capture" else [(str(folder), folder.name)])
         if name != "capture":
             wanted = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
             assert [term["labelSelector"]["matchLabels"]["part"] for term in wanted] == ["capture"], "it comes to the ring's node"

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from surveillance.result_sender import results_path
 
 PATIENCE = float(os.environ.get("TESTS_PATIENCE", "1"))
 FOLDER = "/run/camera"
@@ -31,14 +32,21 @@ pytestmark = pytest.mark.skipif(not isolates(), reason="bubblewrap is not instal
 
 
 class Container:
+    """A worker can write into its part of the folder and nowhere else."""
+
     def __init__(self, shared: Path, *command: str, **environment: str):
         self._info, theirs = os.pipe()
         variables = {name: os.environ[name] for name in KEPT if name in os.environ} | environment
+        folder = ["--bind", str(shared), FOLDER]
+        if worker := environment.get("WORKER_NAME"):
+            own = results_path(shared / "front.sock", worker).parent
+            own.mkdir(exist_ok=True)  # the manager would make it
+            folder = ["--ro-bind", str(shared), FOLDER, "--bind", str(own), f"{FOLDER}/{own.name}"]
         words = [word for name, value in variables.items() for word in ("--setenv", name, value)]
         self.process = subprocess.Popen(
             ["bwrap", "--unshare-all", "--die-with-parent", "--as-pid-1", "--clearenv", *words, "--ro-bind", "/", "/",
              "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/var/tmp", *_readable(), "--proc", "/proc", "--dev", "/dev",
-             "--bind", str(shared), FOLDER, "--info-fd", str(theirs), "--", *command], pass_fds=[theirs])
+             *folder, "--info-fd", str(theirs), "--", *command], pass_fds=[theirs])
         os.close(theirs)
         with open(self._info) as info:
             self.pid = json.load(info)["child-pid"]  # as seen from outside; inside it is 1
@@ -114,7 +122,7 @@ def test_frames_cross_between_containers_that_share_a_folder_only(shared, contai
     outside = {name: os.readlink(f"/proc/self/ns/{name}") for name in capture.namespaces()}
     for name, own in capture.namespaces().items():
         assert len({own, motion.namespaces()[name], outside[name]}) == 3, f"the {name} namespace is shared"
-    assert sorted(os.listdir(shared)) == ["front.sock", "front@motion.sock"]  # the frames, the results
+    assert {str(path.relative_to(shared)) for path in shared.rglob("*.sock")} == {"front.sock", "results@motion/front.sock"}
 
 
 def test_a_worker_killed_in_its_container_is_seen_and_its_successor_goes_on_counting(shared, container):

@@ -103,7 +103,9 @@ def check(path):
 
 @pytest.fixture
 def socket(tmp_path):
-    return str(tmp_path / "ring.sock")
+    path = tmp_path / "ring.sock"
+    results_path(path, "person").parent.mkdir()  # the manager would make it
+    return str(path)
 
 
 @pytest.fixture

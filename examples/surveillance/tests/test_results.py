@@ -124,7 +124,7 @@ def test_a_ring_that_cannot_be_made_costs_results_only_and_is_told_once(tmp_path
     assert len(said) == 1 and "a result could not be sent" in said[0]
 
 
-@pytest.mark.parametrize("ring, worker, path", [("/run/front.sock", "person", "/run/front@person.sock"),
-                                                ("/run/a.b.sock", "x.lock", "/run/a.b@x.lock.sock")])
+@pytest.mark.parametrize("ring, worker, path", [("/run/front.sock", "person", "/run/results@person/front.sock"),
+                                                ("/run/a.b.sock", "x.lock", "/run/results@x.lock/a.b.sock")])
 def test_the_path_of_a_workers_results(ring, worker, path):
     assert str(result_sender.results_path(ring, worker)) == path

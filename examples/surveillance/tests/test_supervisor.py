@@ -17,6 +17,7 @@ import pytest
 from surveillance import config, supervisor
 from surveillance.watched import lives
 from surveillance.policy import Phase
+from surveillance.result_sender import results_path
 
 CAPTURE = """
 import signal, sys, time
@@ -231,10 +232,10 @@ def test_stopping_ends_also_a_stopped_worker_and_a_stubborn_one(tmp_path):
         async with system(tmp_path, stopped=(LIVES, "high"), stubborn=(IGNORES_TERM, "high")) as made:
             await made.all_live()
             os.kill(made["stopped"].child.pid, signal.SIGSTOP)
-            (tmp_path / "s@stopped.sock").touch()  # its ring of results, which it cannot take away itself
+            results_path(made.supervisor.socket, "stopped").touch()  # its ring of results, which it cannot take away itself
             pids = [watched.child.pid for watched in made.supervisor.everybody]
         assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-        assert not made.seen("restart") and not list(tmp_path.glob("*.sock"))
+        assert not made.seen("restart") and not [*tmp_path.glob("s"), *tmp_path.glob("results@*")]
 
     asyncio.run(scenario())
 
