@@ -141,9 +141,9 @@ def both(converting, name, width, height, more=""):
 
 def compare(seen, expected):
     assert (seen.dtype, seen.shape) == (np.uint8, expected.shape)
-    # At 8 bits videoconvert computes with 8 bits, and is up to 6 off the true colour.
+    # At 8 bits videoconvert computes with 8 bits, and is up to 6 off the true colour; on arm64 twice that in Y41B.
     difference = np.abs(seen.astype(int) - expected)[4:-4, 4:-4]
-    assert difference.max() <= 8 and difference.mean() <= 3
+    assert difference.max() <= 12 and difference.mean() <= 3
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 240), (321, 239)])
