@@ -150,12 +150,14 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* templ, const char* want
   return pad;
 }
 
+// It is not deactivated: a buffer that is on its way to it would be answered with "flushing", which ends the other branches of a tee, too.
+// It is taken and forgotten; upstream then sees a pad that is not linked, which a tee passes over.
 void release_pad(GstElement* element, GstPad* pad) {
-  const auto kept = share(pad);
   GST_DEBUG_OBJECT(pad, "is released");
+  if (const auto peer = adopt(gst_pad_get_peer(pad))) gst_pad_unlink(peer.get(), pad);
   gst_result_join_pad_retire(pad);
+  GST_OBJECT_FLAG_UNSET(pad, GST_PAD_FLAG_NEED_PARENT);
   gst_element_remove_pad(element, pad);
-  gst_pad_set_active(pad, FALSE);  // a state change may have come upon it before it was removed
 }
 
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {

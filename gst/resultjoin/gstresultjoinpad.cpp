@@ -253,7 +253,6 @@ GstPad* gst_result_join_pad_new(const std::shared_ptr<Joiner>& joiner, GstPadTem
 }
 
 void gst_result_join_pad_retire(GstPad* pad) {
-  gst_pad_set_active(pad, FALSE);
   Impl& impl = impl_of(pad);
   impl.joiner->remove_source(impl.source);
 }

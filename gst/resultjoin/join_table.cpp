@@ -37,7 +37,16 @@ void JoinTable::update(std::uint64_t now) {
   }
 }
 
+// Frames that came in the order of their decoding go back by less.
+bool JoinTable::begins_anew(const FrameId& id) {
+  constexpr std::uint64_t kLongest = 1'000'000'000;
+  if (id.time == kUnknown) return false;
+  const std::uint64_t before = std::exchange(reached_, id.time);
+  return before != kUnknown && before > id.time && before - id.time > kLongest;
+}
+
 void JoinTable::hold(const FrameId& id, bool awaited, std::uint64_t now) {
+  if (begins_anew(id)) first_ = front_;
   const std::uint64_t number = next_++;
   frame(number) = {id, now, awaited && id.time != kUnknown};
   for (const SourceRef& source : sources_) {
@@ -77,7 +86,8 @@ std::vector<Joined> JoinTable::release(std::uint64_t now) {
 
 std::vector<Joined> JoinTable::pass(const FrameId& id) {
   std::vector<Joined> joined;
-  if (id.time != kUnknown && (reached_ == kUnknown || id.time > reached_)) reached_ = id.time;
+  if (begins_anew(id))
+    for (const SourceRef& source : sources_) source->discard();
   for (const SourceRef& source : sources_) {
     std::uint64_t found_at = kUnknown;
     if (auto finding = source->newest(id.time, limits.expire, limits.tolerance, found_at))

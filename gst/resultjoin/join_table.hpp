@@ -69,6 +69,8 @@ class JoinTable {
   Frame& frame(std::uint64_t number) { return frames_[number % kHistory]; }
   bool waits_for(const ResultSource& source, std::uint64_t number);
   void update(std::uint64_t now);
+  // Tells whether times went back without a flush: what was of before them is of other frames.
+  bool begins_anew(const FrameId& id);
   // The number of the one frame that a result is of; 0: none that is known, kUnknown: it may be several.
   std::uint64_t find(const FrameId& id);
 
@@ -76,8 +78,8 @@ class JoinTable {
   std::array<Frame, kHistory> frames_;  // by number
   std::uint64_t front_ = 1;             // number of the oldest held frame
   std::uint64_t next_ = 1;              // number of the next frame; those from front_ on are held
-  std::uint64_t first_ = 1;             // number of the first frame since clear()
-  std::uint64_t reached_ = kUnknown;    // time of the newest frame that has passed
+  std::uint64_t first_ = 1;             // number of the first frame since clear(), or since times went back
+  std::uint64_t reached_ = kUnknown;    // time of the last frame that came
 };
 
 }  // namespace supplier::resultjoin

@@ -209,13 +209,21 @@ bool Joiner::enqueue(Owned<GstEvent> event) {
     std::unique_lock lock(lock_);
     changed_.wait(lock, [this] { return refuses() || items_.size() < table_.limits.max_frames + kMostEvents; });
     if (refuses()) return false;
-    if (GST_EVENT_TYPE(event.get()) == GST_EVENT_EOS) failed = flow_;
+    if (GST_EVENT_TYPE(event.get()) == GST_EVENT_STREAM_START && std::exchange(ended_, false)) flow_ = GST_FLOW_OK;
+    if (GST_EVENT_TYPE(event.get()) == GST_EVENT_EOS) {
+      ended_ = true;
+      failed = flow_;
+    }
     items_.push_back({Owned<GstMiniObject>(GST_MINI_OBJECT_CAST(event.release())), nullptr, kUnknown, false});
     changed_.notify_all();
   }
-  // Upstream sends no further frame, with which it would learn of it.
-  if (failed == GST_FLOW_NOT_NEGOTIATED || failed == GST_FLOW_NOT_LINKED) GST_ELEMENT_FLOW_ERROR(element_, failed);
+  report(failed);
   return true;
+}
+
+// After its end upstream sends no further frame, with which it would learn of it.
+void Joiner::report(GstFlowReturn failed) {
+  if (failed == GST_FLOW_NOT_NEGOTIATED || failed == GST_FLOW_NOT_LINKED) GST_ELEMENT_FLOW_ERROR(element_, failed);
 }
 
 // Upstream waits until the frames before its query are gone: no longer than max-wait, unless downstream takes longer.
@@ -315,6 +323,7 @@ void Joiner::drop_all() {
     if (item.question) item.question->done = true;
   items_.clear();
   flow_ = GST_FLOW_OK;
+  ended_ = false;
   changed_.notify_all();
 }
 
@@ -385,12 +394,15 @@ void Joiner::loop() {
 
   lock.lock();
   busy_ = false;
-  if (flow != GST_FLOW_OK) flow_ = flow;
+  const bool first = flow != GST_FLOW_OK && std::exchange(flow_, flow) == GST_FLOW_OK;
   if (item.question) {
     item.question->answer = answer;
     item.question->done = true;
   }
   changed_.notify_all();
+  const bool ended = ended_;
+  lock.unlock();
+  if (first && ended) report(flow);
 }
 
 JoinTable::SourceRef Joiner::add_source() {

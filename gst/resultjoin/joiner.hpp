@@ -100,6 +100,7 @@ class Joiner {
   bool push_event(Owned<GstEvent> event);
   void observe(GstEvent* event);
   bool enqueue(Owned<GstEvent> event);
+  void report(GstFlowReturn failed);
   bool answer_in_turn(GstQuery* query);
   bool forward_query(GstQuery* query);
   guint frames_held_of(const GstCaps* caps) const;
@@ -127,6 +128,7 @@ class Joiner {
   PictureSize size_;  // of the frames that are pushed now
   std::deque<Item> items_;
   GstFlowReturn flow_ = GST_FLOW_OK;  // of the last push, until upstream was told
+  bool ended_ = false;                // upstream has sent its end
   bool flushing_ = true;              // the sink pad takes nothing
   bool stopping_ = true;              // the task ends
   bool busy_ = false;                 // the task is outside the lock

@@ -122,9 +122,15 @@ ResultSource::Outcome ResultSource::add_latest(const FrameId& frame, FindingRef 
     ++counts_.duplicates;
     return Outcome::duplicate;
   }
-  const auto at = stored_.insert(place.base(), {frame, std::move(finding), 0, 0, false});
+  const auto at = stored_.insert(place.base(), {frame, std::move(finding), counts_.results, 0, false});
   const bool newest = std::next(at) == stored_.end();
-  if (stored_.size() > kMostStored) drop(0, counts_.expired);
+  // That which came first, not the one of the lowest time: results of frames that never come would take all places for ever.
+  if (stored_.size() > kMostStored) {
+    const auto first = std::min_element(stored_.begin(), stored_.end(), [](const Stored& one, const Stored& other) {
+      return one.arrived < other.arrived;
+    });
+    drop(static_cast<std::size_t>(first - stored_.begin()), counts_.expired);
+  }
   update_pending();
   return newest ? Outcome::stored : Outcome::late;
 }

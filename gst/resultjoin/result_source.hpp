@@ -105,9 +105,9 @@ class ResultSource {
   struct Stored {
     FrameId frame;
     FindingRef finding;
-    std::uint64_t arrived = 0;
-    std::uint64_t number = 0;  // of the held frame it belongs to; 0: none yet
-    bool used = false;         // attached to a frame already
+    std::uint64_t arrived = 0;  // when; where frames take the newest: its place among the results
+    std::uint64_t number = 0;   // of the held frame it belongs to; 0: none yet
+    bool used = false;          // attached to a frame already
   };
 
   void make_room();

@@ -316,5 +316,25 @@ TEST_F(ResultJoinWait, GivesAnErrorOfDownstreamToUpstreamWithALaterFrame) {
   }));
 }
 
+TEST_F(ResultJoinWait, TellsOfAFrameThatFailsAfterTheEnd) {
+  open("exact");
+  const auto bus = adopt(gst_bus_new());
+  gst_element_set_bus(element(), bus.get());
+  const auto pad = adopt(gst_element_get_static_pad(element(), "src"));
+  gst_pad_unlink(pad.get(), harness_->sinkpad);
+  Results results(element());
+  push(40);
+  push(80);
+  ASSERT_TRUE(gst_harness_push_event(harness_, gst_event_new_eos()));
+  results.send(40);
+  results.send(80);
+  EXPECT_TRUE(eventually([&] { return count("pushed") == 2; }));
+  const auto told = [&bus] { return adopt(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR)) != nullptr; };
+  EXPECT_TRUE(eventually(told));
+  gst_element_set_state(element(), GST_STATE_READY);
+  EXPECT_FALSE(told());  // once
+  gst_element_set_bus(element(), nullptr);
+}
+
 }  // namespace
 }  // namespace resultjoin_test

@@ -316,6 +316,19 @@ TEST_F(ResultJoinPads, ComeAndGoWhileFramesFlow) {
   EXPECT_EQ(GST_ELEMENT(element())->numsinkpads, 1);
 }
 
+TEST_F(ResultJoinPads, TakeWhatIsOnItsWayWhileTheyAreReleased) {
+  open("exact");
+  Results results(element());
+  const auto pad = share(results.pad());
+  const auto upstream = share(results.harness()->srcpad);
+  gst_element_release_request_pad(element(), pad.get());
+  EXPECT_FALSE(gst_pad_is_linked(upstream.get()));
+  // A push that found the pad before it was released: "flushing" would end the other branches of a tee, too.
+  EXPECT_EQ(gst_pad_chain(pad.get(), result(40).release()), GST_FLOW_OK);
+  push(40);
+  EXPECT_THAT(pull_labels(), IsEmpty());
+}
+
 TEST_F(ResultJoinPads, AreNamedAsAsked) {
   open("latest");
   const auto seventh = adopt(gst_element_request_pad_simple(element(), "results_7"));

@@ -327,6 +327,42 @@ TEST_F(JoinTableTest, LatestSortsWhatComesOutOfOrder) {
   EXPECT_THAT(pass(31), ElementsAre(30));
 }
 
+TEST_F(JoinTableTest, LatestIsNotFilledByResultsOfFramesThatNeverCome) {
+  for (std::uint64_t i = 0; i < 2 * kMostStored; ++i) latest(1'000'000 + i);
+  latest(10);
+  EXPECT_THAT(pass(10), ElementsAre(10));
+}
+
+TEST_F(JoinTableTest, LatestGoesOnWhereTimesBeginAnew) {
+  latest(59'000);
+  pass(60'000);
+  EXPECT_THAT(pass(0), IsEmpty());
+  EXPECT_NE(latest(0), Outcome::expired);
+  EXPECT_THAT(pass(40), ElementsAre(0));
+  for (std::uint64_t time = 80; time <= 60'000; time += 40) pass(time);
+  EXPECT_THAT(pass(60'000), IsEmpty());  // not that of the former frame of 59 s
+}
+
+TEST_F(JoinTableTest, LatestKeepsResultsOfFramesThatComeInTheOrderOfTheirDecoding) {
+  latest(120);
+  pass(120);
+  EXPECT_EQ(latest(40), Outcome::late);
+  EXPECT_THAT(pass(40), ElementsAre(40));
+  EXPECT_THAT(pass(160), ElementsAre(120));
+}
+
+TEST_F(JoinTableTest, GoesOnWhereTimesBeginAnew) {
+  for (const std::uint64_t time : {0, 40, 2000}) {
+    hold(time);
+    release();
+  }
+  for (const std::uint64_t time : {0, 40}) {
+    hold(time);
+    EXPECT_EQ(exact(time), Outcome::joined);
+    EXPECT_THAT(release(), ElementsAre(time));
+  }
+}
+
 // Every interleaving of frames and results, many sources, lives and duplicates: none gets onto another's frame, all are accounted for.
 TEST_F(JoinTableTest, JoinsNoResultToAnotherFrameWhateverTheOrder) {
   std::mt19937 random(20261129);
