@@ -23,14 +23,19 @@ ASSIGNMENT = re.compile(r"[A-Z_]+=")
 PROGRAMS = ("gst-launch-1.0", "gst-inspect-1.0", "shmring", "python3")
 
 
+def as_here(text):
+    for pattern, replacement in HERE:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
 def commands(text):
     """The commands of a shell block that can run here, as words. Lines go on after a backslash; $ and # as in a terminal."""
     text = re.sub(r"\\\n\s*", " ", text)
     found = []
     for line in text.splitlines():
         line = re.sub(r"^\s*\$ ", "", line).strip()
-        for pattern, replacement in HERE:
-            line = re.sub(pattern, replacement, line)
+        line = as_here(line)
         words = shlex.split(line, comments=True) if line and not line.startswith("#") else []
         words = [str(ROOT / word) if "/" in word and (ROOT / word).is_file() else word for word in words if word != "&"]
         program = next((word for word in words if not ASSIGNMENT.match(word)), "")
@@ -51,7 +56,7 @@ def markdown_sessions(text):
         if language in SHELL:
             found = commands(body)
         elif language == "python" and "together" in mark:
-            found = [[sys.executable, "-c", body]]
+            found = [[sys.executable, "-c", as_here(body)]]
         else:
             found = []
         if "together" in mark and sessions:
