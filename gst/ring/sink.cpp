@@ -82,7 +82,8 @@ bool Sink::start() {
   // Of few slots readers get theirs first.
   if (wanted.slots != 0) wanted.loans = std::clamp<std::uint32_t>(wanted.slots, 4, 3 + kLoans) - 3;
   if (wanted.socket_path.empty())
-    return tell({SHMRING_INVALID, "no socket-path is set, by which readers find this ring"});
+    return tell(
+        {SHMRING_INVALID, "socket-path is not set: set it to the path of a socket by which readers find this ring"});
   size_given_ = wanted.slot_size != 0;
   wanted.slots_grow = !size_given_;
   if (!size_given_) wanted.slot_size = 1;  // so that the path is taken, and readers are counted, before the first frame

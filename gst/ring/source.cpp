@@ -29,20 +29,23 @@ constexpr int kRateWaits = 4;
 }  // namespace
 
 bool Source::tell(const shmring::Error& error) {
-  const char* why = error.text.c_str();
+  // Most of the library's sentences name the path.
+  const bool named = error.status == SHMRING_INVALID || error.text.find(path_) != std::string::npos;
+  const std::string text = named ? error.text : path_ + ": " + error.text;
+  const char* why = text.c_str();
   switch (error.status) {
     case SHMRING_IN_USE:
     case SHMRING_REFUSED:
-      GST_ELEMENT_ERROR(element_, RESOURCE, BUSY, ("Cannot read %s: %s.", path_.c_str(), why), (nullptr));
+      GST_ELEMENT_ERROR(element_, RESOURCE, BUSY, ("Cannot read: %s.", why), (nullptr));
       break;
     case SHMRING_NO_MEMORY:
-      GST_ELEMENT_ERROR(element_, RESOURCE, NO_SPACE_LEFT, ("Cannot read %s: %s.", path_.c_str(), why), (nullptr));
+      GST_ELEMENT_ERROR(element_, RESOURCE, NO_SPACE_LEFT, ("Cannot read: %s.", why), (nullptr));
       break;
     case SHMRING_INVALID:
       GST_ELEMENT_ERROR(element_, RESOURCE, SETTINGS, ("Cannot read: %s.", why), (nullptr));
       break;
     default:
-      GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("Cannot read %s: %s.", path_.c_str(), why), (nullptr));
+      GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("Cannot read: %s.", why), (nullptr));
   }
   return false;
 }
@@ -56,7 +59,7 @@ bool Source::start() {
   on_disconnect_ = wanted.on_disconnect;
   max_rate_ = wanted.reader.max_rate;
   wanted.reader.reconnect = on_disconnect_ == OnDisconnect::wait || on_disconnect_ == OnDisconnect::repeat;
-  if (path_.empty()) return tell({SHMRING_INVALID, "no socket-path is set, that of the publisher"});
+  if (path_.empty()) return tell({SHMRING_INVALID, "socket-path is not set: set it to the publisher's"});
   if (!valid_worker_name(wanted.reader.worker.c_str()))
     return tell({SHMRING_INVALID, "a worker's name is UTF-8 without control characters and has 1 to 63 bytes, not '" +
                                       wanted.reader.worker + "'"});
@@ -124,7 +127,7 @@ std::uint64_t Source::latency() const {
 void Source::tell_waiting(const std::string& why) {
   if (reader_->connected() || std::exchange(told_waiting_, true)) return;
   GST_ELEMENT_INFO(element_, RESOURCE, NOT_FOUND, ("waiting for a publisher at %s", path_.c_str()),
-                   ("%s", why.c_str()));
+                   ("%s", why.empty() ? "the publisher there has not let this reader in yet" : why.c_str()));
 }
 
 void Source::tell_latency() {

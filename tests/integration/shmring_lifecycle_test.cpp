@@ -184,6 +184,9 @@ TEST_F(ShmRingProcesses, a_second_reader_of_an_exclusive_ring_is_refused_with_th
   const std::string error = second.error();
   EXPECT_NE(error.find("'first' (process " + std::to_string(first.pid()) + ")"), std::string::npos) << error;
   EXPECT_NE(error.find("max-readers"), std::string::npos) << error;
+  EXPECT_EQ(error.find(path()), error.rfind(path())) << "the path once: " << error;
+  const std::string waits = second.message(GST_MESSAGE_INFO, 0ms);  // it was retried for a moment before
+  EXPECT_TRUE(waits.empty() || waits.find("has not let this reader in yet") != std::string::npos) << waits;
   in.push(frame(1));
   EXPECT_TRUE(took(first, 1)) << "the first goes on";
 }
