@@ -153,6 +153,16 @@ def test_a_frame_cannot_be_pickled_and_says_what_can(publisher, reader):
     assert pickle.loads(pickle.dumps(frame.copy())).shape == IMAGE.shape
 
 
+def test_a_handle_cannot_be_pickled_and_says_where_to_open_another(publisher, reader, tmp_path):
+    with shmring.Results(tmp_path / "found.sock") as results, shmring.ResultReader(tmp_path / "found.sock") as result_reader:
+        for handle in (reader, result_reader):
+            for use in (lambda: pickle.dumps(handle), lambda: copy.deepcopy(handle)):
+                assert "a reader cannot leave its process: open one in each process that reads" in answer(TypeError, use)
+        for handle in (publisher, results):
+            for use in (lambda: pickle.dumps(handle), lambda: copy.deepcopy(handle)):
+                assert "a publisher cannot leave its process: open it in the process that publishes" in answer(TypeError, use)
+
+
 def places(folder):
     """Paths where no publisher can be, and a word that the sentence has."""
     (folder / "file").write_text("")

@@ -103,6 +103,9 @@ class Reader(_shmring.Reader):
     def __exit__(self, *_):
         self.close()
 
+    def __reduce__(self):
+        raise TypeError("a reader cannot leave its process: open one in each process that reads")
+
 
 def inspect(socket_path, timeout=1.0):
     """Stats of a live ring, through an observer: takes no lane, maps nothing."""

@@ -47,6 +47,9 @@ class Publisher(_Publisher):
         """Sets the format of the frames from now on; makes a new ring where they need larger slots."""
         self._set_format(format, width, height, caps, _fraction(framerate), _array(dtype, shape, format))
 
+    def __reduce__(self):
+        raise TypeError("a publisher cannot leave its process: open it in the process that publishes")
+
 
 def _array(dtype, shape, format):
     """Format of frames that are arrays of numbers: kind, bytes of a number, shape, and all in words; None where they are not."""

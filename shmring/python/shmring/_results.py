@@ -168,6 +168,9 @@ class Results:
     def __exit__(self, *_):
         self.close()
 
+    def __reduce__(self):
+        return self._publisher.__reduce__()
+
 
 def _first(given, frame, name):
     if given is not None:
