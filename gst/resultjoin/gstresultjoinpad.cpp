@@ -73,7 +73,7 @@ Impl& impl_of(gpointer pad) { return *GST_RESULT_JOIN_PAD(pad)->impl; }
                        why.c_str());
 }
 
-// Nothing: it was refused.
+// Nothing: it was refused, or is of another ring.
 FindingRef read(GstPad* pad, GstBuffer* buffer, FrameId& frame) {
   Impl& impl = impl_of(pad);
   if (!impl.json) return Findings::from_metas(buffer, impl.size);
@@ -87,6 +87,10 @@ FindingRef read(GstPad* pad, GstBuffer* buffer, FrameId& frame) {
   }
   if (!result) {
     refuse(pad, why);
+    return nullptr;
+  }
+  if (!impl.joiner->is_of_this_ring(*impl.source, result->ring)) {
+    GST_LOG_OBJECT(pad, "result for a frame of another ring: %s", result->ring.c_str());
     return nullptr;
   }
   frame.sequence = result->sequence;
@@ -201,8 +205,9 @@ Owned<GstStructure> supplier::resultjoin::pad_stats(GstPad* pad) {
   for (const auto& [name, value] :
        {std::pair("results", counts.results), std::pair("joined", counts.joined), std::pair("late", counts.late),
         std::pair("duplicates", counts.duplicates), std::pair("expired", counts.expired),
-        std::pair("refused", counts.refused), std::pair("discarded", counts.discarded),
-        std::pair("pending", counts.pending), std::pair("frames", counts.frames), std::pair("missing", counts.missing)})
+        std::pair("refused", counts.refused), std::pair("other-rings", counts.other_rings),
+        std::pair("discarded", counts.discarded), std::pair("pending", counts.pending),
+        std::pair("frames", counts.frames), std::pair("missing", counts.missing)})
     gst_structure_set(stats.get(), name, G_TYPE_UINT64, guint64{value}, nullptr);
   return stats;
 }
@@ -215,7 +220,7 @@ static void gst_result_join_pad_class_init(GstResultJoinPadClass* klass) {
    * GstResultJoinPad:stats:
    *
    * `application/x-resultjoin-pad-stats` with the strings `pad` and `state` (`awaited`, `silent`, `absent`) and the #guint64 fields
-   * `results` = `joined` + `late` + `duplicates` + `expired` + `refused` + `discarded` + `pending`, and `frames`, of which `missing` went
+   * `results` = `joined` + `late` + `duplicates` + `expired` + `refused` + `other-rings` + `discarded` + `pending`, and `frames`, of which `missing` went
    * on without a result of this pad.
    *
    * Since: 0.1

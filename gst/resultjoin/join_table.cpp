@@ -86,8 +86,7 @@ std::vector<Joined> JoinTable::release(std::uint64_t now) {
 
 std::vector<Joined> JoinTable::pass(const FrameId& id) {
   std::vector<Joined> joined;
-  if (begins_anew(id))
-    for (const SourceRef& source : sources_) source->discard();
+  if (begins_anew(id)) discard_results();
   for (const SourceRef& source : sources_) {
     std::uint64_t found_at = kUnknown;
     if (auto finding = source->newest(id.time, limits.expire, limits.tolerance, found_at))
@@ -128,14 +127,16 @@ JoinTable::Outcome JoinTable::add_latest(ResultSource& source, const FrameId& id
   return source.add_latest(id, std::move(finding), limits.expire, reached_);
 }
 
+void JoinTable::discard_results() {
+  for (const SourceRef& source : sources_) source->discard();
+}
+
 unsigned JoinTable::clear(std::uint64_t now) {
   const unsigned held = this->held();
   front_ = first_ = next_;
   reached_ = kUnknown;
-  for (const SourceRef& source : sources_) {
-    source->discard();
-    source->forget_frames();
-  }
+  discard_results();
+  for (const SourceRef& source : sources_) source->forget_frames();
   update(now);
   return held;
 }

@@ -55,6 +55,8 @@ class JoinTable {
   Outcome add_exact(ResultSource& source, const FrameId& frame, FindingRef finding, std::uint64_t now);
   Outcome add_latest(ResultSource& source, const FrameId& frame, FindingRef finding);
 
+  // What is known is of other frames than those that come now.
+  void discard_results();
   // A stream begins anew, and times may come again: drops held frames and all results, forgets frames that are gone.
   // Returns how many frames were held.
   unsigned clear(std::uint64_t now);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -31,6 +32,9 @@ void attach(GstBuffer* buffer, const std::vector<Joined>& joined, std::uint64_t 
     static_cast<const Findings&>(*each.finding)
         .add_to(buffer, size, static_cast<std::int64_t>(frame_time) - static_cast<std::int64_t>(each.found_at));
 }
+
+// A folder has other names in a container.
+std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::chrono::steady_clock::time_point time_point(std::uint64_t monotonic) {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(monotonic));
@@ -82,6 +86,7 @@ void Joiner::start() {
   const std::lock_guard hold(lock_);
   running_ = mode_;
   from_ring_ = false;
+  ring_.clear();
   size_ = {};
   gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
 }
@@ -175,8 +180,11 @@ bool Joiner::push_event(Owned<GstEvent> event) {
 void Joiner::observe(GstEvent* event) {
   if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) gst_event_copy_segment(event, &segment_);
   if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) {
-    from_ring_ = offsets_are_sequences(sink_);
+    const auto ring = ring_before(sink_);
+    from_ring_ = ring.has_value();
     GST_DEBUG_OBJECT(element_, "frames are joined by time%s", from_ring_ ? " and sequence" : "");
+    const std::lock_guard hold(lock_);
+    if (std::exchange(ring_, ring.value_or("")) != ring_) table_.discard_results();
   }
 }
 
@@ -433,6 +441,13 @@ JoinTable::Outcome Joiner::add_result(ResultSource& source, const FrameId& frame
 void Joiner::refuse_result(ResultSource& source) {
   const std::lock_guard hold(lock_);
   source.refuse();
+}
+
+bool Joiner::is_of_this_ring(ResultSource& source, const std::string& ring) {
+  const std::lock_guard hold(lock_);
+  if (ring.empty() || ring_.empty() || file_name(ring) == file_name(ring_)) return true;
+  source.pass_over();
+  return false;
 }
 
 void Joiner::discard_results(ResultSource& source) {

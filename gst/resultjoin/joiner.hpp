@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -75,6 +76,8 @@ class Joiner {
   void set_present(ResultSource& source, bool on);
   JoinTable::Outcome add_result(ResultSource& source, const FrameId& frame, FindingRef finding);
   void refuse_result(ResultSource& source);
+  // Tells whether the frames may come from the ring that a result names, and counts it where they do not.
+  bool is_of_this_ring(ResultSource& source, const std::string& ring);
   void discard_results(ResultSource& source);
   SourceState state_of(const ResultSource& source) const;
 
@@ -123,6 +126,7 @@ class Joiner {
   std::condition_variable changed_;
   Mode mode_ = Mode::latest;
   Mode running_ = Mode::latest;  // mode of this run
+  std::string ring_;             // socket path of the ring that the frames come from; empty: not known
   JoinTable table_;
   FrameCounts counts_;
   PictureSize size_;  // of the frames that are pushed now

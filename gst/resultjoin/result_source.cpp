@@ -94,6 +94,11 @@ ResultSource::Outcome ResultSource::refuse() {
   return Outcome::refused;
 }
 
+void ResultSource::pass_over() {
+  ++counts_.results;
+  ++counts_.other_rings;
+}
+
 FindingRef ResultSource::take(std::uint64_t number) {
   ++counts_.frames;
   const auto own =

@@ -30,8 +30,8 @@ struct Finding {
 };
 using FindingRef = std::shared_ptr<const Finding>;
 
-// results = joined + late + duplicates + expired + refused + discarded + pending. frames: those that went on, missing: of these, without a
-// result of this pad.
+// results = joined + late + duplicates + expired + refused + other_rings + discarded + pending. frames: those that went on, missing: of these,
+// without a result of this pad.
 struct ResultCounts {
   std::uint64_t results = 0;
   std::uint64_t joined = 0;
@@ -39,6 +39,7 @@ struct ResultCounts {
   std::uint64_t duplicates = 0;
   std::uint64_t expired = 0;
   std::uint64_t refused = 0;
+  std::uint64_t other_rings = 0;
   std::uint64_t discarded = 0;
   std::uint64_t pending = 0;
   std::uint64_t frames = 0;
@@ -80,6 +81,8 @@ class ResultSource {
   // A result for a frame that may yet come.
   Outcome add_early(const FrameId& frame, FindingRef finding, std::uint64_t tolerance, std::uint64_t now);
   Outcome refuse();
+  // A result for a frame of another ring. Frames of this one need not wait for a pad that has only such.
+  void pass_over();
   // The result of the frame with that number, which goes on; nothing: it has none.
   FindingRef take(std::uint64_t number);
 

@@ -245,7 +245,10 @@ gboolean event(GstBaseSrc* self, GstEvent* event) {
 }
 
 gboolean query(GstBaseSrc* self, GstQuery* query) {
-  if (supplier::is_ring_query(query)) return TRUE;
+  if (supplier::is_ring_query(query)) {
+    supplier::answer_ring_query(query, impl(self).settings.reader.socket_path);
+    return TRUE;
+  }
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
     return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->query(self, query);
   gst_query_set_latency(query, TRUE, impl(self).latency(), GST_CLOCK_TIME_NONE);

@@ -36,8 +36,10 @@ inline Owned<GstBuffer> frame(std::uint64_t ms, std::uint64_t sequence = GST_BUF
 }
 
 // The JSON of a result with one object, whose label is the frame's time in ms.
-inline Owned<GstBuffer> result(std::uint64_t ms, std::uint64_t sequence = GST_BUFFER_OFFSET_NONE) {
+inline Owned<GstBuffer> result(std::uint64_t ms, std::uint64_t sequence = GST_BUFFER_OFFSET_NONE,
+                               const std::string& ring = "") {
   shmring::FrameResult said;
+  said.ring = ring;
   said.sequence = sequence;
   said.width = 64;
   said.height = 48;
@@ -120,7 +122,10 @@ class ResultJoin : public support::GstFixture {
       gst_pad_add_probe(
           harness_->srcpad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM,
           [](GstPad*, GstPadProbeInfo* info, gpointer) {
-            return supplier::is_ring_query(GST_PAD_PROBE_INFO_QUERY(info)) ? GST_PAD_PROBE_HANDLED : GST_PAD_PROBE_OK;
+            GstQuery* const query = GST_PAD_PROBE_INFO_QUERY(info);
+            if (!supplier::is_ring_query(query)) return GST_PAD_PROBE_OK;
+            supplier::answer_ring_query(query, "/run/front.sock");
+            return GST_PAD_PROBE_HANDLED;
           },
           nullptr, nullptr);
     gst_harness_use_systemclock(harness_);

@@ -79,6 +79,24 @@ TEST_F(ResultJoin, JoinsNothingByASequenceOfAnotherLifeOfTheRing) {
   EXPECT_THAT(pull_labels(), ElementsAre("40"));
 }
 
+TEST_F(ResultJoin, TakesNothingOfAnotherRing) {
+  for (const char* mode : {"latest", "exact"}) {
+    SCOPED_TRACE(mode);
+    open(mode, 10 * GST_MSECOND, true);
+    Results results(element());
+    results.send(result(40, 7, "/run/back.sock"));
+    push(40, 7);
+    EXPECT_THAT(pull_labels(), IsEmpty());
+    results.send(result(80, 8, "/in/a/container/front.sock"));
+    push(80, 8);
+    EXPECT_THAT(pull_labels(), ElementsAre("80"));
+    EXPECT_EQ(results.count("other-rings"), 1u);
+    EXPECT_EQ(results.count("results"), 2u);
+    results.release();
+    close();
+  }
+}
+
 TEST_F(ResultJoin, TakesNoNoticeOfAnOffsetThatIsNoSequence) {
   open("exact");
   Results results(element());

@@ -49,7 +49,8 @@ class JoinTableTest : public testing::Test {
   }
   void expect_exact_account(const JoinTable::SourceRef& source) {
     const ResultCounts& n = source->counts();
-    EXPECT_EQ(n.results, n.joined + n.late + n.duplicates + n.expired + n.refused + n.discarded + n.pending);
+    EXPECT_EQ(n.results,
+              n.joined + n.late + n.duplicates + n.expired + n.refused + n.other_rings + n.discarded + n.pending);
   }
   void TearDown() override { expect_exact_account(a_); }
 
