@@ -94,6 +94,7 @@ class Capture:
         self._recorder = self._pipeline.get_by_name("recorder")
         file = self._pipeline.get_by_name("file")
         self._loop_file = Loop(file, lambda: self._pipeline.set_state(Gst.State.PLAYING)) if file else None
+        self._supply.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._keep_end)
         self._ring.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._watch_end)
         self._ending_since: float | None = None
         self._ended = False
@@ -134,7 +135,8 @@ class Capture:
         if kind == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "frame-health":
             self._sender.send("health", **plain(message.get_structure()))
         elif kind == Gst.MessageType.SEGMENT_DONE and self._loop_file:
-            self._loop_file.again()
+            if self._ending_since is None:
+                self._loop_file.again()
         elif kind == Gst.MessageType.EOS:
             self._ended = True
         elif kind == Gst.MessageType.ERROR:
@@ -150,6 +152,11 @@ class Capture:
         self.failed = True
         self._loop.quit()
         return GLib.SOURCE_REMOVE
+
+    def _keep_end(self, _pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        """No new stream after the end, which sinks would refuse: a file's next round may be on its way."""
+        is_over = self._ending_since is not None and info.get_event().type != Gst.EventType.EOS
+        return Gst.PadProbeReturn.DROP if is_over else Gst.PadProbeReturn.OK
 
     def _watch_end(self, _pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
         """An input that ends by itself is a camera that is away for a while: the recorder finishes, the readers wait."""

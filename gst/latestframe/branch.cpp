@@ -192,7 +192,9 @@ void Branch::run(GstPad* pad) {
       newest.event_count.wait(seen, step.until);
       continue;
     }
-    settle(step, deliver(delivery, step));
+    const GstFlowReturn flow = deliver(delivery, step);
+    // Downstream that is being stopped answers with what it meets first, also with an error or EOS: it has not failed.
+    settle(step, flow < GST_FLOW_OK && is_stopping(pad) ? GST_FLOW_FLUSHING : flow);
     if (!host_->guard().watching()) continue;
     step = {};
     host_->guard().give_back();
@@ -381,8 +383,9 @@ bool Branch::settle_state(const Step& step, GstFlowReturn flow, std::uint64_t no
       return true;
     }
   }
-  return end(flow == GST_FLOW_EOS ? "downstream wants no more (EOS)"
-                                  : std::string("downstream failed (") + gst_flow_get_name(flow) + ")");
+  if (flow == GST_FLOW_EOS) return end("downstream wants no more (EOS)");
+  if (cursor_.end_told()) return end("a new stream began after EOS, which downstream takes only after a flush");
+  return end(std::string("downstream failed (") + gst_flow_get_name(flow) + ")");
 }
 
 bool Branch::end(std::string reason) {

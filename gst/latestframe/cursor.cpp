@@ -31,6 +31,7 @@ void Cursor::close(const Newest& newest) {
 void Cursor::flush(const Newest& newest) {
   account_.discard(newest.number);
   broken_ = true;
+  end_told_ = 0;
   events_.clear();
   question_ = {};
   needs_key_ = false;

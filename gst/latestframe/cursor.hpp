@@ -123,6 +123,8 @@ class Cursor {
   static constexpr std::size_t kMostEvents = 16;
 
   const Account& account() const { return account_; }
+  // Since the last flush, or since it began anew.
+  bool end_told() const { return end_told_ != 0; }
   std::uint64_t events_dropped() const { return events_dropped_; }
 
   // Begins with the newest frame; with the one after it if the branch has had that already and is not `anew`.

@@ -71,5 +71,55 @@ TEST_F(LatestFrameStates, AStartThatFailedLeavesNothingRunningAndTheNextOneServe
   rig.push_in_step(worker, 3);
 }
 
+// A sink is stopped while a frame is inside of it, and answers that frame with what it met first.
+TEST_F(LatestFrameStates, ASinkThatIsBeingStoppedHasNotFailed) {
+  Rig rig;
+  Worker worker;
+  const auto bin = adopt(GST_ELEMENT(gst_object_ref_sink(gst_bin_new("consumer"))));
+  gst_element_add_pad(bin.get(), worker.pad());
+  gst_element_set_state(bin.get(), GST_STATE_PLAYING);
+  worker.join(rig.element());
+  rig.start();
+  for (const GstFlowReturn answer : {GST_FLOW_ERROR, GST_FLOW_EOS, GST_FLOW_NOT_NEGOTIATED, GST_FLOW_NOT_LINKED}) {
+    SCOPED_TRACE(gst_flow_get_name(answer));
+    rig.push_in_step(worker, 1);
+    worker.stick_at(Worker::Stuck::frame);
+    rig.push();
+    EXPECT_TRUE(worker.await_stuck());
+    std::thread stopper([&] { gst_element_set_state(bin.get(), GST_STATE_NULL); });
+    EXPECT_TRUE(eventually([&] { return GST_STATE_TARGET(bin.get()) == GST_STATE_NULL; }));
+    worker.fail_with(answer, true);
+    worker.free();
+    stopper.join();
+    gst_element_set_state(bin.get(), GST_STATE_PLAYING);
+    EXPECT_TRUE(worker.got(rig.push()));
+    if (HasFailure()) break;
+  }
+  EXPECT_EQ(rig.warning(std::chrono::milliseconds(0)), "");
+  rig.stop();
+  gst_element_set_state(bin.get(), GST_STATE_NULL);
+  gst_element_remove_pad(bin.get(), worker.pad());
+}
+
+TEST_F(LatestFrameStates, ASinkAtItsEndIsSaidToNeedAFlushBeforeTheNextStream) {
+  Rig rig;
+  const auto sink = adopt(GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make("fakesink", nullptr))));
+  g_object_set(sink.get(), "async", FALSE, "sync", FALSE, nullptr);
+  gst_element_set_state(sink.get(), GST_STATE_PLAYING);
+  const auto branch = adopt(gst_element_request_pad_simple(rig.element(), "src_%u"));
+  gst_pad_link(branch.get(), adopt(gst_element_get_static_pad(sink.get(), "sink")).get());
+  Worker other;
+  other.join(rig.element());
+  rig.start();
+  rig.push_in_step(other, 1);
+  rig.event(gst_event_new_eos());
+  ASSERT_TRUE(other.got(GST_EVENT_EOS));
+  rig.start(kCaps, "another");
+  rig.push_in_step(other, 1);
+  EXPECT_NE(rig.warning().find("a new stream began after EOS, which downstream takes only after a flush"),
+            std::string::npos);
+  gst_element_set_state(sink.get(), GST_STATE_NULL);
+}
+
 }  // namespace
 }  // namespace latestframe_test

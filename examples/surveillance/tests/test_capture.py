@@ -10,6 +10,7 @@ import time
 import cv2
 import gi
 import pytest
+import shmring
 from surveillance import channel
 
 gi.require_version("Gst", "1.0")
@@ -80,6 +81,29 @@ def test_a_file_is_a_camera_that_never_ends_and_the_recording_is_whole(tmp_path,
     # No jump and no step back where the clip begins again; a frame may be missing where the machine was too busy.
     steps = [round(after - before) for before, after in zip(times, times[1:])]
     assert all(step > 0 and step % 100 == 0 for step in steps), repr(steps)
+
+
+def test_a_stop_in_the_middle_of_a_file_is_told_as_no_fault(tmp_path, clip):
+    """A reader that stays keeps the pipeline for a while after the end: the file's next round must not begin in it."""
+    ours, theirs = channel.pair()
+    with theirs:
+        process = subprocess.Popen([sys.executable, "-m", "surveillance.capture", "--input", str(clip), "--socket", str(tmp_path / "s"),
+                                    "--readers", "1"], pass_fds=[theirs.fileno()], env={**os.environ, "REPORT_FD": str(theirs.fileno())})
+    messages = []
+    try:
+        with shmring.Reader(tmp_path / "s", worker="stays") as reader:
+            for _ in zip(range(3), reader):
+                pass
+            process.send_signal(signal.SIGTERM)
+            while process.poll() is None:
+                messages += channel.receive(ours)[0]
+                time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    messages += channel.receive(ours)[0]
+    assert process.returncode == 0
+    assert [message for message in messages if message["kind"] in ("warning", "error")] == []
 
 
 def recorded(path):
