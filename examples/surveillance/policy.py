@@ -85,7 +85,7 @@ MOST_RESTARTS = 10_000  # within a window
 QUICK = 5.0  # s: whoever ends so soon after its start …
 BROKEN = 3  # … so many times in a row is broken, not unlucky
 MOST_DOUBLINGS = 16  # of the delay; a camera may be away for months
-LOOK = 2.0  # s: the most of its grace that one look takes away; a suspended machine makes no worker late
+LOOK = 2.0  # s: the most of its time that one look takes away; a suspended machine makes no worker late
 MOST_WAITED = 0.75  # of a look: the most that waiting for a processor takes off; a worker's own threads wait for each other, too
 
 
@@ -93,10 +93,11 @@ class Lifecycle:
     """One child's life. Restarts on `stuck` and `dead`: `starved` is the source's fault and `slow` is no illness.
 
     `budget` None: it is started again for ever, ever more seldom; so is the capture process, for cameras come back.
+    `patience`: seconds in which it did not go on when it is told to be stuck.
     """
 
     def __init__(self, budget: int | None, window: float = 60.0, grace: float = 30.0, first_delay: float = 0.25,
-                 longest_delay: float = 8.0, fallback: bool = False):
+                 longest_delay: float = 8.0, fallback: bool = False, patience: float = 30.0):
         self.phase = Phase.IDLE
         self.budget = budget
         self.window = window
@@ -107,12 +108,14 @@ class Lifecycle:
         self.failures = 0  # ends in a row, each within the window after its start
         self._first_delay = first_delay
         self._longest_delay = longest_delay
+        self._patience = patience
         self._restarts: deque[float] = deque()
         self._quick = 0  # ends in a row, each soon after its start
         self._started_at = 0.0
         self._looked_at = 0.0
         self._grace_left = grace
         self._waited = 0.0
+        self._owed = 0.0  # s of its patience in which it had no processor: it has them once more
         self._warm = False
         self._ill = ""  # the state it is in, if that is a reason to end it
         self._left_alone = False  # told once per illness
@@ -121,7 +124,7 @@ class Lifecycle:
         self.phase = Phase.STARTING
         self._started_at = self._looked_at = now
         self._grace_left = self.grace
-        self._waited = 0.0
+        self._waited = self._owed = 0.0
         self._warm = self._left_alone = False
         self._ill = ""
 
@@ -154,6 +157,10 @@ class Lifecycle:
         self._ill = state
         return self._treat(now)
 
+    def went_on(self) -> None:
+        """It took a frame, or said something."""
+        self._owed = 0.0
+
     def exited(self, reason: str, now: float) -> Action:
         if self.phase in (Phase.STOPPED, Phase.GIVEN_UP):
             return None
@@ -170,12 +177,13 @@ class Lifecycle:
     def tick(self, now: float, judged: bool = True, waited: float = 0.0) -> Action:
         """Call it every second or so. `judged`: its health can be told now; without a publisher it cannot, and
         its grace does not run. `waited`: seconds since its start that it was ready to run and had no processor; a machine that is too
-        busy makes its start longer, and killing it would make the machine busier."""
+        busy makes its start and each of its steps longer, and killing it would make the machine busier."""
         passed = min(now - self._looked_at, LOOK)
         without_processor = min(max(0.0, waited - self._waited), MOST_WAITED * passed)
         self._waited = waited
         if judged:
             self._grace_left -= passed - without_processor
+        self._owed = min(self._owed + without_processor, MOST_WAITED * self._patience) - (passed if self._ill else 0.0)
         self._looked_at = now
         if self.phase is Phase.STARTING and self._grace_left <= 0:
             return self._end(f"no sign of life for {self.grace:g} s after its start", now)
@@ -206,6 +214,8 @@ class Lifecycle:
 
     def _treat(self, now: float) -> Action:
         if not self._warm and self._grace_left > 0:
+            return None
+        if self._ill == "stuck" and self._owed > 0:
             return None
         return self._end(f"its lane is {self._ill}", now)
 

@@ -17,7 +17,7 @@ from .child import Child
 from .config import RECORDER, Camera, Worker
 from .listener import Listener
 from .policy import FallBack, GiveUp, Kill, Leave, Level, Lifecycle, Phase, Start
-from .pulse import Pulse
+from .pulse import SILENT, Pulse
 from .record import Record, now
 from .recording.config import parse as parse_recording
 from .result_sender import results_path
@@ -54,7 +54,7 @@ class Supervisor:
         self._pulse = Pulse(camera.ring.stall_timeout, TICK)
         for sub in ("logs", "album"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
-        self.capture = self._watch(CAPTURE, Level.CRITICAL, Lifecycle(None, longest_delay=30.0))
+        self.capture = self._watch(CAPTURE, Level.CRITICAL, Lifecycle(None, longest_delay=30.0, patience=SILENT))
         self.workers = {worker.name: self._watch_worker(worker) for worker in wanted(camera, folder)}
         self.listener = Listener(socket, camera.ring.stall_timeout, self._crossed,
                                  lambda name, text: self._complain(self.workers.get(name) or self.capture, text))
@@ -184,9 +184,13 @@ class Supervisor:
         if message.last:  # its last words are no sign of life
             return
         self._pulse.heard(self.books.supply["received"])
+        self.capture.life.went_on()
         for lane in message.lanes:
             if watched := self.workers.get(lane.worker):
+                before = watched.record.account.delivered
                 watched.record.took_stats(lane, now())
+                if watched.record.account.delivered != before:
+                    watched.life.went_on()
                 # A message tells only what changes; a lane of a new publisher may be as well as it was at the old one.
                 if lane.is_active and lane.pid == watched.child.pid and lane.state not in ("", watched.record.state):
                     self._health(watched, lane.state, lane.reason)
@@ -308,7 +312,7 @@ class Supervisor:
 
     def _watch_worker(self, worker: Worker) -> Watched:
         budget, window, grace = _rules(worker)
-        life = Lifecycle(budget, window, grace, fallback=bool(worker.fallback))
+        life = Lifecycle(budget, window, grace, fallback=bool(worker.fallback), patience=self.camera.ring.stall_timeout)
         watched = self._watch(worker.name, worker.level, life)
         watched.settings = worker
         return watched

@@ -92,6 +92,39 @@ def test_a_start_without_a_processor_has_longer_but_not_for_ever():
     assert life.tick(160.0, True, 480.0) == Kill("no sign of life for 15 s after its start")
 
 
+def stuck_after(life, begin, share, then, base=0.0):
+    """It waits for a processor for that share of the time, is told to be stuck after 30 s, and waits for the share `then` from there on.
+    Seconds from its last sign until it is killed."""
+    life.went_on()
+    for second in range(30):
+        assert life.tick(begin + second, True, base + share * second) is None
+    if life.health("stuck", begin + 30):
+        return 30
+    return 30 + next(second for second in range(1000) if life.tick(begin + 30 + second, True, base + 30 * share + then * second))
+
+
+def test_a_worker_that_had_no_processor_is_given_that_time_before_it_counts_as_stuck():
+    assert stuck_after(running(), 2, 0.0, 0.0) == 30  # stopped, or it waits for something else
+    assert 40 <= stuck_after(running(), 2, 0.5, 0.0) <= 50  # the machine has time for it again
+    assert 70 <= stuck_after(running(), 2, 0.6, 0.6) <= 80
+    assert 110 <= stuck_after(running(), 2, 8.0, 8.0) <= 120  # threads without end: four times as long, but not for ever
+
+
+def test_a_worker_that_goes_on_owes_nothing_to_the_time_before():
+    life = running()
+    for second in range(2, 1000):
+        assert life.tick(second, True, 0.7 * second) is None
+    assert stuck_after(life, 1000, 0.0, 0.0, base=0.7 * 999) == 30
+
+
+def test_a_worker_that_was_idle_for_long_has_no_more_time_than_others():
+    life = running()
+    for second in range(2, 10000):
+        assert life.tick(second, True, 0.7 * second) is None
+    assert life.health("stuck", 10000) is None
+    assert [at for at in range(10000, 10200) if life.tick(at, True, 7000)] == list(range(10022, 10023))
+
+
 def test_a_machine_that_slept_made_no_worker_late():
     life = Lifecycle(1, grace=15.0)
     life.started(0.0)
