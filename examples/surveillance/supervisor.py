@@ -84,12 +84,15 @@ class Supervisor:
         self.capture.child.send_signal(signal.SIGTERM)
         await _end(self.everybody, LEAVE)
         await self.listener.stop()
-        results = [results_path(self.socket, name) for name, worker in self.workers.items() if not worker.is_foreign]
-        for path in (self.socket, *results):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)  # a process that had to be killed leaves it
-        for path in results:
-            with contextlib.suppress(OSError):  # another camera's worker of that name has it
+        with contextlib.suppress(OSError):
+            self.socket.unlink(missing_ok=True)  # a process that had to be killed leaves it
+        self._remove_results(self.workers.values())
+
+    def _remove_results(self, gone: Iterable[Watched]) -> None:
+        """A process that had to be killed leaves its socket, and each its folder. A worker that others start does as it likes."""
+        for path in (results_path(self.socket, watched.record.name) for watched in gone if not watched.is_foreign):
+            with contextlib.suppress(OSError):  # another camera's worker of that name has the folder
+                path.unlink(missing_ok=True)
                 path.parent.rmdir()
 
     async def change(self, camera: Camera) -> None:
@@ -126,6 +129,7 @@ class Supervisor:
                 self.event("start", name, f"pid {watched.child.pid}, {'changed' if before else 'new'} in the file")
         self.workers = {name: self.workers[name] for name in new}  # in the file's order
         self._listen()
+        self._remove_results(watched for watched in gone if watched.record.name not in new)
 
     def latencies(self, worker: str) -> Iterable[float]:
         """Capture to result, s."""

@@ -134,6 +134,19 @@ def test_results_of_a_killed_worker_come_back_and_so_do_its_zones(made):
     assert system.stop() == 0
 
 
+def test_a_worker_that_the_file_has_no_more_leaves_nothing_beside_the_socket(made):
+    """Neither one that ends in order nor one that must be killed, which cannot remove its own socket."""
+    system = made(polite=WALKER, stubborn="import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n" + WALKER, stays=WALKER)
+    for name in ("polite", "stubborn", "stays"):
+        eventually(lambda: (told := system.worker(name)) and told.get("results"), f"results of {name}")
+    system.write(CONFIGURATION + WORKER.format(name="stays", path=system.state.parent / "stays.py"))
+    system.reload()
+    eventually(lambda: [path.name for path in system.state.glob("results@*")] == ["results@stays"], "only the folder of the one that stays")
+    before = system.worker("stays")["results"]
+    eventually(lambda: system.worker("stays")["results"] > before, "more of its results")
+    assert system.stop() == 0 and not list(system.state.glob("*.sock")) + list(system.state.glob("results@*"))
+
+
 @pytest.mark.parametrize("kind, pause", [(True, 0.01), (True, 0), (False, 0)], ids=["some junk", "a flood of junk", "no results"])
 def test_a_worker_that_sends_junk_is_counted_and_takes_no_other_with_it(made, kind, pause):
     system = made(walker=WALKER, junk=JUNK.replace("{}, {}", f"{kind}, {pause}", 1))
