@@ -114,6 +114,8 @@ def load(path: Path, patience: float = 0.0) -> Config:
         content = files.read(path, MOST_BYTES, patience)
         with cpu_limit(MOST_CPU):
             return parse(tomllib.loads(content.decode("utf-8-sig")))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
     except Exception as error:
         raise ConfigError(f"{path}: {explain(error)}") from error
 

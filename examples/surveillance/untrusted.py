@@ -54,12 +54,17 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory for it"
     try:
-        text = str(error)
+        text = _of_system(error) if isinstance(error, OSError) else str(error)
     except Exception:
         text = ""
     if not text or not isinstance(error, (ValueError, OSError, TooLong)):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return clean(text)
+
+
+def _of_system(error: OSError) -> str:
+    """Without the number, which says nothing to people."""
+    return f"{error.strerror}: {error.filename}" if error.strerror and error.filename is not None else error.strerror or str(error)
 
 
 def parse_object(line: bytes) -> dict:

@@ -180,9 +180,10 @@ def _points(value, where: str) -> tuple[Point, ...]:
             raise ZoneError(f"{where}: point {short(point)}: [x, y] is needed, shares of the picture's width and height of 0 to 1")
     points = tuple((float(x), float(y)) for x, y in value)
     edges = list(_edges(points))
+    if twice := next((begin for begin, end in edges if begin == end), None):
+        raise ZoneError(f"{where}: point {list(twice)} stands twice in a row" + (
+            ", first and last: leave the last out, a zone closes by itself" if points[0] == points[-1] else ""))
     for index, edge in enumerate(edges):
-        if edge[0] == edge[1]:
-            raise ZoneError(f"{where}: point {list(edge[0])} stands twice in a row")
         for other in range(index + 2, len(edges) - (index == 0)):  # neighbours share a point
             if _cross(edge, edges[other]):
                 raise ZoneError(f"{where}: the edges from point {index + 1} and from point {other + 1} cross: name the points in their "

@@ -106,6 +106,7 @@ def test_a_flood_of_tracks_is_bounded():
     ({"points": [*DOOR, [0.5]]}, r"point [0.5]: [x, y] is needed"), ({"points": [*DOOR, [0.5, 1.5]]}, "of 0 to 1"),
     ({"points": [*DOOR, [0.5, True]]}, "of 0 to 1"), ({"points": [*DOOR, [0.5, float("nan")]]}, "of 0 to 1"),
     ({"points": [DOOR[0], *DOOR]}, "stands twice in a row"),
+    ({"points": [*DOOR[:3], DOOR[0]]}, "a zone closes by itself"),
     ({"points": [DOOR[0], DOOR[2], DOOR[1], DOOR[3]]}, "from point 1 and from point 3 cross"),
     ({"points": [[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]]}, "lie on one line"),
     ({"labels": "person"}, "labels = 'person': a list"), ({"labels": [""]}, "a list"), ({"workers": ["gone"]}, "'gone', which is no worker"),
