@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .record import Record, now
-from .result_sender import MOST_SOCKET, results_path
+from .result_sender import MOST_SOCKET, make_folder, results_path
 from .results import Results
 from .throttle import Allowance
 from .untrusted import clean, explain
@@ -78,16 +78,18 @@ class Listener:
         if len(os.fsencode(path)) > MOST_SOCKET:
             self._on_trouble(name, f"its results are not read: the path of a socket has at most {MOST_SOCKET} bytes, {path} has more")
             return
+        told = ""
         while True:
             await asyncio.sleep(delay)
             try:
-                path.parent.mkdir(exist_ok=True)  # of the worker, which may have no right to make it
+                make_folder(path)  # of the worker, which may have no right to make it
                 await self._read(name, path, results)
             except ImportError as error:
                 self._on_trouble(name, f"its results are not read: {explain(error)}")
                 return
             except Exception as error:  # of the reader; what a result means is told where it comes in
-                self._on_trouble(name, f"its results cannot be read: {explain(error)}")
+                if told != (told := explain(error)):  # it may stay so for ever
+                    self._on_trouble(name, f"its results cannot be read: {told}")
             delay = AGAIN
 
     async def _read(self, name: str, path: Path, results: Results) -> None:

@@ -123,6 +123,7 @@ def main() -> int:
         allow_open_files()
         errors = Outlet(2)
         logging.basicConfig(handlers=[Handler(errors)], level=logging.WARNING, force=True)
+        logging.captureWarnings(True)  # those of Python would be written at once, and wait for whoever reads them
         asyncio.run(run(settings, options))
         errors.close()
     except (config.ConfigError, InUse) as error:

@@ -243,4 +243,4 @@ class Lifecycle:
         return action(min(self._first_delay * 2**doublings, self._longest_delay), reason)
 
     def _none_left(self) -> str:
-        return f"no restart left of {self.budget} in {self.window:g} s"
+        return f"no restart left of {self.budget} in {self.window:g} s" if self.budget else "it has no restarts"

@@ -6,6 +6,7 @@ The folder is the worker's own: a worker in a container of its own can write the
 Results are the worker's by-product: a ring that cannot be made costs results, never frames.
 """
 
+import errno
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,14 @@ def results_path(ring: str | Path, worker: str) -> Path:
     """No camera's name has an `@`, so no other file is called so."""
     ring = Path(ring)
     return ring.parent / f"results@{worker}" / ring.name
+
+
+def make_folder(path: Path) -> None:
+    """Of that ring of results. OSError if it cannot be."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise OSError(errno.ENOTDIR, "this is no folder: remove it", str(path.parent)) from None
 
 
 class ResultSender:
@@ -47,7 +56,7 @@ class ResultSender:
     def _make(self) -> None:
         import shmring  # here, as in the worker's loop
         self._next_try = self._clock() + AGAIN
-        self._path.parent.mkdir(exist_ok=True)
+        make_folder(self._path)
         self._ring = shmring.Results(self._path, self._worker, self._model, max_readers=READERS, depth=DEPTH)
 
     def _send(self, frame, detections: Sequence[Detection]) -> None:

@@ -58,7 +58,7 @@ def _worker(watched: Watched, results: Results | None) -> dict:
     work = percentiles(record.works, 0.5, 0.99)
     return {
         "name": record.name, "level": watched.level.value, "policy": settings.policy, **_process(watched),
-        "fallback": watched.life.fell_back,
+        "fallback": watched.life.fell_back, "foreign": watched.is_foreign,
         "generation": record.generation, **_account(record),
         "age_p50": record.element_ages.get(50) if age[0] is None else age[0],
         "age_p99": record.element_ages.get(99) if age[1] is None else age[1],

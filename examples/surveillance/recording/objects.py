@@ -83,7 +83,9 @@ class Objects:
                 return True
             if branch.source and element in (branch.source, branch.pad):
                 self._remove(branch, branch.source, AGAIN)
-                self._on_trouble(f"the results of {worker} cannot be read: {error}")
+                if branch.told != error:  # it may stay so for ever
+                    branch.told = error
+                    self._on_trouble(f"the results of {worker} cannot be read: {error}")
                 return True
         return False
 
@@ -138,6 +140,7 @@ class _Branch:
         self.pad: Gst.Pad | None = None
         self.former: Gst.Element | None = None  # the source before
         self.due = 0.0  # monotonic seconds
+        self.told = ""  # why it could not be read the last time
         self.ended = False  # its worker ended the stream: the next one begins another
         self._answers = 0
 

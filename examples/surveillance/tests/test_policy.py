@@ -216,7 +216,7 @@ def test_a_best_effort_worker_that_is_stuck_is_left_alone_and_told_once():
     assert life.health("stuck", 6.0) is None and not ticks(life, 7, 99)
     life.health("ok", 100.0)
     assert life.phase is Phase.RUNNING
-    assert life.health("stuck", 109.0) == Leave("its lane is stuck; no restart left of 0 in 60 s")
+    assert life.health("stuck", 109.0) == Leave("its lane is stuck; it has no restarts")
 
 
 def test_a_worker_left_alone_is_killed_once_it_may_restart_again():
@@ -231,7 +231,7 @@ def test_a_worker_left_alone_is_killed_once_it_may_restart_again():
 
 def test_a_fallback_takes_over_from_a_worker_that_is_given_up():
     life = Lifecycle(0, fallback=True)
-    assert crash(life, 0.0) == FallBack(0.25, "crash; no restart left of 0 in 60 s")
+    assert crash(life, 0.0) == FallBack(0.25, "crash; it has no restarts")
     assert life.fell_back and life.phase is Phase.IDLE
     assert isinstance(crash(life, 20.0), GiveUp)
 
@@ -274,7 +274,7 @@ def test_a_worker_that_was_given_up_stays_so_until_it_is_mended():
     crash(old, 0.0)
     new = Lifecycle(0)
     new.restore(old.history(31.0), now=5.0, passed=9999.0)
-    assert new.phase is Phase.GIVEN_UP and "no restart left" in new.reason
+    assert new.phase is Phase.GIVEN_UP and "it has no restarts" in new.reason
     new.forgive()
     assert new.phase is Phase.IDLE and new.reason == ""
 

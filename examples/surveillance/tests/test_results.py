@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Results as they come back, without a ring: latencies, what the page gets, the state of their ring; and the sender, without one that can be made."""
 
+import asyncio
 import json
 from types import SimpleNamespace
 
 import pytest
-from surveillance import report, result_sender
+from surveillance import listener, report, result_sender
 from surveillance.record import Record
 from surveillance.results import MOST_KEPT, MOST_KEPT_BYTES, MOST_SHOWN, Results
 from surveillance.zones import Zone
@@ -128,3 +129,20 @@ def test_a_ring_that_cannot_be_made_costs_results_only_and_is_told_once(tmp_path
                                                 ("/run/a.b.sock", "x.lock", "/run/results@x.lock/a.b.sock")])
 def test_the_path_of_a_workers_results(ring, worker, path):
     assert str(result_sender.results_path(ring, worker)) == path
+
+
+def test_a_folder_of_results_that_cannot_be_is_told_once_and_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(listener, "AGAIN", 0.01)
+    (tmp_path / "results@person").write_text("something else")
+    told, tries = [], []
+    make_folder = listener.make_folder
+    monkeypatch.setattr(listener, "make_folder", lambda path: (tries.append(path), make_folder(path)))
+
+    async def listen():
+        listening = listener.Listener(tmp_path / "front.sock", STALL, lambda *_: None, lambda *trouble: told.append(trouble))
+        listening.keep_to(["person"], ())
+        while len(tries) < 20:
+            await asyncio.sleep(0.01)
+        await listening.stop()
+    asyncio.run(listen())
+    assert told == [("person", f"its results cannot be read: this is no folder: remove it: {tmp_path / 'results@person'}")]

@@ -98,6 +98,11 @@ def test_an_ill_worker_is_named(told):
     assert [trouble.worker for trouble in troubles(shot(1, camera(workers=[told])))] == ["w"]
 
 
+def test_a_worker_that_is_not_there_yet_is_not_said_to_be_below_its_level():
+    told = camera(workers=[worker("a", "waiting", "starting", level_kept=False), worker("b", "waiting", "starting", level_kept=False, foreign=True)])
+    assert [trouble.text for trouble in troubles(shot(1, told))] == ["is not there yet", "is not there yet; others start it"]
+
+
 def test_a_disk_that_does_not_take_the_recording_is_a_fault():
     report = {"disk": "full", "error": "No space left on device", "clips_disk": "ok", "clips_error": ""}
     found = troubles(shot(1, camera(workers=[worker("recorder")], reports={"recorder": report, "person": {"age": 0.1}})))

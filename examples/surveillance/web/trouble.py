@@ -67,6 +67,9 @@ def _of_worker(camera: str, worker: dict, last_words: Mapping[tuple[str, str], s
         return [Trouble("warning", camera, name, _sentence("is gone and will be started again", reason), worker.get("since"))]
     if state == "dead":
         return [Trouble("warning", camera, name, _sentence("is gone", reason), worker.get("since"))]
+    if phase == "starting":
+        return [Trouble("warning", camera, name, "is not there yet" + ("; others start it" if worker.get("foreign") else ""),
+                        worker.get("since"))]
     if worker.get("level_kept") is False and state != "starved":
         return [Trouble("warning", camera, name, f"does not keep its level, {worker.get('level')}", worker.get("since"))]
     return []
