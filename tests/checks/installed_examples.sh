@@ -18,7 +18,7 @@ PKG_CONFIG_PATH=$(dirname "$package") PKG_CONFIG_SYSROOT_DIR=$work/root
 LD_LIBRARY_PATH=$(dirname "$(dirname "$package")")
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH
 
-echo 1..17
+echo 1..19
 number=0
 check() {
   number=$((number + 1)) title=$1
@@ -37,7 +37,7 @@ done
 awk -v folder="$work" '/^```/ { file = ""; begins = /^```(c|cpp)$/; next } begins { file = folder "/guide_" $2; begins = 0 }
     file { print > file }' "$root/docs/guides/c.md"
 # shellcheck disable=SC2086
-for name in publisher reader; do
+for name in publisher reader worker; do
   check "the guide's $name.c compiles" $cc -std=c11 -Wall -Wextra -Werror "guide_$name.c" -o "guide_c_$name" $flags
   check "the guide's $name.cpp compiles" $cxx -std=c++17 -Wall -Wextra -Werror "guide_$name.cpp" -o "guide_cpp_$name" $flags
 done
