@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "command.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +14,7 @@
 #include <shmring/shmring.hpp>
 
 #include "arguments.hpp"
+#include "complain.hpp"
 #include "hz.hpp"
 #include "results.hpp"
 #include "rings.hpp"
@@ -35,16 +37,14 @@ int show(const std::string& path, bool json, double watch) {
     const std::uint64_t now = shmring_now();
     if (clear_screen) fmt::print("\033[H\033[2J");
     fmt::print("{}", json ? to_json(path, stats, now) + "\n" : to_text(path, stats, now));
-    // The output is closed, or the disk is full: nothing is left to do.
-    if (std::fflush(stdout) != 0) return no_ring;
-    if (watch <= 0) return ok;
+    if (std::fflush(stdout) != 0 || watch <= 0) return ok;
     if (!json && !clear_screen) fmt::print("\n");
     std::this_thread::sleep_for(std::chrono::duration<double>(watch));
   }
 }
 
 int no_ring_in(const std::string& path) {
-  fmt::print(stderr, "shmring: {}: no ring has a publisher here\n", path);
+  complain(path + ": no ring has a publisher here");
   return no_ring;
 }
 
@@ -70,21 +70,33 @@ int run_one(const std::string& command, const Arguments& with) {
   return show(with.path, with.json, with.watch);
 }
 
+// Else the next file or socket that is opened would be the output. Writing there fails as before.
+void fill_standard_descriptors() {
+  for (int descriptor = open("/dev/null", O_RDONLY); descriptor >= 0; descriptor = dup(descriptor))
+    if (descriptor > STDERR_FILENO) {
+      close(descriptor);
+      return;
+    }
+}
+
 }  // namespace
 
 int shmring::tools::run(int argc, const char* const* argv) {
+  fill_standard_descriptors();
   CLI::App app("", "shmring");
   Arguments arguments;
   define(app, arguments);
   try {
     app.parse(argc, argv);
-    return run_one(app.get_subcommands().front()->get_name(), arguments);
+    const int status = run_one(app.get_subcommands().front()->get_name(), arguments);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    complain("the output was not taken: it is closed, or the disk is full");
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? ok : bad_usage;
   } catch (const std::system_error& error) {  // its text begins with the file
-    fmt::print(stderr, "shmring: {}\n", error.what());
+    complain(error.what());
   } catch (const std::exception& error) {
-    fmt::print(stderr, "shmring: {}: {}\n", arguments.path, error.what());
+    complain(arguments.path + ": " + error.what());
   }
   return no_ring;
 }

@@ -10,6 +10,7 @@
 
 #include <shmring/results.hpp>
 
+#include "complain.hpp"
 #include "interrupt.hpp"
 #include "text.hpp"
 
@@ -32,7 +33,7 @@ bool results(const std::string& path, std::uint64_t count) {
       break;  // the publisher is gone
     }
   }
-  if (reader.refused() > 0) fmt::print(stderr, "shmring: {}: {} frames were no results\n", path, reader.refused());
+  if (reader.refused() > 0) complain(fmt::format("{}: {} frames were no results", path, reader.refused()));
   return shown > 0;
 }
 

@@ -20,12 +20,15 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds patience{500};
 
 std::vector<fs::path> sockets_of(const fs::path& path) {
-  if (!fs::is_directory(path)) {
-    if (!fs::exists(path)) throw std::system_error(ENOENT, std::generic_category(), path.string());
+  std::error_code failed;
+  if (const auto status = fs::status(path, failed); !fs::is_directory(status)) {
+    if (failed) throw std::system_error(failed, path.string());
     return {path};
   }
   std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(path)) {
+  const fs::directory_iterator entries(path, failed);
+  if (failed) throw std::system_error(failed, path.string());
+  for (const auto& entry : entries) {
     std::error_code gone;
     if (entry.is_socket(gone)) found.push_back(path == "." ? entry.path().filename() : entry.path());
   }

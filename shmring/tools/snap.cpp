@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -19,6 +20,8 @@
 #include <fmt/format.h>
 
 #include <shmring/shmring.hpp>
+
+#include "interrupt.hpp"
 
 namespace shmring::tools {
 namespace {
@@ -30,7 +33,7 @@ class NewFile {
  public:
   explicit NewFile(const std::string& path) : path_(path), draft_(path + "." + std::to_string(getpid())) {
     descriptor_ = open(draft_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), draft_);
+    if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), path_);
   }
   ~NewFile() {
     close(descriptor_);
@@ -51,7 +54,9 @@ class NewFile {
     }
   }
   void keep() {
-    fs::rename(draft_, path_);
+    std::error_code failed;
+    fs::rename(draft_, path_, failed);
+    if (failed) throw std::system_error(failed, path_);
     draft_.clear();
   }
 
@@ -76,10 +81,27 @@ void write_array(const NewFile& file, const std::byte* at, const shmring_array& 
 
 std::string name_of_reader() { return "snap-" + std::to_string(getpid()); }
 
-void snap_array(const std::string& path, NewFile& file, double timeout) {
+// The end of the wait for a frame.
+class Patience {
+ public:
+  explicit Patience(double seconds)
+      : seconds_(seconds), end_(shmring_now() + static_cast<std::uint64_t>(seconds * 1e9)) {}
+  // Throws when the wait is over.
+  void check() const {
+    if (interrupt_.asked()) throw std::runtime_error("interrupted before a frame came");
+    if (shmring_now() > end_) throw std::runtime_error(fmt::format("no frame came within {:g} s", seconds_));
+  }
+
+ private:
+  const Interrupt interrupt_;
+  const double seconds_;
+  const std::uint64_t end_;
+};
+
+void snap_array(const std::string& path, NewFile& file, const Patience& patience) {
   Reader reader({.socket_path = path, .worker = name_of_reader(), .drop_policy = SHMRING_LATEST, .reconnect = false});
-  const auto frame = reader.latest(std::chrono::nanoseconds(static_cast<std::int64_t>(timeout * 1e9)));
-  if (!frame) throw std::runtime_error(fmt::format("no frame came within {:g} s", timeout));
+  std::optional<Frame> frame;
+  while (!(frame = reader.latest(std::chrono::milliseconds(50)))) patience.check();
   const shmring_array array = frame->array();
   const std::string header = npy_header(array);
   file.write(header.data(), header.size());
@@ -87,7 +109,7 @@ void snap_array(const std::string& path, NewFile& file, double timeout) {
 }
 
 // gst-launch-1.0 is the converter that there is for every format.
-void snap_picture(const std::string& path, const NewFile& file, const char* encoder, double timeout) {
+void snap_picture(const std::string& path, const NewFile& file, const char* encoder, const Patience& patience) {
   const std::string place = "socket-path=" + path, worker = "worker=" + name_of_reader();
   const std::vector<const char*> words = {"gst-launch-1.0",
                                           "-q",
@@ -116,15 +138,16 @@ void snap_picture(const std::string& path, const NewFile& file, const char* enco
   if (failed != 0)
     throw std::runtime_error(
         "gst-launch-1.0, which makes the picture, cannot be run; install gstreamer1.0-tools, or write a .npy file");
-  const std::uint64_t end = shmring_now() + static_cast<std::uint64_t>(timeout * 1e9);
   int status = 0;
-  while (waitpid(child, &status, WNOHANG) == 0) {
-    if (shmring_now() > end) {
-      kill(child, SIGKILL);
-      waitpid(child, &status, 0);
-      throw std::runtime_error(fmt::format("no frame came within {:g} s", timeout));
+  try {
+    while (waitpid(child, &status, WNOHANG) == 0) {
+      patience.check();
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  } catch (...) {
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    throw;
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || lseek(file.descriptor(), 0, SEEK_CUR) == 0)
     throw std::runtime_error("gst-launch-1.0 made no picture of the frame");
@@ -151,11 +174,12 @@ void snap(const std::string& path, const std::string& file, double timeout) {
   if (!png && !jpeg && ending != ".npy")
     throw std::runtime_error(fmt::format("{} ends with none of .png, .jpg and .npy", file));
   inspect(path);  // a reader would wait for the publisher
+  const Patience patience(timeout);
   NewFile made(file);
   if (ending == ".npy")
-    snap_array(path, made, timeout);
+    snap_array(path, made, patience);
   else
-    snap_picture(path, made, png ? "pngenc" : "jpegenc", timeout);
+    snap_picture(path, made, png ? "pngenc" : "jpegenc", patience);
   made.keep();
 }
 

@@ -65,7 +65,7 @@ std::string to_json(const std::string& path, const Stats& stats, std::uint64_t n
   json.update(fields(stats.ring));
   auto& accounts = json["accounts"] = ordered_json::array();
   for (const auto& account : stats.accounts) accounts.push_back(fields(account));
-  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  return printable(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 std::string to_text(const std::string& path, const Stats& stats, std::uint64_t now) {

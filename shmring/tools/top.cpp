@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -56,12 +57,12 @@ class Screen {
   // What fits: a longer page would scroll its head away.
   static std::string cut(const std::string& page) {
     winsize size{};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return page;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return page;
     std::string text;
     std::size_t begin = 0;
     for (int line = 1; line < size.ws_row && begin < page.size(); ++line) {
       const std::size_t end = std::min(page.find('\n', begin), page.size());
-      text += page.substr(begin, std::min<std::size_t>(end - begin, size.ws_col)) + "\n";
+      text += fmt::format("{:.{}}\n", std::string_view(page).substr(begin, end - begin), size.ws_col);
       begin = end + 1;
     }
     return text;
@@ -84,9 +85,12 @@ bool top(const std::string& path, double interval, std::uint64_t count, Order or
   std::uint64_t due = now.front().at;
   const auto step = static_cast<std::uint64_t>(interval * 1e9);
   for (std::uint64_t shown = 0; count == 0 || shown < count;) {
-    due += step;
-    for (std::uint64_t at = shmring_now(); at < due && !interrupt.asked(); at = shmring_now()) {
-      const char key = screen.key(static_cast<double>(due - at) / 1e9 + 0.001);
+    due = std::max(due + step, shmring_now());
+    // A look may take longer than the interval; a key is heard nevertheless.
+    for (bool over = false; !over && !interrupt.asked();) {
+      const std::uint64_t at = shmring_now();
+      over = at >= due;
+      const char key = screen.key(over ? 0 : static_cast<double>(due - at) / 1e9 + 0.001);
       if (key == 'q') return true;
       if (key == 0) continue;
       if (key == 'r') sorting.reverse = !sorting.reverse;

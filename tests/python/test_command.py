@@ -2,19 +2,22 @@
 """The command `shmring` on real rings: list, top, hz, results, snap. `stat` is in test_inspect.py."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 
 import numpy as np
 import pytest
 import shmring
-from conftest import eventually, pattern
+from conftest import attach, eventually, pattern
 
 RINGS = ["door", "front", "lab", "yard"]
 
@@ -101,12 +104,45 @@ def test_top_ends_when_its_output_is_closed(folder):
         shown.wait()
 
 
+@pytest.mark.parametrize("words", [("list", "."), ("list", "--json", "."), ("stat", "yard.sock"), ("top", "--count", "1", "."),
+                                   ("hz", "--seconds", "0.1", "front.sock")])
+def test_an_output_that_takes_nothing_is_said(folder, words):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        shown = subprocess.run(["shmring", *words], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert shown.returncode == 1 and "the output was not taken" in shown.stderr
+    # The ring's socket is not taken for the output.
+    shown = subprocess.run(["sh", "-c", 'shmring "$@" >&-', "sh", *words], cwd=folder, stderr=subprocess.PIPE, text=True, check=False)
+    assert shown.returncode == 1 and "the output was not taken" in shown.stderr
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "<&- >&- 2>&-"])
+def test_complaints_that_are_not_taken_change_no_status(tmp_path, redirection):
+    assert subprocess.run(["sh", "-c", f"shmring list none {redirection}"], cwd=tmp_path, check=False).returncode == 1
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    for place in tmp_path / "none", tmp_path / "none/at/all":
+        assert command("list", place).stderr == f"shmring: {place}: No such file or directory\n"
+    (tmp_path / "file").touch()
+    place = tmp_path / "file/below"
+    assert command("list", place).stderr == f"shmring: {place}: Not a directory\n"
+
+
+def test_names_move_no_cursor(path):
+    with shmring.Publisher(path, format="GRAY8", width=64, height=48), shmring.Reader(path, worker="k\u00e4se\u009b31m") as reader:
+        attach(reader)
+        for words in ("stat", path), ("stat", "--json", path), ("list", "--json", path), ("top", "--count", "1", path):
+            shown = command(*words).stdout
+            assert "\u009b" not in shown and "k\u00e4se" in shown
+
+
 class Terminal:
     """`shmring top` in a terminal of its own."""
 
-    def __init__(self, *words):
+    def __init__(self, *words, rows=24, columns=200):
         self.pid, self.screen = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.execvp("shmring", ["shmring", "top", *map(str, words)])
         self.text = ""
 
@@ -144,6 +180,32 @@ def test_top_leaves_the_terminal_as_it_was_when_a_signal_ends_it(folder, number)
     os.kill(terminal.pid, number)
     assert terminal.end() == 0
     assert terminal.text.endswith("\033[?25h\033[?1049l")
+
+
+def test_top_is_ended_by_a_key_though_a_look_takes_longer_than_the_interval(folder):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        silent.bind(str(folder / "silent.sock"))
+        silent.listen()
+        terminal = Terminal(folder, "--interval", "0.05")
+        terminal.read_until("by name\r")
+        os.write(terminal.screen, b"q")
+        assert terminal.end() == 0
+
+
+def test_top_cuts_lines_between_characters(path):
+    with shmring.Publisher(path, format="GRAY8", width=64, height=48), shmring.Reader(path, worker="\u00e4" * 20) as reader:
+        attach(reader)
+        terminal = Terminal(path, "--interval", "0.05", columns=7)
+        terminal.read_until("  " + "\u00e4" * 5 + "\r")  # os.read(…).decode() refuses half a character
+        os.write(terminal.screen, b"q")
+        assert terminal.end() == 0
+
+
+def test_top_shows_a_page_in_a_terminal_that_says_it_has_no_rows(folder):
+    terminal = Terminal(folder, "--interval", "0.05", rows=0)
+    terminal.read_until("yard.sock")
+    os.write(terminal.screen, b"q")
+    assert terminal.end() == 0
 
 
 def test_hz_measures_for_as_long_as_it_is_told(camera, path):
@@ -236,6 +298,18 @@ def test_snap_that_fails_says_why_and_leaves_no_file(path, tmp_path, file, words
     with shmring.Publisher(path, format="GRAY8", width=64, height=48):
         shown = command("snap", path, tmp_path / file, "--timeout", "0.2")
     assert (shown.returncode, shown.stdout) == (1, "") and words in shown.stderr
+    assert not list(tmp_path.glob("frame*"))
+
+
+@pytest.mark.parametrize("name", ["frame.npy", "frame.png"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_snap_that_is_interrupted_leaves_no_file_and_no_reader(path, tmp_path, spawn, name, number):
+    with shmring.Publisher(path, format="GRAY8", width=64, height=48) as publisher:
+        child = spawn("shmring", "snap", path, tmp_path / name, "--timeout", "3600")
+        eventually(lambda: publisher.stats()["readers"] == 1)
+        child.signal(number)
+        assert child.end()[1] == 1
+        eventually(lambda: publisher.stats()["readers"] == 0)
     assert not list(tmp_path.glob("frame*"))
 
 
