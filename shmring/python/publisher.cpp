@@ -76,7 +76,7 @@ class Buffer {
       PyErr_SetString(PyExc_TypeError, text.c_str());
       throw py::error_already_set();
     }
-    if (outlive_interpreter([&] { return PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE); }) == 0) return;
+    if (outlive_interpreter([&] { return PyObject_GetBuffer(object.ptr(), &view_, PyBUF_ND); }) == 0) return;
     if (PyErr_ExceptionMatches(PyExc_ValueError) == 0 && PyErr_ExceptionMatches(PyExc_BufferError) == 0)
       throw py::error_already_set();
     PyErr_Clear();
@@ -86,6 +86,10 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   const void* data() const { return view_.buf; }
+  // Tells whether it is an array of that many rows and columns.
+  bool has_sides(std::uint32_t rows, std::uint32_t columns) const {
+    return view_.ndim >= 2 && view_.shape[0] == rows && view_.shape[1] == columns;
+  }
   std::uint64_t size() const { return static_cast<std::uint64_t>(view_.len); }
 
  private:
@@ -171,6 +175,18 @@ template <class Call>
 shmring_status without_gil(Call call) {
   const WithoutGil others_may_run;
   return call();
+}
+
+// Such an array has as many bytes as a right one, and would be a picture of stripes.
+void refuse_exchanged_sides(const shmring_format& format, const Buffer& buffer, const py::handle& data) {
+  if (format.width == format.height || format.pixel_format == SHMRING_BYTES ||
+      !buffer.has_sides(format.width, format.height))
+    return;
+  raise(SHMRING_INVALID, std::string("a frame of ") + format_name(format.pixel_format) + " " +
+                             std::to_string(format.width) + "x" + std::to_string(format.height) + " has " +
+                             std::to_string(format.height) + " rows and " + std::to_string(format.width) +
+                             " columns, not" + described(data) +
+                             ": exchange width and height of the publisher, or of the array");
 }
 
 }  // namespace
@@ -295,6 +311,7 @@ py::object Publisher::publish(const Arguments& arguments) {
       raise(SHMRING_INVALID, "the data has " + std::to_string(buffer.size()) + " bytes, which is shorter than size " +
                                  std::to_string(info.size));
     }
+    refuse_exchanged_sides(format_->format, buffer, given.data);
     fit(info, given.data);
     status = without_gil([&] { return shmring_publisher_write(ring->handle, buffer.data(), &info); });
   }

@@ -145,6 +145,15 @@ def test_after_every_wrong_call_all_goes_on(publisher, reader):
     assert publisher.stats()["loaned"] == 0
 
 
+@pytest.mark.parametrize("name, sides", [("GRAY8", ()), ("BGR", (3,)), ("BGRA", (4,))])
+def test_a_picture_whose_sides_are_exchanged_is_refused(path, name, sides):
+    with shmring.Publisher(path, format=name, width=64, height=48) as publisher:
+        text = answer(shmring.Invalid, lambda: publisher.publish(np.zeros((64, 48, *sides), "uint8")))
+        assert f"a frame of {name} 64x48 has 48 rows and 64 columns, not" in text and "height" in text
+        assert publisher.publish(np.zeros((48, 64, *sides), "uint8")) == 1
+        assert publisher.publish(bytes(publisher.stats()["slot_size"])) == 2  # bytes have no sides
+
+
 def test_a_frame_cannot_be_pickled_and_says_what_can(publisher, reader):
     publisher.publish(IMAGE)
     frame = reader.read()
