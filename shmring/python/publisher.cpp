@@ -177,7 +177,7 @@ shmring_status without_gil(Call call) {
   return call();
 }
 
-// Such an array has as many bytes as a right one, and would be a picture of stripes.
+// Refuses exchanged rows and columns: the bytes are as many as those of a right one, and would be a picture of stripes.
 void refuse_exchanged_sides(const shmring_format& format, const Buffer& buffer, const py::handle& data) {
   if (format.width == format.height || format.pixel_format == SHMRING_BYTES ||
       !buffer.has_sides(format.width, format.height))
