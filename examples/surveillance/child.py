@@ -121,7 +121,10 @@ class Child:
         ours.close()
         self._log.close()
         self._socket = self._process = None
-        self._on_exit(f"killed by {_name(-code)}" if code < 0 else f"ended with code {code}")
+        reason = f"killed by {_name(-code)}" if code < 0 else f"ended with code {code}"
+        if code > 0 and (last := self._log.last_line):
+            reason += f", the last line of its log: {last}"
+        self._on_exit(reason)
 
 
 def _name(number: int) -> str:

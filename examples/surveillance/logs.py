@@ -23,6 +23,8 @@ PER_SECOND, BURST = 100_000, 4_000_000  # bytes of one child that go into its fi
 CHUNK = 1 << 18  # bytes read at once …
 PAUSE = 0.01  # … and seconds until the next: a child that prints more than that is slowed down
 LAST = 1 << 20  # bytes read after its end
+MOST_TAIL = 2000  # bytes kept in memory; its last line is among them
+MOST_LAST_LINE = 200  # characters
 WAITING = 1000  # lines that wait for a descriptor
 MOST_LINE = 8000  # characters of one of the manager's own log messages
 
@@ -38,11 +40,19 @@ class Log:
         self._allowance = Allowance(PER_SECOND, BURST)
         self._untold = 0  # bytes dropped of which the file does not tell yet
         self._trouble = ""
+        self._tail = b""
         self._reading = -1
+
+    @property
+    def last_line(self) -> str:
+        """That the child printed; it is most often why it ended."""
+        lines = [line.strip() for line in self._tail.decode(errors="replace").splitlines()]
+        return clean(next((line for line in reversed(lines) if line), ""), MOST_LAST_LINE)
 
     def open(self) -> int:
         """The descriptor for the child, to be closed by the caller once the child has it. Needs a running loop."""
         self.close()
+        self._tail = b""
         self._reading, writing = os.pipe()
         os.set_blocking(self._reading, False)
         with contextlib.suppress(OSError):  # more room where the user may have it
@@ -81,6 +91,7 @@ class Log:
         if not data:
             self._forget()
             return False
+        self._tail = (self._tail + data)[-MOST_TAIL:]
         self._write(data)
         return True
 

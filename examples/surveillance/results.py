@@ -43,7 +43,7 @@ class Results:
     def find(self, sequence: int | None) -> str | None:
         """The result of that frame as JSON, or else the newest one."""
         newest = self._kept[-1][1] if self._kept else None
-        return next((text for number, text in self._kept if sequence is not None and number == sequence), newest)
+        return next((text for number, text in reversed(self._kept) if sequence is not None and number == sequence), newest)
 
     def begin(self) -> None:
         """A new reader, which counts from nothing."""

@@ -51,6 +51,7 @@ class Supervisor:
         self._starting = asyncio.Lock()  # held while a process is made: who stops it must know it
         self._stopping = False
         self._album_every = album_every
+        self._said: messages.Said | None = None  # by capture, the last time
         self._pulse = Pulse(camera.ring.stall_timeout, TICK)
         for sub in ("logs", "album"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
@@ -172,7 +173,9 @@ class Supervisor:
             case messages.Health() if not self._stopping:  # at the end everybody leaves
                 self._take_health(message)
             case messages.Said():
-                self._say(self.capture, message.kind, message.text)
+                if message != self._said or not self._is_old_news(self.capture):
+                    self._say(self.capture, message.kind, message.text)
+                self._said = message
 
     def _take_health(self, message: messages.Health) -> None:
         watched = self.workers.get(message.worker)

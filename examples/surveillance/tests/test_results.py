@@ -34,6 +34,15 @@ def test_a_latency_is_kept():
     assert list(results.latencies) == [0.25] and json.loads(results.find(1))["latency"] == 0.25
 
 
+def test_of_two_frames_of_one_number_the_newer_one_is_found():
+    """Numbers begin anew with each publisher."""
+    results = made()
+    results.took(result(5, (0, 0, 1, 1)), now=10.0, at=1.7e9)
+    results.took(result(5, (0, 0, 2, 2)), now=11.0, at=1.7e9)
+    results.took(result(6), now=12.0, at=1.7e9)
+    assert json.loads(results.find(5))["objects"][0]["box"] == [0, 0, 2, 2]
+
+
 @pytest.mark.parametrize("latency", [None, -0.001, 1e10])
 def test_a_time_that_cannot_be_is_no_latency(latency):
     results = made()

@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections import namedtuple
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -185,13 +186,33 @@ def test_a_worker_that_always_dies_is_given_up_and_the_others_go_on(tmp_path):
     asyncio.run(scenario())
 
 
-def test_a_command_that_does_not_exist_is_given_up_with_its_reason_in_the_log(tmp_path):
+def test_a_command_that_does_not_exist_is_given_up_with_its_reason_in_event_and_log(tmp_path):
     async def scenario():
         made = System(tmp_path, bad=(["/no/such/program"], "best-effort"))
         await made.supervisor.start()
         await made.until(lambda: made.seen("give-up", "bad"))
         await made.supervisor.stop()
         assert "/no/such/program" in (tmp_path / "out/logs/bad.log").read_text()
+        assert "ended with code 127, the last line of its log: nice: " in (text := made.seen("give-up", "bad")[0].text) and "/no/such/program" in text
+
+    asyncio.run(scenario())
+
+
+def test_in_an_outage_the_same_error_is_told_no_more_and_another_one_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "QUIET_AFTER", 2)
+    (tmp_path / "why").write_text("no camera")
+    fails = f"from surveillance.channel import Sender\nSender().send('error', text=open('{tmp_path}/why').read())\nraise SystemExit(1)"
+
+    async def scenario():
+        made = System(tmp_path, one=(LIVES, "high"))
+        made.supervisor.camera = replace(made.supervisor.camera, capture=tuple(python(fails)))
+        await made.supervisor.start()
+        await made.until(lambda: made.supervisor.capture.life.failures >= 4)
+        assert [event.text for event in made.seen("error")] == ["no camera"] * 2 and len(made.seen("outage")) == 1
+        (tmp_path / "why").write_text("another camera")
+        await made.until(lambda: len(made.seen("error")) == 3)
+        await made.supervisor.stop()
+        assert made.seen("error")[2].text == "another camera"
 
     asyncio.run(scenario())
 
