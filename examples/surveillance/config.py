@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Ring:
-    stall_timeout: float = 2.0  # seconds without progress before a worker counts as stuck
+    stall_timeout: float = 30.0  # seconds without progress before a worker counts as stuck; as of the elements
     depth: int = 8  # the most frames a reader may let wait
     max_held: int = 3
     reconnect: float = 60.0  # seconds without a frame after which the camera is asked anew; 0: never

@@ -25,7 +25,7 @@ def test_the_readmes_file_is_right(tmp_path):
     text = (Path(surveillance.__file__).parent / "README.md").read_text(encoding="utf-8")
     (tmp_path / "front.toml").write_text(text.split("```toml\n")[1].split("```")[0])
     camera, = config.load(tmp_path / "front.toml").cameras
-    assert (camera.readers, camera.workers[0].fallback[-1]) == (8, "surveillance.workers.flow")
+    assert (camera.readers, camera.workers[0].fallback[-1]) == (3, "surveillance.workers.flow")
 
 
 @pytest.mark.parametrize("table, sentence", [
@@ -49,6 +49,10 @@ def test_the_readmes_file_is_right(tmp_path):
 def test_a_mistake_is_told_in_a_sentence(table, sentence):
     with pytest.raises(config.ConfigError, match="(?s).*" + sentence.replace("[", r"\[")):
         config.parse(table)
+
+
+def test_without_a_table_a_worker_may_take_as_long_over_a_frame_as_with_the_elements():
+    assert config.parse({"worker": [worker()]}).cameras[0].ring == config.Ring(stall_timeout=30.0, depth=8, max_held=3, reconnect=60.0, max_readers=0)
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path):
