@@ -27,11 +27,13 @@ from .web import settings as web_settings  # noqa: E402
 from .web.server import serve  # noqa: E402
 
 MOST_FILES = 65536  # open at once; a worker takes some ten, with its ring of results
+PACKAGE = "/usr/share/frame-supplier-surveillance"  # where the command frame-supplier finds this
 PIPE = 5.0  # s that a pipe may take to give the file, at the start
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python3 -m surveillance.manage", description=__doc__)
+    is_installed = Path(__file__).is_relative_to(PACKAGE)
+    parser = argparse.ArgumentParser(prog="frame-supplier" if is_installed else "python3 -m surveillance.manage", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="cameras and workers: a TOML file")
     parser.add_argument("--folder", type=Path, default=Path("surveillance"),
                         help="where state, events, logs and recordings are kept (default: ./surveillance)")
