@@ -340,6 +340,13 @@ shmring_status shmring_results_open(const shmring_results_options* given, shmrin
     results->worker = text_of(o.worker);
     results->model = text_of(o.model);
     results->ring = text_of(o.ring);
+    // Names that no result may have are told now, not with each result.
+    FrameResult named;
+    named.ring = results->ring;
+    named.worker = results->worker;
+    named.model = results->model;
+    std::string json;
+    if (const Status status = json_of(named, json); status != SHMRING_OK) return status;
     shmring_publisher_options options = SHMRING_PUBLISHER_OPTIONS_INIT;
     options.socket_path = o.socket_path;
     options.perms = o.perms;

@@ -132,6 +132,54 @@ def test_what_is_of_another_type_is_a_type_error(results):
         results.send(None, extra=nested)
 
 
+@pytest.mark.parametrize("wrong, place", [
+    ({"score": float("nan")}, "score"), ({"score": np.float32("inf")}, "score"), ({"box": (0, 0, float("nan"), 1)}, "box"),
+    ({"box": np.array([0, np.inf, 1, 1])}, "box"), ({"keypoints": [(1, float("nan"))]}, "keypoints"),
+    ({"attributes": {"a": float("nan")}}, "attributes"),
+])
+def test_the_field_that_is_not_finite_is_named(results, wrong, place):
+    with pytest.raises(shmring.Invalid, match=rf"the result is refused: objects\[0\]\.{place} "):
+        results.send(None, [shmring.Object(**{"label": "a", "score": 1, "box": (0, 0, 1, 1), **wrong})])
+
+
+@pytest.mark.parametrize("given, words", [
+    ({"objects": None}, "objects is a list of shmring.Object, not NoneType"), ({"objects": "ab"}, "objects is a list of shmring.Object, not str"),
+    ({"objects": PERSON}, "objects is a list of shmring.Object, not Object"), ({"objects": [PERSON, "a"]}, "objects[1] is a shmring.Object, not str"),
+    ({"objects": [("a", 1, (0, 0, 1, 1))]}, "objects[0] is a shmring.Object, not tuple"),
+    ({"objects": [{"label": "a"}]}, "objects[0] is a shmring.Object, not dict"),
+    ({"objects": [shmring.Object("a", 1, None)]}, "objects[0].box is a list of 4 numbers, not NoneType"),
+    ({"objects": [shmring.Object("a", 1, (0, 0, 1, 1), polygon=5)]}, "objects[0].polygon is a list of points, not int"),
+    ({"objects": [shmring.Object("a", 1, (0, 0, 1, 1), keypoints=[1, 2])]}, "objects[0].keypoints[0] is a list of numbers, not int"),
+    ({"classes": {"a": 1}}, "classes is a list of pairs (label, score), not dict"),
+    ({"classes": ("a", 1)}, "classes[0] is a pair (label, score), not 'a'"),
+    ({"ring": 5}, "ring is the path of a socket, a string or a pathlib.Path, not int"),
+])
+def test_what_is_no_list_or_object_is_named(results, given, words):
+    with pytest.raises(TypeError) as raised:
+        results.send(None, **given)
+    assert str(raised.value) == words
+
+
+@pytest.mark.parametrize("given", [[PERSON], "frame", np.zeros((48, 64))])
+def test_what_is_no_frame_is_a_type_error(results, given):
+    """Else a call that leaves the frame out would send a result of nothing."""
+    with pytest.raises(TypeError, match="frame is a frame, .* not (list|str|ndarray)"):
+        results.send(given)
+    assert results.stats()["published"] == 0
+
+
+@pytest.mark.parametrize("wrong", [{"worker": 5}, {"worker": "x" * 256}, {"worker": "a\n"}, {"model": "x" * 256}])
+def test_a_wrong_name_is_refused_at_once(path, wrong):
+    with pytest.raises(shmring.Invalid, match="the result is refused: (worker|model) "):
+        shmring.Results(path, **wrong)
+
+
+@pytest.mark.parametrize("timeout", ["1", b"1", [1]])
+def test_a_timeout_of_another_type_is_named(reader, timeout):
+    with pytest.raises(TypeError, match="timeout"):
+        reader.read(timeout)
+
+
 def test_the_ring_grows_with_its_results_up_to_64_kib(results, reader):
     sizes = 0, 5000, 9000, 60000, 10
     for size in sizes:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Results: what a worker found in a frame, sent through a ring of their own and read from it."""
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -86,6 +87,8 @@ class Result:
         return _encode(self)
 
 
+_OBJECT_FIELDS = tuple(field.name for field in dataclasses.fields(Object))
+
 for _class in (Object, Classification, Result):
     _class.__module__ = "shmring"
 
@@ -110,6 +113,7 @@ class Results:
     def __init__(self, socket_path, worker=None, model=None, *, max_readers=8, depth=64, perms=0o600):
         self.worker = worker or worker_name()
         self.model = model or ""
+        _encode(Result(worker=self.worker, model=self.model))
         self._slot_size = 4096
         self._growing = threading.Lock()
         self._publisher = Publisher(socket_path, slot_size=self._slot_size, caps=RESULT_CAPS, drop_policy="drop-oldest",
@@ -128,6 +132,8 @@ class Results:
 
         Raises Invalid, and sends nothing, where a field is outside its limits, and TypeError where it is of another type.
         """
+        if frame is not None and not any(hasattr(frame, name) for name in ("ring", "sequence", "pts", "width", "height")):
+            raise TypeError(f"frame is a frame, an object with some of ring, sequence, pts, width and height, or None, not {type(frame).__name__}")
         taken_at = getattr(frame, "taken_at", None)
         if took is None and taken_at is not None:
             took = time.monotonic_ns() - taken_at
@@ -189,34 +195,73 @@ def _captured_at(frame):
 def _encode(result):
     """The JSON of a result, which the library took. Empty texts, sides of 0 and what is None are left out."""
     fields = {
-        "ring": os.fsencode(result.ring).decode(errors="replace") or None, "sequence": result.sequence, "pts": result.pts,
+        "ring": _text_of_path(result.ring) or None, "sequence": result.sequence, "pts": result.pts,
         "width": result.width or None, "height": result.height or None, "worker": result.worker or None, "model": result.model or None,
-        "took": result.took, "objects": [_fields(each) for each in result.objects],
-        "classes": [{"label": label, "score": score} for label, score in result.classes] or None, "extra": result.extra or None,
+        "took": result.took,
+        "objects": [_fields(each, f"objects[{index}]") for index, each in enumerate(_list(result.objects, "objects", "shmring.Object"))],
+        "classes": [_class_fields(each, index) for index, each in enumerate(_list(result.classes, "classes", "pairs (label, score)"))] or None,
+        "extra": result.extra or None,
     }
+    fields = {name: value for name, value in fields.items() if value is not None}
     try:
-        text = json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False, allow_nan=False,
-                          separators=(",", ":"), default=_plain)
-        data = text.encode()
+        data = _dump(fields, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:  # NaN, an unpaired surrogate, a list within itself
+        _name_what_is_not_finite(fields)
         raise Invalid(f"the result is refused: {error}") from None
     check_result(data)
     return data
 
 
-def _fields(found):
-    fields = {"label": found.label, "score": found.score, "box": list(found.box)}
+def _dump(fields, allow_nan):
+    return json.dumps(fields, ensure_ascii=False, allow_nan=allow_nan, separators=(",", ":"), default=_plain)
+
+
+def _name_what_is_not_finite(fields):
+    """Raises Invalid with the name of a field that should be a number and is NaN or infinite: the library knows the names."""
+    try:
+        data = _dump(json.loads(_dump(fields, allow_nan=True), parse_constant=lambda _: None), allow_nan=False).encode()
+    except (ValueError, RecursionError):  # it is something else
+        return
+    check_result(data)
+
+
+def _text_of_path(path):
+    try:
+        return os.fsencode(path).decode(errors="replace")
+    except TypeError:
+        raise TypeError(f"ring is the path of a socket, a string or a pathlib.Path, not {type(path).__name__}") from None
+
+
+def _list(value, name, of):
+    """The elements of a list, an array or whatever else is one."""
+    if not isinstance(value, (str, bytes, dict)):
+        with contextlib.suppress(TypeError):
+            return list(value)
+    raise TypeError(f"{name} is a list of {of}, not {type(value).__name__}")
+
+
+def _fields(found, place):
+    if not all(hasattr(found, name) for name in _OBJECT_FIELDS):
+        raise TypeError(f"{place} is a shmring.Object, not {type(found).__name__}")
+    fields = {"label": found.label, "score": found.score, "box": _list(found.box, f"{place}.box", "4 numbers")}
     if found.track is not None:
         fields["track"] = found.track
     if found.parent is not None:
         fields["parent"] = found.parent
     for name in "polygon", "keypoints":
-        points = [list(point) for point in getattr(found, name)]
-        if points:
-            fields[name] = points
+        if points := _list(getattr(found, name), f"{place}.{name}", "points"):
+            fields[name] = [_list(point, f"{place}.{name}[{index}]", "numbers") for index, point in enumerate(points)]
     if found.attributes:
         fields["attributes"] = found.attributes
     return fields
+
+
+def _class_fields(found, index):
+    try:
+        label, score = found
+    except (TypeError, ValueError):
+        raise TypeError(f"classes[{index}] is a pair (label, score), not {found!r:.100}") from None
+    return {"label": label, "score": score}
 
 
 def _plain(value):
@@ -271,7 +316,7 @@ class ResultReader:
 
     def read(self, timeout=None):
         """The next result; None when none came within `timeout` seconds. Raises End at the end of the stream."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        begin = time.monotonic()
         left = timeout
         passed_over = 0
         while passed_over < _MOST_PASSED_OVER:
@@ -280,8 +325,8 @@ class ResultReader:
                 return None
             if (result := self._take(frame)) is not None:
                 return result
-            if deadline is not None:
-                left = max(0.0, deadline - time.monotonic())
+            if timeout is not None:
+                left = max(0.0, begin + timeout - time.monotonic())
                 passed_over += left == 0
         return None
 

@@ -214,6 +214,22 @@ TEST_F(CApiResults, wait_for_a_reader_that_pauses_and_drop_the_oldest_at_last) {
   for (std::uint64_t expected = 36; expected < 100; ++expected) EXPECT_EQ(reader.read()->sequence, expected);
 }
 
+TEST(CApiResultsOpen, refuses_names_that_no_result_may_have) {
+  const support::TempDir dir;
+  const std::string path = dir.file("results"), longer(256, 'x');
+  for (const std::string& name : {longer, std::string("a\n"), std::string("\xFF")}) {
+    shmring_results_options options = SHMRING_RESULTS_OPTIONS_INIT;
+    options.socket_path = path.c_str();
+    for (const char** field : {&options.worker, &options.model}) {
+      *field = name.c_str();
+      shmring_results* results = nullptr;
+      EXPECT_EQ(shmring_results_open(&options, &results), SHMRING_INVALID);
+      EXPECT_EQ(results, nullptr);
+      *field = nullptr;
+    }
+  }
+}
+
 TEST(CApiResultReader, passes_over_what_is_no_result_and_counts_it) {
   const support::TempDir dir;
   shmring::Publisher publisher({dir.file("ring"), 1 << 20, 1, 16}, shmring::Format(SHMRING_RESULT_CAPS));
