@@ -32,6 +32,7 @@ class Child:
     """A program in a process of its own, spoken to line by line."""
 
     def __init__(self, command, **more):
+        command = ["setpriv", "--pdeathsig", "KILL", *command]  # also when the watchdog ends the test
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, **more)
         self.pid = self.process.pid
 
