@@ -105,7 +105,7 @@ class Lifecycle:
         self.has_fallback = fallback
         self.fell_back = False  # what runs is the fallback
         self.reason = ""  # why it was given up
-        self.failures = 0  # ends in a row, each within the window after its start
+        self.failures = 0  # ends in a row, each within the window after its start, or without a frame
         self._first_delay = first_delay
         self._longest_delay = longest_delay
         self._patience = patience
@@ -165,7 +165,7 @@ class Lifecycle:
         if self.phase in (Phase.STOPPED, Phase.GIVEN_UP):
             return None
         ran = now - self._started_at
-        self.failures = self.failures + 1 if ran <= self.window else 1
+        self.failures = self.failures + 1 if ran <= self.window or not self._warm else 1
         self._quick = self._quick + 1 if ran < QUICK and self.phase is not Phase.ENDING else 0
         if self._quick >= BROKEN and self.budget is not None:
             return self._give_up(f"{reason}; {BROKEN} times in a row within {QUICK:g} s of its start: it is broken", now)

@@ -207,7 +207,7 @@ class Supervisor:
     def _look_at_camera(self) -> None:
         state, reason = self._pulse.look()
         record = self.capture.record
-        if state != record.state:
+        if state != record.state and not (self._is_old_news(self.capture) and "ok" not in (state, record.state)):
             self._tell(self.capture, CAPTURE, f"{record.state} → {state}" + (f": {reason}" if reason else ""))
         self._health(self.capture, state, reason)
 

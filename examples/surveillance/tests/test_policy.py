@@ -303,3 +303,16 @@ def test_a_history_that_is_not_right_changes_nothing(change):
     with pytest.raises(ValueError):
         life.restore(before | {"failures": 2} | change, 1.0, 0.0)
     assert life.history(1.0) == before
+
+
+def test_a_camera_that_never_gives_a_frame_is_asked_ever_more_seldom_however_long_each_try_takes():
+    life = Lifecycle(None, longest_delay=30.0)
+    delays = []
+    for tried in range(1, 11):
+        life.started(1000.0 * tried)
+        life.health("waiting", 1000.0 * tried + 1)
+        delays.append(life.exited("no frame for 60 s", 1000.0 * tried + 61).delay)
+    assert delays == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0] and life.failures == 10
+    life.started(20000.0)
+    life.health("ok", 20001.0)
+    assert life.exited("the camera is gone", 20100.0).delay == 0.25

@@ -217,6 +217,32 @@ def test_in_an_outage_the_same_error_is_told_no_more_and_another_one_is(tmp_path
     asyncio.run(scenario())
 
 
+def test_in_an_outage_a_camera_that_gives_no_frame_is_told_no_more_until_it_gives_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "QUIET_AFTER", 2)
+    silent = {"kind": "stats", "ring": {"accounts": [], "dropped-no-slot": 0, "slots": 1, "free-slots": 1, "owned": 0, "loaned": 0},
+              "supply": {"received": 0, "published": 0, "mailbox-drops": 0, "branches": []}}
+    (tmp_path / "says").write_text(json.dumps(silent))
+    asked = ("import time\nfrom surveillance.channel import Sender\n"
+             f"Sender()._socket.send(open('{tmp_path}/says').read().encode())\ntime.sleep(1)\nexit(1)")
+
+    async def scenario():
+        made = System(tmp_path, one=(LIVES, "high"))
+        made.supervisor.camera = replace(made.supervisor.camera, capture=tuple(python(asked)))
+        life = made.supervisor.capture.life
+        life.window = 0.5  # each try is longer
+        await made.supervisor.start()
+        await made.until(lambda: made.seen("outage"))
+        before = len(made.events)
+        await made.until(lambda: life.failures >= 4)
+        assert made.events[before:] == []
+        silent["supply"]["received"] = 5
+        (tmp_path / "says").write_text(json.dumps(silent))
+        await made.until(lambda: any("→ ok" in event.text for event in made.seen("health", supervisor.CAPTURE)[1:]))
+        await made.supervisor.stop()
+
+    asyncio.run(scenario())
+
+
 def test_a_capture_process_that_dies_is_started_again_and_the_workers_stay(tmp_path):
     async def scenario():
         async with system(tmp_path, one=(LIVES, "high")) as made:
