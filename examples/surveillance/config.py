@@ -6,6 +6,7 @@ What stands outside of a [[camera]] holds for every camera; a camera adds to it 
 """
 
 import json
+import os
 import re
 import signal
 import tomllib
@@ -129,6 +130,9 @@ def parse(table: dict) -> Config:
     cameras = tuple(_camera(entry, for_all) for entry in own or [{"name": "camera"}])
     if twice := _twice(camera.name for camera in cameras):
         raise ConfigError(f"two cameras are called {twice!r}")
+    if shared := _twice(folder for camera in cameras for folder in _absolute_folders(camera)):
+        raise ConfigError(f"two recorders have the same folder {shared}: each would delete what the other writes. Without `folder` each camera "
+                          "has its own; else give each its own in [camera.recorder] or [camera.clips]")
     return Config(cameras, web)
 
 
@@ -182,6 +186,15 @@ def _camera(entry: dict, for_all: dict) -> Camera:
         raise ConfigError(f"{where}: it has {camera.attached} workers, but there is room for {camera.readers}: set max-readers in "
                           f"[ring], at most {MOST_READERS}")
     return camera
+
+
+def _absolute_folders(camera: Camera) -> list[str]:
+    """Of its recordings; the others are below its own folder."""
+    if not camera.records:
+        return []
+    settings = recording.parse(camera.recorder, camera.clips, [worker.name for worker in camera.workers])
+    folders = [settings.folder] if settings.segment else []
+    return [os.path.normpath(folder) for folder in folders + ([settings.clips.folder] if settings.clips else []) if os.path.isabs(folder)]
 
 
 def _ring(entry: dict, where: str) -> Ring:

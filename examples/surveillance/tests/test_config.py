@@ -45,10 +45,19 @@ def test_the_readmes_file_is_right(tmp_path):
     ({"worker": [worker()], "fault": [{"worker": "w", "signal": "NONE"}]}, "no signal is called 'NONE'"),
     ({"worker": [worker()], "fault": [{"worker": "w", "at": 1.5}]}, "at = 1.5"),
     ({"worker": [worker()], "cameras": 2}, "the file: unknown key 'cameras'"),
+    ({"worker": [worker()], "recorder": {"folder": "/srv/r"}, "camera": [{"name": "a"}, {"name": "b"}]},
+     "two recorders have the same folder /srv/r: each would delete what the other writes"),
+    ({"worker": [worker()], "camera": [{"name": "a", "clips": {"folder": "/srv/r/"}}, {"name": "b", "recorder": {"folder": "/srv/./r"}}]},
+     "two recorders have the same folder /srv/r"),
 ])
 def test_a_mistake_is_told_in_a_sentence(table, sentence):
     with pytest.raises(config.ConfigError, match="(?s).*" + sentence.replace("[", r"\[")):
         config.parse(table)
+
+
+def test_recorders_of_folders_of_their_own_are_right():
+    config.parse({"worker": [worker()], "clips": {}, "camera": [{"name": "a"}, {"name": "b", "recorder": {"folder": "/srv/b"}},
+                                                                {"name": "c", "recorder": {"folder": "/srv/c"}}]})
 
 
 def test_without_a_table_a_worker_may_take_as_long_over_a_frame_as_with_the_elements():
