@@ -411,10 +411,9 @@ def wanted(camera: Camera, folder: Path) -> tuple[Worker, ...]:
     if not camera.records:
         return camera.workers
     tables: dict = {name: table for name, table in (("recorder", camera.recorder), ("clips", camera.clips)) if table is not None}
-    names = [worker.name for worker in camera.workers]
-    settings = parse_recording(camera.recorder, camera.clips, names)
+    settings = parse_recording(camera.recorder, camera.clips, [worker.name for worker in camera.workers])
     if settings.objects:
-        tables["workers"] = names
+        tables["workers"] = settings.objects  # no others: the recorder goes on when they come and go
     return *camera.workers, Worker(
         RECORDER, ("python3", "-m", "surveillance.recording"), settings.level, "drop-newest", depth=settings.depth,
         nice=settings.nice, limits=settings.level.limits, restarts=settings.restarts,

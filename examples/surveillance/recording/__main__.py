@@ -5,7 +5,8 @@
                                                  └─ clips: the seconds around a trigger
 
 Its environment is a worker's (SHMRING_PATH, CAMERA_NAME, WORKER_NAME, REPORT_FD), and RECORDINGS, the folder that everything
-is below, and RECORDER, JSON: {"recorder": {…}, "clips": {…}, "workers": ["NAME", …]}, the tables of the system's file and the camera's workers.
+is below, and RECORDER, JSON: {"recorder": {…}, "clips": {…}, "workers": ["NAME", …]}, the tables of the system's file and the workers
+that `objects` may name.
 """
 
 import os

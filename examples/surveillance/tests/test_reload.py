@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from surveillance.config import Camera, Config, ConfigError, Ring, Worker
 from surveillance.reload import plan
+from surveillance.supervisor import wanted
 
 MOTION, PERSON = Worker("motion", ("motion",)), Worker("person", ("person",))
 FRONT, BACK = Camera("front", input="a", workers=(MOTION,)), Camera("back", input="b", workers=(MOTION,))
@@ -45,3 +46,10 @@ def test_more_workers_than_the_ring_was_made_for_are_refused_with_the_remedy():
         plan(Config((FRONT,)), Config((many,)), ROOM)
     roomy = replace(many, ring=Ring(max_readers=9))  # as it says
     assert names(plan(Config((FRONT,)), Config((roomy,)), ROOM).start) == ["front"]
+
+
+@pytest.mark.parametrize("objects, same", [(False, True), (["motion"], True), (True, False)])
+def test_the_recorder_goes_on_when_workers_come_whose_results_it_does_not_keep(tmp_path, objects, same):
+    before = replace(FRONT, recorder={"objects": objects})
+    recorders = [wanted(camera, tmp_path)[-1] for camera in (before, replace(before, workers=(MOTION, PERSON)))]
+    assert (recorders[0] == recorders[1]) == same
