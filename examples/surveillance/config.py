@@ -156,7 +156,7 @@ def _camera(entry: dict, for_all: dict) -> Camera:
     recorder, clips = (tables[key] if key in given else None for key in ("recorder", "clips"))
     records = recorder is not None or clips is not None
     common = [_worker(table) for table in _tables(for_all, "worker", "the file", MOST_READERS, keep=True)]
-    own = [_worker(table) for table in _tables(entry, "worker", where, MOST_READERS)]
+    own = [_worker(table, where) for table in _tables(entry, "worker", where, MOST_READERS)]
     for group in (common, own):
         if twice := _twice(worker.name for worker in group):
             raise ConfigError(f"{where}: two workers are called {twice!r}: a name is one lane of the ring")
@@ -210,13 +210,13 @@ def _ring(entry: dict, where: str) -> Ring:
     return ring
 
 
-def _worker(entry: dict) -> Worker:
+def _worker(entry: dict, camera: str = "") -> Worker:
     name = entry.pop("name", "")
     if not isinstance(name, str) or not 1 <= len(name.encode()) <= 63 or not name.isprintable() or "/" in name \
             or name in (".", ".."):
-        raise ConfigError("a [[worker]] needs a name of 1 to 63 bytes, printable and without '/', not '.' or '..': "
-                          "it is a lane's name and a file's")
-    where = f"worker {name!r}"
+        raise ConfigError((f"{camera}: " if camera else "") + "a [[worker]] needs a name of 1 to 63 bytes, printable and without '/', not '.' "
+                          "or '..': it is a lane's name and a file's")
+    where = (f"{camera}, " if camera else "") + f"worker {name!r}"
     command = _command(entry, where) if "command" in entry else ()
     level = Level(_choice(entry, "level", Level.NORMAL.value, [known.value for known in Level], where))
     policy = _choice(entry, "policy", "latest", POLICIES, where)

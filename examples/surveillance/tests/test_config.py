@@ -44,6 +44,8 @@ def test_the_readmes_file_is_right(tmp_path):
     ({"worker": [worker()], "fault": [{"worker": "x"}]}, "'x', which is no worker"),
     ({"worker": [worker()], "fault": [{"worker": "w", "signal": "NONE"}]}, "no signal is called 'NONE'"),
     ({"worker": [worker()], "fault": [{"worker": "w", "at": 1.5}]}, "at = 1.5"),
+    ({"camera": [{"name": "a", "worker": [worker(polcy="latest")]}]}, "camera 'a', worker 'w': unknown key 'polcy'"),
+    ({"camera": [{"name": "a", "worker": [{}]}]}, "camera 'a': a [[worker]] needs a name"),
     ({"worker": [worker()], "cameras": 2}, "the file: unknown key 'cameras'"),
     ({"worker": [worker()], "recorder": {"folder": "/srv/r"}, "camera": [{"name": "a"}, {"name": "b"}]},
      "two recorders have the same folder /srv/r: each would delete what the other writes"),
