@@ -49,8 +49,10 @@ int no_ring_in(const std::string& path) {
 }
 
 int list(const std::string& path, bool json) {
-  const auto rings = Rings(path).look();
-  if (rings.empty()) return no_ring_in(path);
+  Rings folder(path);
+  const auto rings = folder.look();
+  for (const std::string& sentence : folder.silent()) complain(sentence);
+  if (rings.empty()) return folder.silent().empty() ? no_ring_in(path) : no_ring;
   if (!json) fmt::print("{}", list_text(rings));
   for (const Look& look : rings)
     if (json) fmt::print("{}\n", to_json(look.path, look.stats, look.at));
@@ -96,7 +98,8 @@ int shmring::tools::run(int argc, const char* const* argv) {
   } catch (const std::system_error& error) {  // its text begins with the file
     complain(error.what());
   } catch (const std::exception& error) {
-    complain(arguments.path + ": " + error.what());
+    const std::string said = error.what();
+    complain(said.find(arguments.path + ':') == std::string::npos ? arguments.path + ": " + said : said);
   }
   return no_ring;
 }

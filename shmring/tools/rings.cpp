@@ -40,6 +40,7 @@ std::vector<fs::path> sockets_of(const fs::path& path) {
 
 std::vector<Look> Rings::look() {
   std::vector<Look> rings;
+  silent_.clear();
   std::set<std::string> there;
   for (const fs::path& socket : sockets_of(path_)) {
     const std::string path = socket.string();
@@ -51,9 +52,12 @@ std::vector<Look> Rings::look() {
         rings.push_back({socket.filename().string(), path, shmring_now(), observers_.at(path).stats()});
         there.insert(path);
         break;
-      } catch (const Error&) {
+      } catch (const Error& error) {
         observers_.erase(path);
-        if (!known) break;
+        if (known) continue;
+        if (error.status() == SHMRING_TIMEOUT)
+          silent_.push_back(printable(socket.filename().string()) + ": " + error.what());
+        break;
       }
     }
   }

@@ -24,9 +24,12 @@ class Rings {
   explicit Rings(std::string path) : path_(std::move(path)) {}
   // The rings that have a publisher now, by name. Throws if the folder cannot be read.
   std::vector<Look> look();
+  // Of that look: a sentence for each publisher that does not answer.
+  const std::vector<std::string>& silent() const { return silent_; }
 
  private:
   std::string path_;
+  std::vector<std::string> silent_;
   std::map<std::string, Observer> observers_;  // by path; connected as long as the publisher lives
 };
 

@@ -79,10 +79,15 @@ bool top(const std::string& path, double interval, std::uint64_t count, Order or
   Rings rings(path);
   Sorting sorting{order};
   std::vector<Look> before, now = rings.look();
-  if (now.empty()) return false;
+  if (now.empty() && rings.silent().empty()) return false;
+  const auto page = [&] {
+    std::string text = top_page(before, now, sorting);
+    for (const std::string& sentence : rings.silent()) text += '\n' + sentence + '\n';
+    return text;
+  };
   const Interrupt interrupt;
   const Screen screen;
-  std::uint64_t due = now.front().at;
+  std::uint64_t due = shmring_now();
   const auto step = static_cast<std::uint64_t>(interval * 1e9);
   for (std::uint64_t shown = 0; count == 0 || shown < count;) {
     due = std::max(due + step, shmring_now());
@@ -97,11 +102,11 @@ bool top(const std::string& path, double interval, std::uint64_t count, Order or
       for (const auto& [letter, by] :
            {std::pair{'n', Order::name}, {'f', Order::rate}, {'d', Order::drops}, {'a', Order::age}})
         if (key == letter) sorting = {by, false};
-      if (!before.empty()) screen.show(top_page(before, now, sorting));
+      if (!before.empty()) screen.show(page());
     }
     if (interrupt.asked()) return true;
     before = std::exchange(now, rings.look());
-    if (!screen.show(top_page(before, now, sorting) +
+    if (!screen.show(page() +
                      (screen.has_keys() ? "\nsort by n name, f rate, d drops, a age; r reverse; q quit\n" : "")))
       return true;
     ++shown;

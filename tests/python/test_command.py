@@ -17,7 +17,7 @@ import threading
 import numpy as np
 import pytest
 import shmring
-from conftest import attach, eventually, pattern
+from conftest import PUBLISHER, attach, eventually, pattern
 
 RINGS = ["door", "front", "lab", "yard"]
 
@@ -70,6 +70,24 @@ def test_list_names_each_ring_that_has_a_publisher(folder):
     assert first_words(shown.stdout) == ["RING", *(f"{name}.sock" for name in RINGS)]
     assert " 1/3 " in shown.stdout.splitlines()[2] and "GRAY8" in shown.stdout
     assert first_words(command("list", cwd=folder).stdout) == first_words(shown.stdout)
+
+
+def test_a_publisher_that_is_stopped_is_said_to_be_silent(folder, spawn):
+    child = spawn(folder / "quiet.sock", code=PUBLISHER)
+    assert child.line() == "ready"
+    child.signal(signal.SIGSTOP)
+    sentence = "quiet.sock: the publisher does not answer: it may be stopped\n"
+    shown = command("list", folder)
+    assert (shown.returncode, shown.stderr) == (0, "shmring: " + sentence)
+    assert first_words(shown.stdout) == ["RING", *(f"{name}.sock" for name in RINGS)]
+    shown = command("list", folder / "quiet.sock")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (1, "", "shmring: " + sentence)
+    assert "\n" + sentence in command("top", folder, "--interval", "0.1", "--count", "1").stdout
+
+
+@pytest.mark.parametrize("words", [("stat", "none.sock"), ("hz", "none.sock"), ("snap", "none.sock", "frame.npy")])
+def test_a_complaint_names_the_ring_once(tmp_path, words):
+    assert command(*words, cwd=tmp_path).stderr.count("none.sock") == 1
 
 
 def test_list_takes_one_socket_too_and_speaks_json(folder):
