@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/stopping.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_frame_health_debug);
 #define GST_CAT_DEFAULT gst_frame_health_debug
@@ -43,7 +44,8 @@ GstFlowReturn FrameHealth::chain_list(GstBufferList* list) {
 }
 
 GstFlowReturn FrameHealth::leave(std::uint64_t count, GstFlowReturn result) {
-  if (watch_.leave(count, result, monotonic_now())) {
+  const bool stops = result < GST_FLOW_OK && is_stopping(source_);
+  if (watch_.leave(count, stops ? GST_FLOW_FLUSHING : result, monotonic_now())) {
     GST_DEBUG_OBJECT(element_, "%s", result < GST_FLOW_OK ? gst_flow_get_name(result) : "first frame finished");
     monitor_.poke();
   }

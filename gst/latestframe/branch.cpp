@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/stopping.hpp"
 #include "latestframe/delivery.hpp"
 #include "os/clock.hpp"
 

@@ -56,19 +56,6 @@ PadState state_of(GstPad* pad) {
   return state;
 }
 
-bool is_stopping(GstPad* source) {
-  const auto sink = adopt(gst_pad_get_peer(source));
-  for (auto at = adopt(sink ? gst_object_get_parent(GST_OBJECT(sink.get())) : nullptr); at;
-       at = adopt(gst_object_get_parent(at.get()))) {
-    if (!GST_IS_ELEMENT(at.get())) continue;
-    GST_OBJECT_LOCK(at.get());
-    const bool stops = GST_STATE(at.get()) >= GST_STATE_PAUSED && GST_STATE_TARGET(at.get()) < GST_STATE_PAUSED;
-    GST_OBJECT_UNLOCK(at.get());
-    if (stops) return true;
-  }
-  return false;
-}
-
 StillDownstream::StillDownstream(GstPad* source) {
   still_ = hold_behind(source, false);
   if (!still_) let_go();

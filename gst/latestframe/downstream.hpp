@@ -17,9 +17,6 @@ struct PadState {
 };
 PadState state_of(GstPad* pad);
 
-// Behind this pad is an element that is being stopped, by itself or with a bin around it.
-bool is_stopping(GstPad* source);
-
 // A FLUSH_STOP lets queues take frames again and starts their threads. In the middle of a queue's change of state it would
 // do so behind its back, and the queue would wait for ever for a thread that does not end. So it is sent only while this
 // holds the stream lock of each pad that it comes to, and the state lock of each element and of the bins around: then it

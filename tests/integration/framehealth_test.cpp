@@ -98,6 +98,32 @@ TEST_F(FrameHealth, ReportsAWorkerThatPostsAnErrorAsDead) {
   ASSERT_TRUE(Reports(pipeline.bus()).wait_for("dead"));
 }
 
+// A pipeline is stopped from its sinks on: what is inside of a worker then may come back as an error, or EOS.
+TEST_F(FrameHealth, AWorkerThatIsBeingStoppedHasNotFailed) {
+  Pipeline pipeline("videotestsrc is-live=true ! framehealth name=h ! identity name=w ! fakesink");
+  std::atomic<bool> entered{false};
+  struct Stop {
+    GstElement* pipeline;
+    std::atomic<bool>& entered;
+  } stop{pipeline.get(), entered};
+  const auto pad = adopt(gst_element_get_static_pad(pipeline.find("w").get(), "sink"));
+  gst_pad_add_probe(
+      pad.get(), GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+        const auto& at = *static_cast<Stop*>(data);
+        at.entered = true;
+        EXPECT_TRUE(eventually([&] { return GST_STATE_TARGET(at.pipeline) == GST_STATE_READY; }));
+        gst_buffer_unref(GST_PAD_PROBE_INFO_BUFFER(info));
+        GST_PAD_PROBE_INFO_FLOW_RETURN(info) = GST_FLOW_ERROR;
+        return GST_PAD_PROBE_HANDLED;
+      },
+      &stop, nullptr);
+  pipeline.set_state(GST_STATE_PLAYING);
+  ASSERT_TRUE(eventually([&] { return entered.load(); }));
+  pipeline.set_state(GST_STATE_READY);
+  EXPECT_EQ(number(stats(pipeline.find("h").get()).get(), "discarded"), 1u);
+}
+
 TEST_F(FrameHealth, ReportsAWorkerWhoseFramesComeTooLateAsSlow) {
   Pipeline pipeline("videotestsrc is-live=true ! identity name=delay ! framehealth name=h max-frame-age=50000000 " +
                     kStall + "! fakesink sync=false");
