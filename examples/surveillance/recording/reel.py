@@ -95,8 +95,16 @@ class Reel:
             return self._keys[0].number if self._keys else self.next_number
 
     def find(self, seq: int) -> Frame | None:
+        """The newest publisher's frame of that number; one before it counted for itself, so its frame of that number is another one."""
+        newest = 0
         with self._changed:
-            return next((frame for frame in reversed(self._frames) if frame.seq == seq), None) if seq else None
+            for frame in reversed(self._frames):
+                if newest and frame.seq >= newest:
+                    return None
+                if frame.seq == seq != 0:
+                    return frame
+                newest = frame.seq or newest
+        return None
 
     def oldest(self) -> Frame | None:
         with self._changed:

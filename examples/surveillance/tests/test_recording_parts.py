@@ -107,12 +107,15 @@ def test_a_writer_sleeps_until_its_frame_comes_or_none_will():
     assert reel.take(3, 30) is None and reel.ended
 
 
-def test_a_frame_is_found_by_its_number_in_the_ring_and_the_newest_of_that_number_counts():
+def test_a_frame_is_found_by_its_number_in_the_ring_of_the_newest_publisher():
     reel = Reel(100.0, 10**6)
-    for number, seq in enumerate([0, 7, 8, 1, 7], start=1):  # the publisher was started again
+    for number, seq in enumerate([0, 7, 8, 0], start=1):
         reel.append(frame(number, seq=seq))
-    assert reel.find(7).number == 5 and reel.find(8).number == 3
+    assert reel.find(7).number == 2 and reel.find(8).number == 3
     assert reel.find(9) is None and reel.find(0) is None
+    for number, seq in enumerate([1, 7], start=5):  # the publisher was started again, and its frame 8 is on its way
+        reel.append(frame(number, seq=seq))
+    assert reel.find(7).number == 6 and reel.find(8) is None
 
 
 # Triggers
