@@ -242,6 +242,7 @@ TEST_F(Alternatives, ShmringsrcGoesOnWithTheNextPublisherAndNothingStays) {
   ASSERT_TRUE(two.receives(reader));
   publisher.kill();
   publisher = start();
+  ASSERT_TRUE(publisher.says("Setting pipeline to PLAYING"));  // what the reader takes before is the first one's
   EXPECT_TRUE(two.receives_more(reader));
   EXPECT_TRUE(reader.running());
   reader.interrupt();
