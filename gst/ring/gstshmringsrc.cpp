@@ -20,6 +20,8 @@
  */
 #include "ring/gstshmringsrc.h"
 
+#include <utility>
+
 #include <gst/video/video.h>
 
 #include "base/ring_query.hpp"
@@ -226,6 +228,28 @@ gboolean unlock(GstBaseSrc* self) {
   return TRUE;
 }
 
+// The element that this thread gives an event, which may end a flush.
+thread_local const void* given_event = nullptr;
+
+class GivenEvent {
+ public:
+  explicit GivenEvent(const void* element) : outer_(std::exchange(given_event, element)) {}
+  ~GivenEvent() { given_event = outer_; }
+  GivenEvent(const GivenEvent&) = delete;
+  GivenEvent& operator=(const GivenEvent&) = delete;
+
+ private:
+  const void* outer_;
+};
+
+// In GStreamer 1.26 the streaming thread, too, ends an unlock, that of a pause, as late as before its next create(): the unlock of
+// a flush or a stop that came in between would be lost, and its caller would wait for that thread for ever. A stop needs no
+// end, start() begins anew.
+gboolean unlock_stop(GstBaseSrc* self) {
+  if (given_event == self) impl(self).unlock(false);
+  return TRUE;
+}
+
 // The base class waits for the streaming thread before it ends a flush. Where none is on, because the element was stopped
 // and started since it began, nothing would stop that thread: the call would wait for ever.
 gboolean send_event(GstElement* self, GstEvent* event) {
@@ -233,10 +257,12 @@ gboolean send_event(GstElement* self, GstEvent* event) {
     gst_event_unref(event);
     return TRUE;
   }
+  const GivenEvent given(self);
   return GST_ELEMENT_CLASS(gst_shm_ring_src_parent_class)->send_event(self, event);
 }
 
 gboolean event(GstBaseSrc* self, GstEvent* event) {
+  const GivenEvent given(self);
   if (!gst_video_event_is_force_key_unit(event))
     return GST_BASE_SRC_CLASS(gst_shm_ring_src_parent_class)->event(self, event);
   GstClockTime running_time = GST_CLOCK_TIME_NONE;
@@ -287,10 +313,7 @@ static void gst_shm_ring_src_class_init(GstShmRingSrcClass* klass) {
     return TRUE;
   };
   source->unlock = unlock;
-  source->unlock_stop = [](GstBaseSrc* self) -> gboolean {
-    impl(self).unlock(false);
-    return TRUE;
-  };
+  source->unlock_stop = unlock_stop;
   source->negotiate = [](GstBaseSrc* self) -> gboolean { return impl(self).negotiate(); };
   source->decide_allocation = [](GstBaseSrc* self, GstQuery* query) -> gboolean {
     impl(self).decide_allocation(query);

@@ -69,7 +69,7 @@ bool Source::start() {
 
   const std::lock_guard lock(interrupts_);
   const std::unique_lock alone(life_);
-  paused_ = drop_pending_ = false;
+  unlocked_ = paused_ = drop_pending_ = false;
   reader_ = *std::move(reader);
   format_ = {};
   caps_.reset();

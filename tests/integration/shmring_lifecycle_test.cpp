@@ -6,6 +6,9 @@
 #include <fstream>
 #include <sstream>
 #include <string_view>
+#include <thread>
+
+#include <gst/base/gstbasesrc.h>
 
 #include "child_process.hpp"
 #include "shmring_fixture.hpp"
@@ -272,6 +275,25 @@ TEST_F(ShmRing, every_state_is_reached_again_and_again) {
   EXPECT_EQ(in.error(0ms), "");
   EXPECT_EQ(out.error(0ms), "");
   EXPECT_TRUE(folder_.names().empty());
+}
+
+// GStreamer 1.26 ends the unlock of a pause on the streaming thread, which may come after the unlock of a stop.
+TEST_F(ShmRing, an_unlock_that_ends_late_holds_up_no_stop_and_no_flush) {
+  Alone out("shmringsrc socket-path=" + path());
+  GstBaseSrc* source = GST_BASE_SRC(out.element());
+  std::atomic<bool> done{false};
+  std::thread streaming([&] {
+    while (!done) GST_BASE_SRC_GET_CLASS(source)->unlock_stop(source);
+  });
+  for (int round = 0; round < 20; ++round) {
+    for (const GstState state : {GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_PLAYING})
+      EXPECT_NE(out.set_state(state), GST_STATE_CHANGE_FAILURE);
+    gst_element_send_event(out.element(), gst_event_new_flush_start());  // no, says its pad, which has no peer
+    gst_element_send_event(out.element(), gst_event_new_flush_stop(TRUE));
+    EXPECT_EQ(out.set_state(GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
+  }
+  done = true;
+  streaming.join();
 }
 
 TEST_F(ShmRing, a_reader_that_waits_for_a_publisher_stops_at_once) {

@@ -14,7 +14,7 @@ extern "C" {
 /* Of these headers. The build of the library fails where they are not the project's version. */
 #define SHMRING_VERSION_MAJOR 0
 #define SHMRING_VERSION_MINOR 2
-#define SHMRING_VERSION_MICRO 0
+#define SHMRING_VERSION_MICRO 1
 #define SHMRING_VERSION_STRING SHMRING_VERSION_TEXT(SHMRING_VERSION_MAJOR, SHMRING_VERSION_MINOR, SHMRING_VERSION_MICRO)
 #define SHMRING_VERSION_TEXT(major, minor, micro) SHMRING_VERSION_QUOTED(major, minor, micro)
 #define SHMRING_VERSION_QUOTED(major, minor, micro) #major "." #minor "." #micro
