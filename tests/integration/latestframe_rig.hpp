@@ -326,7 +326,7 @@ class Rig {
   }
   ~Rig() {
     stop();
-    gst_bus_set_flushing(bus_.get(), TRUE);  // its messages hold references to the element
+    gst_element_set_bus(element_.get(), nullptr);  // what comes to it at the last moment, too, holds the element
   }
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
