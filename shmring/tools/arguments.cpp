@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "arguments.hpp"
 
+#include "snap.hpp"
 #include "top_page.hpp"
 
 namespace shmring::tools {
@@ -84,6 +85,7 @@ void define(CLI::App& app, Arguments& arguments) {
   takes_ring(snap, arguments);
   snap.add_option("FILE", arguments.file, "Its ending says what it becomes: .png, .jpg or .npy")
       ->required()
+      ->check(wrong_ending, "")
       ->type_name("");
   takes_seconds(snap, "--timeout", arguments.timeout, "How long it waits for a frame (5)");
   snap.footer(

@@ -79,6 +79,15 @@ void write_array(const NewFile& file, const std::byte* at, const shmring_array& 
     write_array(file, at + i * array.strides[dimension], array, dimension + 1);
 }
 
+enum class Form { none, array, png, jpeg };
+
+Form form_of(const std::string& file) {
+  const std::string ending = fs::path(file).extension().string();
+  if (ending == ".npy") return Form::array;
+  if (ending == ".png") return Form::png;
+  return ending == ".jpg" || ending == ".jpeg" ? Form::jpeg : Form::none;
+}
+
 std::string name_of_reader() { return "snap-" + std::to_string(getpid()); }
 
 // The end of the wait for a frame.
@@ -168,18 +177,18 @@ std::string npy_header(const shmring_array& array) {
   return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(size & 0xff) + static_cast<char>(size >> 8) + text;
 }
 
+std::string wrong_ending(const std::string& file) {
+  return form_of(file) == Form::none ? file + " ends with none of .png, .jpg and .npy" : "";
+}
+
 void snap(const std::string& path, const std::string& file, double timeout) {
-  const std::string ending = fs::path(file).extension().string();
-  const bool png = ending == ".png", jpeg = ending == ".jpg" || ending == ".jpeg";
-  if (!png && !jpeg && ending != ".npy")
-    throw std::runtime_error(fmt::format("{} ends with none of .png, .jpg and .npy", file));
   inspect(path);  // a reader would wait for the publisher
   const Patience patience(timeout);
   NewFile made(file);
-  if (ending == ".npy")
+  if (form_of(file) == Form::array)
     snap_array(path, made, patience);
   else
-    snap_picture(path, made, png ? "pngenc" : "jpegenc", patience);
+    snap_picture(path, made, form_of(file) == Form::png ? "pngenc" : "jpegenc", patience);
   made.keep();
 }
 

@@ -8,6 +8,9 @@
 
 namespace shmring::tools {
 
+// Why `file` names no form that there is, by its ending; empty when it does.
+std::string wrong_ending(const std::string& file);
+
 // Writes the newest frame to `file`, in the form that its ending names; the file is whole or not there. Throws what went wrong.
 void snap(const std::string& path, const std::string& file, double timeout);
 

@@ -310,13 +310,18 @@ def test_snap_writes_pictures(camera, path, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["frame.jpg", "frame.png", "ring.sock"]
 
 
-@pytest.mark.parametrize("file, words", [("frame.gif", "none of .png, .jpg and .npy"), ("none/frame.npy", "No such file"),
-                                         ("frame.npy", "no frame came"), ("frame.png", "no frame came")])
+@pytest.mark.parametrize("file, words", [("none/frame.npy", "No such file"), ("frame.npy", "no frame came"), ("frame.png", "no frame came")])
 def test_snap_that_fails_says_why_and_leaves_no_file(path, tmp_path, file, words):
     with shmring.Publisher(path, format="GRAY8", width=64, height=48):
         shown = command("snap", path, tmp_path / file, "--timeout", "0.2")
     assert (shown.returncode, shown.stdout) == (1, "") and words in shown.stderr
     assert not list(tmp_path.glob("frame*"))
+
+
+def test_snap_to_a_file_of_no_known_form_is_wrong_usage(tmp_path):
+    for name in ("frame.gif", "frame"):
+        shown = command("snap", "none.sock", tmp_path / name)
+        assert (shown.returncode, shown.stdout) == (2, "") and f"{name} ends with none of .png, .jpg and .npy" in shown.stderr
 
 
 @pytest.mark.parametrize("name", ["frame.npy", "frame.png"])

@@ -50,11 +50,11 @@ TEST_F(KeyFrames, RequestsOfAllReadersAreOne) {
   EXPECT_FALSE(publisher->key_frame_requested());
   EXPECT_TRUE(a->request_key_frame());
   EXPECT_TRUE(b->request_key_frame());
+  const std::uint64_t begin = now();
   EXPECT_TRUE(is_told());
-  const std::uint64_t told = now();
   EXPECT_TRUE(a->request_key_frame());
   EXPECT_TRUE(is_told());
-  EXPECT_GE(now() - told, KeyRequests::kInterval - 1'000'000) << "the second one came too soon";
+  EXPECT_GE(now() - begin, KeyRequests::kInterval) << "the second one came too soon";
 }
 
 TEST_F(KeyFrames, AReaderWithoutAPublisherIsToldSo) {
