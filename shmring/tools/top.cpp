@@ -2,6 +2,7 @@
 #include "top.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -20,18 +21,15 @@ namespace {
 // The terminal, while one of these lives: a screen of its own, and keys that come one by one.
 class Screen {
  public:
-  Screen() : on_(isatty(STDOUT_FILENO) == 1), keys_(on_ && tcgetattr(STDIN_FILENO, &before_) == 0) {
-    if (keys_) {
-      termios raw = before_;
-      raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-      tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-    }
-    if (on_) fmt::print("\033[?1049h\033[?25l");
+  Screen() : on_(isatty(STDOUT_FILENO) == 1) {
+    enter();
+    struct sigaction stop = {};
+    stop.sa_handler = [](int) { stop_asked_ = 1; };
+    if (on_) sigaction(SIGTSTP, &stop, &stop_before_);
   }
   ~Screen() {
-    if (on_) fmt::print("\033[?25h\033[?1049l");
-    std::fflush(stdout);
-    if (keys_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    if (on_) sigaction(SIGTSTP, &stop_before_, nullptr);
+    leave();
   }
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
@@ -45,15 +43,36 @@ class Screen {
     return std::fflush(stdout) == 0;
   }
   // A key, or 0 when the time is over or a signal came.
-  char key(double seconds) const {
+  char key(double seconds) {
     pollfd input{keys_ ? STDIN_FILENO : -1, POLLIN, 0};
     char key = 0;
     if (poll(&input, 1, static_cast<int>(seconds * 1000)) == 1 && read(STDIN_FILENO, &key, 1) != 1) return 'q';
+    if (stop_asked_) {  // Ctrl-Z: the shell gets its terminal as it was
+      stop_asked_ = 0;
+      leave();
+      raise(SIGSTOP);
+      enter();
+    }
     return key;
   }
   bool has_keys() const { return keys_; }
 
  private:
+  void enter() {
+    keys_ = on_ && tcgetattr(STDIN_FILENO, &before_) == 0;
+    if (keys_) {
+      termios raw = before_;
+      raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+      tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    }
+    if (on_) fmt::print("\033[?1049h\033[?25l");
+  }
+  void leave() const {
+    if (on_) fmt::print("\033[?25h\033[?1049l");
+    std::fflush(stdout);
+    if (keys_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+
   // What fits: a longer page would scroll its head away.
   static std::string cut(const std::string& page) {
     winsize size{};
@@ -68,9 +87,11 @@ class Screen {
     return text;
   }
 
-  bool on_;
+  static inline volatile sig_atomic_t stop_asked_ = 0;
+  const bool on_;
+  struct sigaction stop_before_ = {};
   termios before_{};
-  bool keys_;
+  bool keys_ = false;
 };
 
 }  // namespace
@@ -86,7 +107,7 @@ bool top(const std::string& path, double interval, std::uint64_t count, Order or
     return text;
   };
   const Interrupt interrupt;
-  const Screen screen;
+  Screen screen;
   std::uint64_t due = shmring_now();
   const auto step = static_cast<std::uint64_t>(interval * 1e9);
   for (std::uint64_t shown = 0; count == 0 || shown < count;) {

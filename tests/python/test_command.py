@@ -200,6 +200,20 @@ def test_top_leaves_the_terminal_as_it_was_when_a_signal_ends_it(folder, number)
     assert terminal.text.endswith("\033[?25h\033[?1049l")
 
 
+def test_top_that_is_stopped_gives_the_terminal_back_and_goes_on_in_it(folder):
+    terminal = Terminal(folder, "--interval", "0.05")
+    terminal.read_until("by name\r")
+    os.write(terminal.screen, b"\x1a")  # Ctrl-Z
+    assert os.WIFSTOPPED(os.waitpid(terminal.pid, os.WUNTRACED)[1])
+    terminal.read_until("\033[?25h\033[?1049l")
+    assert termios.tcgetattr(terminal.screen)[3] & (termios.ICANON | termios.ECHO) == termios.ICANON | termios.ECHO
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.read_until("\033[?1049h\033[?25l")
+    terminal.read_until("by name\r")
+    os.write(terminal.screen, b"q")
+    assert terminal.end() == 0
+
+
 def test_top_is_ended_by_a_key_though_a_look_takes_longer_than_the_interval(folder):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
         silent.bind(str(folder / "silent.sock"))
