@@ -144,9 +144,9 @@ void snap_picture(const std::string& path, const NewFile& file, const char* enco
   pid_t child = 0;
   const int failed = posix_spawnp(&child, words[0], &actions, nullptr, const_cast<char* const*>(words.data()), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0)
-    throw std::runtime_error(
-        "gst-launch-1.0, which makes the picture, cannot be run; install gstreamer1.0-tools, or write a .npy file");
+  const std::runtime_error not_run(
+      "gst-launch-1.0, which makes the picture, cannot be run; install gstreamer1.0-tools, or write a .npy file");
+  if (failed != 0) throw not_run;
   int status = 0;
   try {
     while (waitpid(child, &status, WNOHANG) == 0) {
@@ -158,6 +158,7 @@ void snap_picture(const std::string& path, const NewFile& file, const char* enco
     waitpid(child, &status, 0);
     throw;
   }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) throw not_run;  // by POSIX it may be told so as well
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || lseek(file.descriptor(), 0, SEEK_CUR) == 0)
     throw std::runtime_error("gst-launch-1.0 made no picture of the frame");
 }

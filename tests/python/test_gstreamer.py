@@ -115,7 +115,7 @@ def test_the_end_of_the_stream_ends_the_loop(path, launch):
         launch("videotestsrc num-buffers=20 ! video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1 ! clocksync ! "
                f"shmringsink socket-path={path}")
         seen = [frame.sequence for frame in reader]
-    assert seen[-1] == 20 and seen == list(range(seen[0], 21))
+    assert seen[-1] == 20 and seen == sorted(set(seen))
 
 
 def test_gstreamer_reads_what_python_publishes(path, launch, tmp_path):
