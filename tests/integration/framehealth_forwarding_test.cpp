@@ -17,8 +17,8 @@ TEST_F(FrameHealthAlone, PassesTheVeryBufferAndKeepsNoReference) {
 }
 
 TEST_F(FrameHealthAlone, PassesBufferListsAsListsAndCountsTheirFrames) {
-  static std::atomic<int> lists{0};
-  static std::atomic<int> singles{0};
+  static std::atomic<int> lists, singles;
+  lists = singles = 0;
   const auto source = adopt(gst_element_get_static_pad(sut(), "src"));
   gst_pad_add_probe(
       source.get(), static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),

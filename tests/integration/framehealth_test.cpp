@@ -313,6 +313,7 @@ TEST_F(FrameHealthAlone, PostsPeriodicallyWithAnIntervalAndNothingWithoutPostMes
 TEST_F(FrameHealthAlone, NeverPostsFromTheStreamingThread) {
   static std::mutex lock;
   static std::set<std::thread::id> posters;
+  posters.clear();
   gst_bus_set_sync_handler(
       bus_.get(),
       [](GstBus*, GstMessage*, gpointer) {
@@ -351,7 +352,8 @@ TEST_F(FrameHealthAlone, StopsThoughABusHandlerNeverReturnsFromAMessage) {
 }
 
 TEST_F(FrameHealthAlone, MayBeStoppedByTheVeryHandlerOfItsMessage) {
-  static std::atomic<bool> stopped{false};
+  static std::atomic<bool> stopped;
+  stopped = false;
   gst_bus_set_sync_handler(
       bus_.get(),
       [](GstBus*, GstMessage* message, gpointer) {
@@ -367,7 +369,8 @@ TEST_F(FrameHealthAlone, MayBeStoppedByTheVeryHandlerOfItsMessage) {
 }
 
 TEST_F(FrameHealthAlone, RefusesAWorkerNameThatIsNoName) {
-  static std::atomic<int> warnings{0};
+  static std::atomic<int> warnings;
+  warnings = 0;
   g_log_set_default_handler([](const char*, GLogLevelFlags, const char*, gpointer) { ++warnings; }, nullptr);
   for (const char* name : {"\xff\xfe", "a\nb", "0123456789012345678901234567890123456789012345678901234567890123"})
     g_object_set(sut(), "worker", name, nullptr);

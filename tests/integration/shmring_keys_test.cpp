@@ -137,10 +137,10 @@ TEST_F(ShmRingKeys, TheSinkPassesARequestUpstreamWithItsNextFrame) {
 }
 
 TEST_F(ShmRingKeys, TheSourcePassesARequestOfDownstreamOn) {
-  const auto to = publisher();
   Harness from(source);
   from.set_state(GST_STATE_PLAYING);
-  EXPECT_FALSE(gst_harness_push_upstream_event(from.get(), request())) << "there is no publisher that it has found";
+  EXPECT_FALSE(gst_harness_push_upstream_event(from.get(), request())) << "there is no publisher yet";
+  const auto to = publisher();
   ASSERT_TRUE(eventually([&] {
     publish(*to, false);
     return from.pull(10ms) != nullptr;
@@ -177,6 +177,7 @@ TEST_F(ShmRingKeys, ARequestForACertainTimeIsPassedOnWhenItsTimeComes) {
 TEST_F(ShmRingKeys, TheSourceAsksWhereItJoinsBetweenKeyFramesAndAfterALoss) {
   const auto to = publisher();
   publish(*to, false);
+  publish(*to, true);  // the newest, which it may begin with
   Harness from(source + " drop-policy=latest");
   from.set_state(GST_STATE_PLAYING);
   const auto told = [&](bool delta) {
