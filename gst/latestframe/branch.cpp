@@ -21,6 +21,8 @@ namespace {
 
 // The time that upstream may take to find caps that a branch does accept, before the branch counts as ended.
 constexpr std::uint64_t kPatience = 500'000'000;
+// The longest that deactivate() waits for a thread to pass the pad. Only a blocking probe of the application can hold it there.
+constexpr std::uint64_t kEntry = 1'000'000'000;
 
 thread_local const Branch* serving = nullptr;
 
@@ -124,7 +126,23 @@ void Branch::deactivate() {
   cursor_.close(newest);
   std::swap(wishes_, forgotten);
   newest.event_count.beat();
-  if (!in_own_thread()) changed_.wait(hold, [this] { return threads_ == (busy_ ? 1u : 0u); });
+  if (in_own_thread()) return;
+  await_entry(hold);
+  changed_.wait(hold, [this] { return threads_ == (busy_ ? 1u : 0u); });
+}
+
+// The pad flushes by now: what is on its way to it is refused, or downstream already. If it came later, when the pad is
+// active again, it would be sent before the next stream begins.
+void Branch::await_entry(std::unique_lock<std::mutex>& hold) const {
+  for (const std::uint64_t end = shmring::now() + kEntry; entering_ && shmring::now() < end;) {
+    hold.unlock();
+    g_usleep(100);
+    hold.lock();
+  }
+}
+
+void Branch::passed() {
+  if (in_own_thread()) entering_ = false;
 }
 
 void Branch::retire() {
@@ -179,7 +197,7 @@ void Branch::unlinked() {
 
 void Branch::run(GstPad* pad) {
   Newest& newest = host_->newest();
-  Delivery delivery(pad, [this](const Step& step) { return is_current(step); });
+  Delivery delivery(pad, [this](const Step& step) { return enter(step); });
   post_status(pad, GST_STREAM_STATUS_TYPE_ENTER);
   GST_DEBUG_OBJECT(pad, "its thread begins");
   for (;;) {
@@ -285,19 +303,24 @@ void Branch::count_step(const Step& step, std::uint64_t now) {
   if (step.kind == Step::Kind::frame) times_.take(*step.item.get(), now);
 }
 
-bool Branch::is_current(const Step& step) const {
+// False: the step is of an earlier activation. Else something of it is sent now.
+bool Branch::enter(const Step& step) {
   std::lock_guard hold(host_->newest().lock);
-  return is_active(state_) && step.activation == activation_;
+  if (!is_active(state_) || step.activation != activation_) return false;
+  entering_ = true;
+  return true;
 }
 
 GstFlowReturn Branch::deliver(Delivery& delivery, Step& step) {
   if (const GstFlowReturn flow = delivery.prepare(step); flow != GST_FLOW_OK) return flow;
+  entering_ = false;  // an event may have been stored only
   switch (step.kind) {
     case Step::Kind::frame:
       negotiate(delivery, *step.stream_state);
       return delivery.push(step);
     case Step::Kind::event:
     case Step::Kind::end:
+      if (!enter(step)) return GST_FLOW_FLUSHING;
       GST_DEBUG_OBJECT(pad_, "sends %" GST_PTR_FORMAT, step.event.get());
       gst_pad_push_event(pad_, step.event.release());
       return GST_FLOW_OK;
@@ -343,7 +366,7 @@ void Branch::settle(const Step& step, GstFlowReturn flow) {
   bool first = false, over = false;
   {
     std::lock_guard hold(host_->newest().lock);
-    busy_ = false;
+    busy_ = entering_ = false;
     if (step.kind == Step::Kind::frame) {
       first = times_.finish(now);
     } else if (step.kind == Step::Kind::unflush) {

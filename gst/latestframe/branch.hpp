@@ -3,9 +3,11 @@
 // happens in this thread alone; no other thread waits for it while it is inside a push.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/health_monitor.hpp"
@@ -57,6 +59,8 @@ class Branch : public OutOfBandSender::Owner {
   // push: then it ends when it comes back. False: there is no thread to be had.
   bool activate();
   void deactivate();
+  // What a thread sends is past the pad's own check whether it flushes.
+  void passed();
   // The pad is being released: it does not become active again, whatever state the element goes to meanwhile.
   void retire();
   // The pad was linked: the branch begins anew, also after it had ended.
@@ -116,7 +120,8 @@ class Branch : public OutOfBandSender::Owner {
   void run(GstPad* pad);
   Step decide(std::uint32_t seen, Peer peer, std::uint64_t now);
   void count_step(const Step& step, std::uint64_t now);
-  bool is_current(const Step& step) const;
+  bool enter(const Step& step);
+  void await_entry(std::unique_lock<std::mutex>& hold) const;
   GstFlowReturn deliver(Delivery& delivery, Step& step);
   void negotiate(Delivery& delivery, const StreamState& stream_state);
   void settle(const Step& step, GstFlowReturn flow);
@@ -152,11 +157,12 @@ class Branch : public OutOfBandSender::Owner {
   std::uint64_t try_after_ = 0;  // when to try to end the flush again
   std::uint64_t try_pause_ = 0;  // how long that is after the last time
 
-  std::condition_variable changed_;  // busy_ or threads_ changed
-  unsigned threads_ = 0;             // 2 while one is on its way out
-  bool running_ = false;             // one of them serves the branch
-  bool busy_ = false;                // the thread is out in GStreamer
-  bool reconfigured_ = false;        // since the thread went out
+  std::condition_variable changed_;    // busy_ or threads_ changed
+  unsigned threads_ = 0;               // 2 while one is on its way out
+  bool running_ = false;               // one of them serves the branch
+  bool busy_ = false;                  // the thread is out in GStreamer
+  std::atomic<bool> entering_{false};  // and about to send something, but not past the pad
+  bool reconfigured_ = false;          // since the thread went out
 
   std::string complaint_;  // of the branch's thread
 };

@@ -25,7 +25,7 @@ bool Delivery::send_stream_state(const Step& step) {
   const auto sent = std::exchange(sent_, nullptr);
   for (const auto& event : step.stream_state->events) {
     if (sent && sent->has(event.get())) continue;
-    if (!is_current_(step)) return false;
+    if (!enter_(step)) return false;
     GST_LOG_OBJECT(pad_, "sends %" GST_PTR_FORMAT, event.get());
     auto out = copies_ ? adopt(gst_event_copy(event.get())) : share(event.get());
     // The pad sends before the frame what it cannot send now. An event that is not serialized (instant-rate-change) it would
@@ -45,7 +45,7 @@ GstFlowReturn Delivery::push_headers(const Step& step) {
   for (const Header& header : step.stream_state->headers) {
     if (header.serial <= header_) continue;
     GST_DEBUG_OBJECT(pad_, "pushes stream header %" G_GUINT64_FORMAT, guint64{header.serial});
-    if (!is_current_(step)) return GST_FLOW_FLUSHING;
+    if (!enter_(step)) return GST_FLOW_FLUSHING;
     const GstFlowReturn flow = gst_pad_push(pad_, share(header.buffer.get()).release());
     if (flow != GST_FLOW_OK) return flow;
     header_ = header.serial;
@@ -54,7 +54,7 @@ GstFlowReturn Delivery::push_headers(const Step& step) {
 }
 
 GstFlowReturn Delivery::push(const Step& step) {
-  if (!is_current_(step)) return GST_FLOW_FLUSHING;
+  if (!enter_(step)) return GST_FLOW_FLUSHING;
   GstMiniObject* frame = step.item->frame.get();
   GST_LOG_OBJECT(pad_, "pushes frame %" G_GUINT64_FORMAT, guint64{step.item->number});
   if (step.item->is_event()) {

@@ -15,12 +15,12 @@ namespace supplier::latestframe {
 
 class Delivery {
  public:
-  // True if a step belongs to the present activation of the pad. Asked before each thing that is sent, for a branch may
-  // be stuck while its stream ends and the next one begins.
-  using IsCurrent = std::function<bool(const Step&)>;
+  // True if a step belongs to the present activation of the pad. Called right before each thing that is sent, for a branch
+  // may be stuck while its stream ends and the next one begins.
+  using Enter = std::function<bool(const Step&)>;
 
   // `pad` is borrowed.
-  Delivery(GstPad* pad, IsCurrent is_current) : pad_(pad), is_current_(std::move(is_current)) {}
+  Delivery(GstPad* pad, Enter enter) : pad_(pad), enter_(std::move(enter)) {}
 
   // Sends what comes before the step's own event or frame. Anything but OK: the step is over.
   GstFlowReturn prepare(const Step& step);
@@ -35,7 +35,7 @@ class Delivery {
   GstFlowReturn push_headers(const Step& step);
 
   GstPad* const pad_;
-  const IsCurrent is_current_;
+  const Enter enter_;
   StreamStateRef sent_;
   bool copies_ = false;           // send copies of the sticky events
   std::uint64_t generation_ = 0;  // of the branch, that the headers up to this serial were sent to

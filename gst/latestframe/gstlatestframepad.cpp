@@ -146,5 +146,12 @@ GstPad* gst_latest_frame_pad_new(const std::shared_ptr<Fanout>& fanout, GstPadTe
   branch->properties().set_limits(limits);
   fanout->add(branch);
   GST_LATEST_FRAME_PAD(pad)->impl = new Impl{fanout, std::move(branch)};
+  gst_pad_add_probe(
+      pad, GST_PAD_PROBE_TYPE_DATA_DOWNSTREAM,
+      [](GstPad* at, GstPadProbeInfo*, gpointer) {
+        branch_of(at).passed();
+        return GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
   return pad;
 }

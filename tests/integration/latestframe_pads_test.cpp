@@ -309,6 +309,47 @@ TEST_F(LatestFramePads, SurviveStateChangesUpAndDownAgainAndAgain) {
   ASSERT_TRUE(b.got(3));
 }
 
+// Its thread stands right before the push of a frame, at the line of the log about it.
+TEST_F(LatestFramePads, BringNothingThatIsOnItsWayIntoTheNextRun) {
+  Rig rig;
+  Worker worker;
+  worker.join(rig.element());
+  rig.start();
+  static std::atomic<bool> reached, open;
+  reached = open = false;
+  const GstLogFunction halt = [](GstDebugCategory*, GstDebugLevel, const char*, const char*, int, GObject*,
+                                 GstDebugMessage* message, gpointer) {
+    if (open || !g_str_has_prefix(gst_debug_message_get(message), "pushes frame")) return;
+    reached = true;
+    while (!open) g_usleep(100);
+  };
+  gst_debug_remove_log_function(gst_debug_log_default);
+  gst_debug_add_log_function(halt, nullptr, nullptr);
+  gst_debug_set_threshold_for_name("latestframe", GST_LEVEL_LOG);
+  rig.push();
+  EXPECT_TRUE(eventually([] { return reached.load(); }));
+  const auto seen = worker.seen().size();
+  std::atomic<bool> restarted{false};
+  std::thread restart([&] {
+    rig.stop();
+    for (GstPad* pad : {rig.source(), worker.pad()}) {
+      gst_pad_set_active(pad, FALSE);
+      gst_pad_set_active(pad, TRUE);
+    }
+    gst_element_set_state(rig.element(), GST_STATE_PLAYING);
+    rig.start();
+    restarted = true;
+  });
+  eventually([&] { return restarted.load(); }, std::chrono::milliseconds(200));
+  open = true;
+  restart.join();
+  EXPECT_TRUE(worker.got(rig.push()));
+  EXPECT_EQ(worker.seen().at(seen).type, GST_EVENT_STREAM_START);
+  gst_debug_unset_threshold_for_name("latestframe");
+  gst_debug_remove_log_function(halt);
+  gst_debug_add_log_function(gst_debug_log_default, nullptr, nullptr);
+}
+
 TEST_F(LatestFramePads, BringNothingOfAnEarlierRunIntoTheNext) {
   Rig rig;
   Worker worker;
