@@ -99,6 +99,12 @@ def test_an_entry_without_text_is_refused(tree):
 
 
 @needs_git
+def test_a_long_line_of_debian_s_changelog_is_refused(tree):
+    tree.edit("debian/changelog", r"\Z", f"\n  * {'x' * 77}\n")
+    assert len(tree.faults()) == 1 and "longer than 80" in tree.faults()[0]
+
+
+@needs_git
 @pytest.mark.parametrize("date", ["unreleased", "31 January", "2026-02-31", str(datetime.date.today() + datetime.timedelta(days=2))])
 def test_a_release_needs_a_date_that_has_come(tree, date):
     tree.write("CHANGELOG.md", f"# Changes\n\n## {VERSION} ({date})\n- One.\n")
